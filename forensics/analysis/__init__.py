@@ -1,0 +1,1 @@
+"""Records into answers: one file a question, found by listing the folder."""

@@ -1,0 +1,1 @@
+"""Answers into figures: one function a file."""

@@ -1,0 +1,1 @@
+"""Evidence into records: one file a format, found by listing the folders."""

@@ -1,0 +1,97 @@
+"""What every reader of the base tier offers: bytes in, batches of records out, and no byte unaccounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import polars as pl
+
+from forensics.evidence import Stream
+from forensics.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is known about a source before its first byte is read.
+
+    A value that the case declares wins over everything that a reader infers.
+    """
+
+    source: str
+    """Label of the file: its path inside the evidence."""
+    host: str | None = None
+    """Host that the path names, for lines that do not name one."""
+    capture_point: str | None = None
+    """Name of the capture point, for packets."""
+    modified_ns: int | None = None
+    """Modification time of the file, nanoseconds since 1970."""
+    zone: str | None = None
+    """Declared or otherwise known zone of stamps without one: an Olson name or ``+02:00``."""
+    zone_basis: str = "declared"
+    """Where ``zone`` comes from: a word of `ZONE_BASES`."""
+    year: int | None = None
+    """Declared year of the first stamp without one."""
+    rotated_on: int | None = None
+    """Rotation day that the file's name tells, nanoseconds since 1970 (start of that day)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of the source that is no row: see `forensics.records.Span`."""
+
+    offset_bytes: int
+    length_bytes: int
+    kind: str
+    reason: str
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one chunk of a source yielded.
+
+    Rows and stretches of all batches of a source, put together, cover it exactly:
+    the ``offset_bytes`` and ``length_bytes`` of the rows of the base record and of the stretches
+    are disjoint and leave nothing out. Rows of narrower records point into rows of the base record.
+    """
+
+    rows: Mapping[type[Record], pl.DataFrame]
+    stretches: tuple[Stretch, ...] = ()
+    losses: tuple[tuple[int | None, int | None, str, int | None], ...] = ()
+    """Losses that the evidence admits: instant (ns), position, kind, count."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What the reader found out about the source: ``year_basis``, ``zone``, ``zone_basis``, ``note``, ``format``."""
+
+
+class Reader(Protocol):
+    """A format of the base tier."""
+
+    name: str
+    """Name of the format as `sources` shows it."""
+    record: type[Record]
+    """The base record."""
+    yields: tuple[type[Record], ...]
+    """The base record and every narrower one."""
+    reference: str
+    """The document or upstream file that defines the format."""
+
+    def likeness(self, head: bytes, name: str) -> float:
+        """How sure it is, from 0 to 1, that a file with these first bytes (up to 64 KiB) is of this format.
+
+        The name is a hint that may decide between equals, never a proof.
+        """
+        ...
+
+    def batches(
+        self, stream: Stream, origin: Origin, *, records: Collection[type[Record]] | None = None
+    ) -> Iterator[Batch]:
+        """Read the whole stream, in memory that does not grow with it.
+
+        Args:
+            stream: The source, decompressed, at its first byte.
+            origin: What is known about it.
+            records: The records that are wanted; all that the format yields where None.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Captures: bytes into packets, and packets into the messages of leaf protocols."""

@@ -1,0 +1,1 @@
+"""Framings: bytes into log records, one framing a file."""

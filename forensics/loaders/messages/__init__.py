@@ -1,0 +1,1 @@
+"""Messages: log records into narrower records, however their line was stored."""

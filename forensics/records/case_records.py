@@ -1,0 +1,85 @@
+"""What a case knows about its own evidence: sources, stretches that are no rows, problems, clocks."""
+
+from __future__ import annotations
+
+from forensics.records._record import Record, choice, instant, number, real, seconds, size, text
+
+
+class Source(Record):
+    """One file of evidence: what it is, what it yielded, and how its time was obtained."""
+
+    source = text("path inside the evidence, escaped where it is no plain text", primary_key=True)
+    format = text("format that was recognised, such as pcap or syslog-traditional", nullable=True)
+    status = choice(
+        "what became of it",
+        "read",  # every byte understood
+        "damaged",  # read, but with gaps
+        "not understood",  # readable bytes in no known format
+        "not opened",  # a link, a FIFO, a device, or the system refused
+        "configuration",  # the case's own case.toml
+    )
+    host = text("host or capture point", nullable=True)
+    compression = text("gz, xz, bz2, zst or lz4", nullable=True)
+    size_bytes = size("size on disk")
+    modified_at = instant("modification time", nullable=True)
+    sha256 = text("digest of the file as it lies on disk", nullable=True)
+    rows = number("base records read (packets, log records)", min=0)
+    rejects = number("lines or records that fit no grammar", min=0)
+    gaps = number("damaged stretches", min=0)
+    started_at = instant("earliest row", nullable=True)
+    ended_at = instant("latest row", nullable=True)
+    year_basis = text("where the year of its stamps comes from", nullable=True)
+    zone = text("zone its stamps were read in", nullable=True)
+    zone_basis = text("where that zone comes from", nullable=True)
+    note = text("what else is worth knowing: why it was not read, what changed while it was", nullable=True)
+
+
+class Span(Record):
+    """One stretch of a source that is no row. Rows and spans together cover a source exactly."""
+
+    source = text("evidence file")
+    offset_bytes = size("where it starts, decompressed", min=0)
+    length_bytes = size("how long it is", min=0)
+    kind = choice(
+        "what it is",
+        "framing",  # headers and blocks of the container
+        "padding",  # filler that the format demands
+        "reject",  # a line or record that fits no grammar
+        "gap",  # damage
+    )
+    reason = text("block name, or what is wrong")
+
+
+class Problem(Record):
+    """Something the reader should know of one source: counted exactly, with a sample."""
+
+    source = text("evidence file")
+    type = text("kind of problem, such as `record header not plausible`")
+    offset_bytes = size("first place", nullable=True)
+    length_bytes = size("octets concerned", nullable=True)
+    count = number("how often", min=1)
+    sample = text("one example", nullable=True)
+
+
+class Loss(Record):
+    """A loss that the evidence itself admits: dropped packets, rate-limited messages, a cut dump."""
+
+    ts = instant("when it was said", nullable=True)
+    source = text("evidence file")
+    position = number("line or frame where it is said", nullable=True)
+    kind = text("what was lost, such as `packets dropped by the kernel`")
+    count = number("how many", nullable=True)
+
+
+class Clock(Record):
+    """How far the clock of one source is from the case's reference clock."""
+
+    source = text("evidence file, or series of rotated files", primary_key=True)
+    host = text("host or capture point", nullable=True)
+    reference = text("the source whose clock counts as right", nullable=True)
+    offset_s = seconds("this clock minus the reference: subtract it to be on the reference's time", nullable=True)
+    bound_s = seconds("the true offset lies within offset ± bound", nullable=True)
+    zone_s = seconds("part of the offset that is a time zone, in whole quarters of an hour", nullable=True)
+    drift_ppm = real("change of the offset, parts per million", nullable=True)
+    exchanges = number("pairs of events seen by both", min=0)
+    basis = text("what the offset rests on, or why there is none")
