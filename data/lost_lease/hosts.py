@@ -1,0 +1,176 @@
+"""Hosts made of namespaces, and the virtual network card between two of them."""
+
+import ctypes
+import fcntl
+import os
+import re
+import select
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+FAKETIME = next((str(p) for p in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), "libfaketimeMT.so.1")
+SNAPLEN = "400"  # a DHCP message with its options fits
+
+# A host of its own: nothing that it writes to /dev/log, /run, /var/log or /var/lib reaches the machine's.
+ENTER = """set -e
+echo "$1" > /proc/sys/kernel/hostname
+mkdir "$2/dev"; mount -t tmpfs lab "$2/dev"; mkdir "$2/dev/shm"
+for node in null zero random urandom; do touch "$2/dev/$node"; mount --bind "/dev/$node" "$2/dev/$node"; done
+mount --rbind "$2/dev" /dev
+mount -t tmpfs lab /run; mount -t tmpfs lab /var/lib; mkdir -p /var/lib/dhcp /var/lib/nova/networks
+mount --bind "$2/log" /var/log
+mount --bind "$2/rsyslog.d" /etc/rsyslog.d
+mount --bind "$2/dhcp" /etc/dhcp
+for file in hosts resolv.conf; do [ ! -e "/etc/$file" ] || mount --bind "$2/$file" "/etc/$file"; done
+for which in all default; do echo 1 > "/proc/sys/net/ipv6/conf/$which/disable_ipv6" || true; done
+ip link set lo up
+echo ready
+exec cat
+"""
+
+RSYSLOG = """module(load="imuxsock" SysSock.UseSysTimeStamp="off")
+module(load="builtin:omfile" Template="RSYSLOG_TraditionalFileFormat")
+*.* action(type="omfile" file="/var/log/syslog")
+"""
+
+# Debian's dhclient-script without resolv.conf and hooks: the address lives as long as its lease.
+DHCLIENT_SCRIPT = """#!/bin/sh
+case "$reason" in
+PREINIT) ip link set dev "$interface" up ;;
+BOUND|RENEW|REBIND|REBOOT)
+    ip -4 addr replace "$new_ip_address/24" broadcast "$new_broadcast_address" dev "$interface" \\
+        valid_lft "$new_dhcp_lease_time" preferred_lft "$new_dhcp_lease_time"
+    ip -4 route replace default via "$new_routers" dev "$interface" ;;
+EXPIRE|FAIL|RELEASE|STOP) ip -4 addr flush dev "$interface" ;;
+esac
+exit 0
+"""
+
+
+class Host:
+    """A host in namespaces of its own, gone as soon as this process is."""
+
+    def __init__(self, name: str, work: Path, zone: str = "UTC", ahead_s: float = 0) -> None:
+        self.name, self.folder, self.log = name, work / name, work / name / "log"
+        for folder in ("log", "rsyslog.d", "dhcp"):
+            (self.folder / folder).mkdir(parents=True)
+        (self.folder / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
+        (self.folder / "resolv.conf").write_text("")
+        (self.folder / "rsyslog.d" / "lab.conf").write_text(RSYSLOG)
+        (self.folder / "dhcp" / "dhclient.conf").write_text(
+            f'send host-name "{name}";\nrequest subnet-mask, broadcast-address, routers, domain-name-servers;\n'
+        )
+        script = self.folder / "dhcp" / "lab-script"
+        script.write_text(DHCLIENT_SCRIPT)
+        script.chmod(0o755)
+        self.env = {"PATH": PATH, "LC_ALL": "C", "TMPDIR": "/run", "TZ": zone}
+        self.ahead_s = ahead_s
+        # `cat` is the namespaces' first process: it ends when our end of its pipe closes, and takes all others along.
+        self.shell = subprocess.Popen(
+            ["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child",
+             "sh", "-c", ENTER, "sh", name, str(self.folder)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env, cwd="/", start_new_session=True,
+        )  # fmt: skip
+        assert self.shell.stdout is not None
+        if self.shell.stdout.readline() != b"ready\n":
+            self.close()
+            raise RuntimeError(f"{name}: its namespaces could not be set up (see the message above)")
+        self.pid = child_of(self.shell.pid)
+
+    def _inside(self, command: tuple[str, ...]) -> list[str]:
+        return ["nsenter", "--target", str(self.pid), "--net", "--uts", "--mount", "--pid", "--", *command]
+
+    def run(self, *command: str) -> None:
+        """Run a command to its end; a failure ends the whole run."""
+        done = subprocess.run(self._inside(command), env=self.env, cwd="/", capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{self.name}: {' '.join(command)}: {(done.stderr or done.stdout).strip()}")
+
+    def spawn(self, *command: str, **env: str) -> int:
+        """Start a program and return its process id, as seen from outside."""
+        outer = subprocess.Popen(
+            self._inside(command), env=self.env | env, cwd="/", start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        return child_of(outer.pid)
+
+    def syslogd(self) -> int:
+        """Start rsyslogd, by a clock that is `ahead_s` ahead."""
+        fake = {"LD_PRELOAD": FAKETIME, "FAKETIME": f"+{self.ahead_s}"} if self.ahead_s else {}
+        pid = self.spawn("rsyslogd", "-n", "-i", "/run/rsyslogd.pid", "-f", "/etc/rsyslog.d/lab.conf", **fake)
+        wait_until(lambda: (self.log / "syslog").exists(), 10, f"{self.name}: rsyslogd")
+        return pid
+
+    def tcpdump(self, interface: str) -> int:
+        """Start a capture of an interface, flushed packet by packet."""
+        path = f"/var/log/{interface}.pcap"
+        pid = self.spawn("tcpdump", "-i", interface, "-n", "-U", "-Z", "root", "-s", SNAPLEN, "-w", path)
+        wait_until(lambda: (self.log / f"{interface}.pcap").exists(), 10, f"{self.name}: tcpdump")
+        return pid
+
+    def said(self, pattern: str) -> list[re.Match[str]]:
+        """What the host's syslog says that fits `pattern`."""
+        return list(re.finditer(pattern, (self.log / "syslog").read_text(), re.MULTILINE))
+
+    def close(self) -> None:
+        """End the host and all that runs on it."""
+        assert self.shell.stdin is not None
+        self.shell.stdin.close()
+        try:
+            self.shell.wait(5)
+        except subprocess.TimeoutExpired:
+            self.shell.kill()  # --kill-child takes the rest along
+            self.shell.wait()
+
+
+class Virtio(threading.Thread):
+    """The virtual network card: carries frames between the compute host's tap and the instance's."""
+
+    def __init__(self, outside: Host, inside: Host) -> None:
+        super().__init__(daemon=True)
+        self.hosts, self.ready, self.deaf, self.ended = (outside, inside), threading.Event(), False, False
+
+    def run(self) -> None:
+        """Open both taps, then copy until `ended`; a deaf card no longer reads the host's side."""
+        vnet0, eth0 = (self._tap(host, name) for host, name in zip(self.hosts, ("vnet0", "eth0"), strict=True))
+        self.ready.set()
+        while not self.ended:
+            sources = [eth0] if self.deaf else [eth0, vnet0]
+            for source in select.select(sources, [], [], 0.05)[0]:
+                try:
+                    os.write(vnet0 if source == eth0 else eth0, os.read(source, 65536))
+                except OSError:
+                    continue  # the other side is down: the frame is lost, as on a real card
+        os.close(vnet0)
+        os.close(eth0)
+
+    @staticmethod
+    def _tap(host: Host, name: str) -> int:
+        """A tap device in a host's network namespace: setns(2) moves this thread alone (os.setns needs Python 3.12)."""
+        with open(f"/proc/{host.pid}/ns/net") as namespace:
+            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), 0x40000000):  # CLONE_NEWNET
+                raise OSError(ctypes.get_errno(), "setns")
+        device = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
+        fcntl.ioctl(device, 0x400454CA, struct.pack("16sH22x", name.encode(), 0x1002))  # TUNSETIFF, IFF_TAP | IFF_NO_PI
+        return device
+
+
+def child_of(pid: int) -> int:
+    """The process that `unshare` or `nsenter` forked."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    wait_until(lambda: bool(children.read_text()), 5, f"process {pid}")
+    return int(children.read_text().split()[0])
+
+
+def wait_until(happened: Callable[[], object], limit_s: float, what: str) -> None:
+    """Look ten times a second; give up after `limit_s`."""
+    end = time.monotonic() + limit_s
+    while not happened():
+        if time.monotonic() > end:
+            raise RuntimeError(f"{what}: nothing after {limit_s:.0f} s")
+        time.sleep(0.1)
