@@ -1,0 +1,23 @@
+"""A file as evidence: found, opened read-only, decompressed, hashed; and what its name tells."""
+
+from forensics.evidence._files import EvidenceFile, label_of, name_of, walk
+from forensics.evidence._members import PADDING
+from forensics.evidence._names import Series, capture_point, host_of, series_of
+from forensics.evidence._stream import Digest, Readable, Stream, open_stream, stream_of
+
+__all__ = [
+    "PADDING",
+    "Digest",
+    "EvidenceFile",
+    "Readable",
+    "Series",
+    "Stream",
+    "capture_point",
+    "host_of",
+    "label_of",
+    "name_of",
+    "open_stream",
+    "series_of",
+    "stream_of",
+    "walk",
+]

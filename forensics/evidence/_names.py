@@ -1,0 +1,211 @@
+"""What the path of a file of evidence tells: its host, its capture point, and its place in a rotation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_CAPTURE = re.compile(r"\.(?:pcap|pcapng|cap|dmp|ntar)(?P<number>\d*)$", re.IGNORECASE)
+_COMPRESSED = re.compile(r"\.(?:gz|xz|bz2|zst|zstd|lz4|Z)$")
+_NUMBER = re.compile(r"\.(?P<number>\d{1,3}|old)$")
+_ADDRESS = re.compile(r"^\d{1,3}(?:\.\d{1,3}){3}$")
+_DATE = re.compile(
+    r"""[-._](?P<year>19[789]\d|20\d\d)(?P<between>[-._]?)(?P<month>0[1-9]|1[0-2])(?P=between)(?P<day>[0-2]\d|3[01])
+    (?:[-_.T\ @]?(?P<hour>[01]\d|2[0-3])(?:[-:.]?(?P<minute>[0-5]\d)(?:[-:.]?(?P<second>[0-5]\d))?)?Z?)?
+    (?:-(?P<epoch_too>1\d{9}))?$""",
+    re.VERBOSE,
+)
+_EPOCH = re.compile(r"[-._](?P<epoch>1\d{9})$")
+_RING = re.compile(r"_(?P<ring>\d{5})$")
+_EXTENSION = re.compile(r"(?<=[^.])\.[A-Za-z][A-Za-z0-9]{0,7}$")
+_SECOND_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Files that are one log or one capture, cut into pieces by rotation."""
+
+    stem: str
+    """Path that all members have in common: without compression, rotation number and date."""
+    order: tuple[int, int, int]
+    """Sorts the members of a series, oldest first, as far as names tell."""
+    rotated_on_ns: int | None
+    """The date in the name, as UTC; the start of the day where it has no time. Nanoseconds since 1970."""
+    is_capture: bool
+    """Whether it is named like a packet capture."""
+
+
+def series_of(source: str) -> Series:
+    """Where a file stands in a rotation, by its name.
+
+    Knows logrotate (``.1``, ``.2.gz``, ``-20130101``), Python's handlers (``.1``, ``.2013-01-01_00-00-00``),
+    Loghub's collections (``.1.2017-05-16_13:53:08``), tcpdump's ``-C``, ``-G`` and ``-W`` and dumpcap's ring buffers.
+
+    Examples:
+        >>> names = ["n/nova.log", "n/nova.log.1", "n/nova.log.10.gz", "n/nova.log.2.gz"]
+        >>> sorted(names, key=lambda name: series_of(name).order)
+        ['n/nova.log.10.gz', 'n/nova.log.2.gz', 'n/nova.log.1', 'n/nova.log']
+        >>> series_of("a/x.pcap12.gz")
+        Series(stem='a/x.pcap', order=(1, 0, 12), rotated_on_ns=None, is_capture=True)
+    """
+    folder, slash, name = source.rpartition("/")
+    stem, order, rotated_on_ns, is_capture = _rotation(name)
+    return Series(folder + slash + stem, order, rotated_on_ns, is_capture)
+
+
+def _rotation(name: str) -> tuple[str, tuple[int, int, int], int | None, bool]:
+    plain = _COMPRESSED.sub("", name) or name
+    capture = _CAPTURE.search(plain)
+    if capture is None:
+        older = _NUMBER.search(plain)  # logrotate turns captures by number, too
+        capture = older and _CAPTURE.search(plain[: older.start()])
+        if capture is None:
+            return _log_rotation(plain)
+        number = -1 - _count(older)
+        plain = plain[: capture.end()]
+    else:
+        number = int(capture["number"] or 0)
+    extension = plain[capture.start() : capture.start("number")]
+    stem, at = _without_date(plain[: capture.start()])
+    ring = _RING.search(stem)
+    if ring is not None:
+        stem, number = stem[: ring.start()], int(ring["ring"])
+    if at is None:
+        stem, at = _without_date(stem)
+    return stem + extension, (1, at or 0, number), at, True
+
+
+def _log_rotation(name: str) -> tuple[str, tuple[int, int, int], int | None, bool]:
+    extension = ""
+    stem, at = _without_date(name)
+    if at is None and (found := _EXTENSION.search(name)):
+        dated, inner = _without_date(name[: found.start()])  # nova-api-20130101.log
+        if inner is not None:
+            stem, at, extension = dated, inner, found[0]
+    numbered = None if _ADDRESS.match(stem) else _NUMBER.search(stem)
+    count = _count(numbered) if numbered else 0
+    if numbered:
+        stem = stem[: numbered.start()]
+        if at is None:
+            stem, at = _without_date(stem)
+    if at is not None:
+        return stem + extension, (0, at, -count), at, False
+    return stem, (1, 0, -1 - count) if numbered else (2, 0, 0), None, False
+
+
+def _count(match: re.Match[str] | None) -> int:
+    if match is None:
+        return 0
+    return 1 if match["number"] == "old" else int(match["number"])
+
+
+def _without_date(name: str) -> tuple[str, int | None]:
+    """Cut a date off the end of a name; the date as nanoseconds since 1970."""
+    found = _DATE.search(name)
+    if found is not None and found.start() > 0:
+        fields = [int(found[part] or 0) for part in ("year", "month", "day", "hour", "minute", "second")]
+        try:
+            at = int(datetime(*fields, tzinfo=UTC).timestamp()) * _SECOND_NS  # type: ignore[arg-type, misc]
+        except ValueError:  # 31 February
+            return name, None
+        return name[: found.start()], int(found["epoch_too"]) * _SECOND_NS if found["epoch_too"] else at
+    found = _EPOCH.search(name)
+    if found is not None and found.start() > 0:
+        return name[: found.start()], int(found["epoch"]) * _SECOND_NS
+    return name, None
+
+
+def capture_point(source: str) -> str:
+    """The name of the place where a capture was taken: its path without what says nothing.
+
+    Examples:
+        >>> capture_point("evidence/pcap/monitor01/ens3.pcap2.gz"), capture_point("pcaps/compute47-bond0.pcapng")
+        ('monitor01/ens3', 'compute47-bond0')
+        >>> capture_point("x-2013-02-15_014018.pcap"), capture_point("x_00001_20130215014018.pcap")
+        ('x', 'x')
+    """
+    *folders, name = source.split("/")
+    stem = _rotation(name)[0]
+    bare = _CAPTURE.sub("", stem) or stem
+    if bare == stem and (found := _EXTENSION.search(stem)):
+        bare = stem[: found.start()]
+    return "/".join([*(folder for folder in folders if folder.lower() not in _SAYS_NOTHING), bare])
+
+
+# fmt: off
+_SAYS_NOTHING = frozenset((
+    "", ".", "..", "~", "cap", "caps", "capture", "captures", "collected", "data", "dump", "dumps", "evidence", "files", "home",
+    "incident", "input", "log", "logs", "mnt", "network", "opt", "packet", "packets", "pcap", "pcaps", "pcapng", "raw", "root",
+    "srv", "tcpdump", "tcpdumps", "tmp", "trace", "traces", "usr", "var",
+))
+_PRODUCTS = frozenset((
+    "apache", "apache2", "aodh", "barbican", "bind", "ceilometer", "ceph", "chrony", "cinder", "collectd", "containers", "corosync",
+    "cron", "designate", "dhcp", "dnsmasq", "docker", "etcd", "fluentd", "galera", "glance", "gnocchi", "haproxy", "heat",
+    "horizon", "httpd", "installer", "instances", "ironic", "journal", "juju", "keepalived", "keystone", "kolla", "kubernetes",
+    "libvirt", "lxc", "lxd", "magnum", "manila", "mariadb", "masakari", "memcached", "mistral", "mongodb", "murano", "mysql", "neutron",
+    "nginx", "nova", "ntp", "ntpstats", "octavia", "openstack", "openvswitch", "ovn", "ovs", "pacemaker", "percona", "placement",
+    "pods", "postgresql", "proxysql", "puppet", "qemu", "quantum", "rabbitmq", "redis", "rsyslog", "sahara", "samba", "screen",
+    "senlin", "stacktach", "storage", "supervisor", "swift", "syslog", "sysstat", "tempest", "trove", "upstart", "watcher", "zaqar", "zun",
+    "zookeeper", "api", "audit", "events", "notifications", "database", "db", "sql", "config", "etc", "lib", "snapshots", "switch",
+    "switches", "hosts", "nodes", "servers", "remote", "clients", "archive", "backup", "old", "new", "before", "after",
+    "default", "good", "bad", "healthy", "guilty",
+))
+_ROLES = (
+    "bastion", "cloud", "cmp", "cn", "compute", "control", "controller", "ctl", "ctrl", "deploy", "gateway", "gw", "host", "hv",
+    "hypervisor", "leaf", "mon", "monitor", "net", "network", "node", "osd", "overcloud", "router", "seed", "server", "spine",
+    "storage", "sw", "switch", "tor", "undercloud", "vm", "worker",
+)
+# fmt: on
+_HOST_FOLDERS = frozenset(("rsyslog", "remote", "hosts", "nodes", "servers", "clients", "switches"))
+_ROLE = re.compile(rf"(?:^|[-_.])(?:{'|'.join(_ROLES)})\d*(?:$|[-_.])", re.IGNORECASE)
+_NO_HOST = re.compile(
+    r"""^(?:
+        [\d._:\-T]+[kmgKMG]?                                    # a number, a date, a size; addresses are asked for before
+        | [\da-fA-F]{8}-[\da-fA-F]{4}-.*                        # a uuid
+        | instance-[\da-f]{8}                                   # libvirt's name of an instance
+        | (?:incident|case|ticket|issue|bug|run|test|day|week|month|part|batch|set|attempt|sample|example|version|release|v|ip|ipv|l)
+          [-_.]?\d.*
+    )$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_HOST_NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,252}[A-Za-z0-9])?$")
+_SOS = re.compile(r"^sosreport-(?P<host>.+?)(?:[-.]\d{5,})?-(?:\d{4}-\d\d-\d\d|\d{8,14})(?:-|$)")
+_RABBIT = re.compile(r"^rabbit@(?P<host>[A-Za-z0-9.-]+?)(?:[-_](?:sasl|upgrade))?(?:\.log.*)?$")
+
+
+def host_of(source: str) -> str | None:
+    """The machine that a path names, if it names one.
+
+    Examples:
+        >>> host_of("dair-ua-c03/nova.log"), host_of("logs/compute01/var/log/nova/nova-compute.log")
+        ('dair-ua-c03', 'compute01')
+        >>> host_of("var/log/kolla/nova/nova-api.log"), host_of("syslog")
+        (None, None)
+    """
+    *folders, name = source.split("/")
+    for folder in reversed(folders):
+        if found := _SOS.match(folder):
+            return found["host"]
+    if found := _RABBIT.match(name):
+        return found["host"]
+    for at, folder in enumerate(folders[:-1]):
+        if folder.lower() in _HOST_FOLDERS and _may_be_host(folders[at + 1]):
+            return folders[at + 1]
+    for at in range(len(folders) - 1, -1, -1):
+        if not _may_be_host(folders[at]):
+            continue
+        if folders[at + 1 : at + 3] == ["var", "log"] or _looks_like_host(folders[at]):
+            return folders[at]
+    return None
+
+
+def _may_be_host(name: str) -> bool:
+    lower = name.lower()
+    if lower in _SAYS_NOTHING or lower in _PRODUCTS or not _HOST_NAME.match(name):
+        return False
+    return bool(_ADDRESS.match(name)) or not _NO_HOST.match(name)
+
+
+def _looks_like_host(name: str) -> bool:
+    return any(character.isdigit() for character in name) or bool(_ROLE.search(name))
