@@ -26,8 +26,8 @@ _KINDS = (
 )
 # fmt: off
 _KERNEL_FILE_SYSTEMS = frozenset((
-    "autofs", "bpf", "binfmt_misc", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "efivarfs", "fusectl", "mqueue",
-    "nsfs", "pipefs", "proc", "pstore", "securityfs", "selinuxfs", "sockfs", "sysfs", "tracefs",
+    "autofs", "bpf", "binfmt_misc", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "efivarfs", "fusectl",
+    "mqueue", "nsfs", "pipefs", "proc", "pstore", "securityfs", "selinuxfs", "sockfs", "sysfs", "tracefs",
 ))
 # fmt: on
 """File systems whose files are calls into the kernel: reading one may block, never end, or change something."""

@@ -71,9 +71,12 @@ class Input:
 class Format(Protocol):
     """A compressed format: how its members look, and how one is decoded."""
 
-    name: str
-    magic: bytes
-    suffixes: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+    @property
+    def magic(self) -> bytes: ...
+    @property
+    def suffixes(self) -> tuple[str, ...]: ...
 
     def likely(self, head: bytes) -> bool:
         """Whether a member can start with these octets (512, fewer at the end)."""

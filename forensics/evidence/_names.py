@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
+
+from forensics.evidence._words import COUNTED, DAEMONS, HOST_FOLDERS, KINDS, PRODUCTS, ROLES, SAYS_NOTHING, WORDS
 
 _CAPTURE = re.compile(r"\.(?:pcap|pcapng|cap|dmp|ntar)(?P<number>\d*)$", re.IGNORECASE)
 _COMPRESSED = re.compile(r"\.(?:gz|xz|bz2|zst|zstd|lz4|Z)$")
@@ -126,62 +129,23 @@ def capture_point(source: str) -> str:
         ('x', 'x')
     """
     *folders, name = source.split("/")
-    stem = _rotation(name)[0]
-    bare = _CAPTURE.sub("", stem) or stem
-    if bare == stem and (found := _EXTENSION.search(stem)):
-        bare = stem[: found.start()]
-    return "/".join([*(folder for folder in folders if folder.lower() not in _SAYS_NOTHING), bare])
-
-
-# fmt: off
-_SAYS_NOTHING = frozenset((
-    "", ".", "..", "~", "cap", "caps", "capture", "captures", "collected", "data", "dump", "dumps", "evidence", "files", "home",
-    "incident", "input", "log", "logs", "mnt", "network", "opt", "packet", "packets", "pcap", "pcaps", "pcapng", "raw", "root",
-    "srv", "tcpdump", "tcpdumps", "tmp", "trace", "traces", "usr", "var",
-))
-_PRODUCTS = frozenset((
-    "apache", "apache2", "aodh", "barbican", "bind", "ceilometer", "ceph", "chrony", "cinder", "collectd", "containers", "corosync",
-    "cron", "designate", "dhcp", "dnsmasq", "docker", "etcd", "fluentd", "galera", "glance", "gnocchi", "haproxy", "heat",
-    "horizon", "httpd", "installer", "instances", "ironic", "journal", "juju", "keepalived", "keystone", "kolla", "kubernetes",
-    "libvirt", "lxc", "lxd", "magnum", "manila", "mariadb", "masakari", "memcached", "mistral", "mongodb", "murano", "mysql", "neutron",
-    "nginx", "nova", "ntp", "ntpstats", "octavia", "openstack", "openvswitch", "ovn", "ovs", "pacemaker", "percona", "placement",
-    "pods", "postgresql", "proxysql", "puppet", "qemu", "quantum", "rabbitmq", "redis", "rsyslog", "sahara", "samba", "screen",
-    "senlin", "stacktach", "storage", "supervisor", "swift", "syslog", "sysstat", "tempest", "trove", "upstart", "watcher", "zaqar", "zun",
-    "zookeeper", "api", "audit", "events", "notifications", "database", "db", "sql", "config", "etc", "lib", "snapshots", "switch",
-    "switches", "hosts", "nodes", "servers", "remote", "clients", "archive", "backup", "old", "new", "before", "after",
-    "default", "good", "bad", "healthy", "guilty",
-))
-_ROLES = (
-    "bastion", "cloud", "cmp", "cn", "compute", "control", "controller", "ctl", "ctrl", "deploy", "gateway", "gw", "host", "hv",
-    "hypervisor", "leaf", "mon", "monitor", "net", "network", "node", "osd", "overcloud", "router", "seed", "server", "spine",
-    "storage", "sw", "switch", "tor", "undercloud", "vm", "worker",
-)
-# fmt: on
-_HOST_FOLDERS = frozenset(("rsyslog", "remote", "hosts", "nodes", "servers", "clients", "switches"))
-_ROLE = re.compile(rf"(?:^|[-_.])(?:{'|'.join(_ROLES)})\d*(?:$|[-_.])", re.IGNORECASE)
-_NO_HOST = re.compile(
-    r"""^(?:
-        [\d._:\-T]+[kmgKMG]?                                    # a number, a date, a size; addresses are asked for before
-        | [\da-fA-F]{8}-[\da-fA-F]{4}-.*                        # a uuid
-        | instance-[\da-f]{8}                                   # libvirt's name of an instance
-        | (?:incident|case|ticket|issue|bug|run|test|day|week|month|part|batch|set|attempt|sample|example|version|release|v|ip|ipv|l)
-          [-_.]?\d.*
-    )$""",
-    re.VERBOSE | re.IGNORECASE,
-)
-_HOST_NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,252}[A-Za-z0-9])?$")
-_SOS = re.compile(r"^sosreport-(?P<host>.+?)(?:[-.]\d{5,})?-(?:\d{4}-\d\d-\d\d|\d{8,14})(?:-|$)")
-_RABBIT = re.compile(r"^rabbit@(?P<host>[A-Za-z0-9.-]+?)(?:[-_](?:sasl|upgrade))?(?:\.log.*)?$")
+    stem, _, _, is_capture = _rotation(name)
+    found = (_CAPTURE if is_capture else _EXTENSION).search(stem)
+    bare = (stem[: found.start()] if found else stem) or stem
+    return "/".join([*(folder for folder in folders if folder.lower() not in SAYS_NOTHING), bare])
 
 
 def host_of(source: str) -> str | None:
     """The machine that a path names, if it names one.
 
+    A folder that looks like a machine wins over the file's own name, the innermost one over those around it.
+    Services, products, dates and instances are no machines.
+
     Examples:
         >>> host_of("dair-ua-c03/nova.log"), host_of("logs/compute01/var/log/nova/nova-compute.log")
         ('dair-ua-c03', 'compute01')
-        >>> host_of("var/log/kolla/nova/nova-api.log"), host_of("syslog")
-        (None, None)
+        >>> host_of("var/log/kolla/nova/nova-api.log"), host_of("syslog"), host_of("ip_addr_compute47.txt")
+        (None, None, 'compute47')
     """
     *folders, name = source.split("/")
     for folder in reversed(folders):
@@ -189,23 +153,87 @@ def host_of(source: str) -> str | None:
             return found["host"]
     if found := _RABBIT.match(name):
         return found["host"]
-    for at, folder in enumerate(folders[:-1]):
-        if folder.lower() in _HOST_FOLDERS and _may_be_host(folders[at + 1]):
-            return folders[at + 1]
+    for above, folder in pairwise(folders):
+        if above.lower() in HOST_FOLDERS and _may_be_host(folder):
+            return folder
     for at in range(len(folders) - 1, -1, -1):
-        if not _may_be_host(folders[at]):
-            continue
-        if folders[at + 1 : at + 3] == ["var", "log"] or _looks_like_host(folders[at]):
+        if folders[at + 1 : at + 3] == ["var", "log"] and _may_be_host(folders[at]):
             return folders[at]
-    return None
+        if host := _host_in(folders[at]):
+            return host
+    return _host_in_file(name)
+
+
+def _any(words: frozenset[str]) -> str:
+    return "|".join(sorted(words))
+
+
+_SOS = re.compile(r"^sosreport-(?P<host>.+?)(?:[-.]\d{5,})?-(?:\d{4}-\d\d-\d\d|\d{8,14})(?:-|\.|$)")
+_RABBIT = re.compile(r"^rabbit@(?P<host>[A-Za-z0-9.-]+?)(?:[-_](?:sasl|upgrade))?(?:\.log.*)?$")
+_HOST_NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?$")
+_NO_HOST = re.compile(
+    rf"""^(?:
+        [\d._:\-T]+[kmg]?                         # a number, a date, a size; addresses are asked for before
+        | [\da-f]{{8}}-[\da-f]{{4}}-.*              # a uuid
+        | instance-[\da-f]{{8}}                     # libvirt's name of an instance
+        | .*[-_]20\d\d\.\d                          # nova-2013.1: a release
+        | (?:{_any(COUNTED)})[-_.]?\d.*          # incident-0215, region1
+    )$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_ROLE = re.compile(rf"(?:^|[-.])(?:{_any(ROLES)})\d*(?:$|[-.])", re.IGNORECASE)
+_CONTROLLER = re.compile(r"(?:^|[-.])controller(?:$|[-.\d])", re.IGNORECASE)
+_ROLE_NUMBER = re.compile(rf"(?:^|[-.])(?:{_any(ROLES)})-?\d+(?:$|[-.])", re.IGNORECASE)
+_WORD_NUMBER = re.compile(r"(?:^|[-.])[A-Za-z]+\d+[a-z]?(?:$|[-.\d])")
+_SERVICE = re.compile(rf"(?:^|-)(?:{_any(PRODUCTS)})(?:-(?:{_any(DAEMONS)}))*(?=-|$)", re.IGNORECASE)
+_WORD = re.compile(rf"^(?:{_any(WORDS)})[-.]|[-.](?:{_any(WORDS)})$", re.IGNORECASE)
+_INTERFACE = re.compile(
+    r"[-.](?:any|(?:bond|br|br-ex|eth|eno|em|ens|p\dp|qbr|qvb|qvo|tap|team|veth|virbr|vlan|vnet)\d[\w.]*|en[opsx]\w+"
+    r"|br-(?:int|ex|tun|vlan)|(?:tap|qbr|qvb|qvo|qr|qg)-?[\da-f]{8}-[\da-f]{2})$",
+    re.IGNORECASE,
+)
 
 
 def _may_be_host(name: str) -> bool:
     lower = name.lower()
-    if lower in _SAYS_NOTHING or lower in _PRODUCTS or not _HOST_NAME.match(name):
+    if lower in SAYS_NOTHING or lower in PRODUCTS or lower in KINDS or not _HOST_NAME.match(name):
         return False
     return bool(_ADDRESS.match(name)) or not _NO_HOST.match(name)
 
 
-def _looks_like_host(name: str) -> bool:
-    return any(character.isdigit() for character in name) or bool(_ROLE.search(name))
+def _host_in(folder: str) -> str | None:
+    """The machine after which a folder is named, if it looks like one."""
+    name = _bare(_without_date(folder)[0])
+    if not _may_be_host(name):
+        return None
+    if _ADDRESS.match(name) or _ROLE.search(name):
+        return name
+    return name if name[0].isalpha() and any(character.isdigit() for character in name) else None
+
+
+def _host_in_file(name: str) -> str | None:
+    """The machine that a file's name tells beside what the file is: ``compute47-ip-a.txt``, ``syslog.compute01``."""
+    stem, _, _, is_capture = _rotation(name)
+    extension = (_CAPTURE if is_capture else _EXTENSION).search(stem)
+    if extension and not _WORD_NUMBER.search(extension[0]):
+        stem = stem[: extension.start()]
+    for part in stem.split("_"):
+        bare = _bare(part)
+        place = _INTERFACE.sub("", bare)
+        if not _may_be_host(place):
+            continue
+        if _ADDRESS.match(place) or _CONTROLLER.search(place):
+            return place
+        numbered = _ROLE_NUMBER.search(place) or (not is_capture and _WORD_NUMBER.search(place))
+        if place[0].isalpha() and (numbered or place != bare):
+            return place
+    return None
+
+
+def _bare(name: str) -> str:
+    """A name without the services, commands and kinds of files that it mentions."""
+    before = ""
+    name = _SERVICE.sub("", name).strip("-.")
+    while name != before:
+        before, name = name, _WORD.sub("", name).strip("-.")
+    return name
