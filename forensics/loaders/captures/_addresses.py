@@ -1,0 +1,225 @@
+"""Addresses as text: each distinct one is written once, and rows point to it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from ipaddress import IPv6Address
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from forensics.loaders.captures._layouts import Array
+
+CAPACITY: Final = 1 << 18
+"""Labels that a book keeps before it starts anew: a scan over random addresses must not grow memory."""
+
+_LOAD: Final = 4  # slots for each label: chains stay short
+
+
+class _Table:
+    """Open-addressing hash table over keys of one or two 64-bit words, probed for many keys at once.
+
+    The multipliers are drawn anew for each table, so that no capture can be made to collide.
+    """
+
+    def __init__(self, words: int) -> None:
+        self.words = words
+        self.keys = [np.zeros(1024, np.uint64) for _ in range(words)]
+        self.codes = np.zeros(1024, np.uint32)
+        self.size = 0
+        seed = np.frombuffer(os.urandom(8 * (words + 1)), np.uint64)
+        self.multipliers = seed | np.uint64(1)
+        self._resize(12)
+
+    def _resize(self, bits: int) -> None:
+        self.bits = bits
+        self.slots = np.zeros(1 << bits, np.uint32)  # place in keys plus one; 0 is an empty slot
+        if self.size:
+            self._settle(np.arange(self.size, dtype=np.uint32))
+
+    def _hash(self, keys: list[Array]) -> Array:
+        mixed = keys[0] * self.multipliers[0]
+        for key, multiplier in zip(keys[1:], self.multipliers[1:], strict=False):
+            mixed ^= mixed >> np.uint64(32)
+            mixed += key * multiplier
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= self.multipliers[-1]
+        mixed >>= np.uint64(64 - self.bits)
+        return mixed.view(np.int64)
+
+    def _settle(self, places: Array) -> None:
+        """Give each of these distinct keys a slot."""
+        slot = self._hash([key[places] for key in self.keys])
+        last = np.int64(len(self.slots) - 1)
+        while len(places):
+            free = self.slots[slot] == 0
+            self.slots[slot[free]] = places[free] + np.uint32(1)
+            left = self.slots[slot] != places + np.uint32(1)  # another key was written there
+            places, slot = places[left], (slot[left] + 1) & last
+
+    def find(self, keys: list[Array]) -> tuple[Array, Array]:
+        """Codes of keys, 0 where a key is not in the table, and the places of those that are not."""
+        slot = self._hash(keys)
+        held = self.slots.take(slot)
+        place = held - np.uint32(1)  # wraps round for an empty slot; clipped below
+        known = self.keys[0].take(place, mode="clip") == keys[0]
+        for mine, theirs in zip(self.keys[1:], keys[1:], strict=True):
+            known &= mine.take(place, mode="clip") == theirs
+        known &= held != 0
+        codes = self.codes.take(place, mode="clip")
+        if known.all():
+            return codes, np.zeros(0, np.int64)
+        codes[~known] = 0
+        missing = [np.flatnonzero(~known & (held == 0))]
+        pending = np.flatnonzero(~known & (held != 0))
+        slot = slot[pending]
+        last = np.int64(len(self.slots) - 1)
+        while len(pending):
+            slot = (slot + 1) & last
+            held = self.slots[slot]
+            place = held - np.uint32(1)
+            known = held != 0
+            for mine, theirs in zip(self.keys, keys, strict=True):
+                known &= mine.take(place, mode="clip") == theirs[pending]
+            codes[pending[known]] = self.codes[place[known]]
+            missing.append(pending[held == 0])
+            more = ~known & (held != 0)
+            pending, slot = pending[more], slot[more]
+        return codes, np.concatenate(missing)
+
+    def add(self, keys: list[Array], codes: Array) -> None:
+        """Keep distinct keys that are not in the table."""
+        total = self.size + len(codes)
+        if total > len(self.codes):
+            room = max(total, 2 * len(self.codes))
+            self.keys = [np.resize(key, room) for key in self.keys]
+            self.codes = np.resize(self.codes, room)
+        for mine, new in zip(self.keys, keys, strict=True):
+            mine[self.size : total] = new
+        self.codes[self.size : total] = codes
+        places = np.arange(self.size, total, dtype=np.uint32)
+        self.size = total
+        if total * _LOAD > len(self.slots):
+            self._resize(int(total * 2 * _LOAD - 1).bit_length())
+        else:
+            self._settle(places)
+
+
+class AddressBook:
+    """Labels of all addresses that a scan has met; one book serves one scan and one thread.
+
+    A code is a row of `labels`; code 0 is null. Codes hold until the next `turn`.
+
+    Examples:
+        >>> book = AddressBook()
+        >>> codes = book.ipv4(np.array([0x0A000001, 0, 0x0A000001], np.uint64))
+        >>> book.column(codes, "src").to_list()
+        ['10.0.0.1', '0.0.0.0', '10.0.0.1']
+        >>> book.column(book.mac(np.array([0xFA163E000001], np.uint64)), "eth_src").item()
+        'fa:16:3e:00:00:01'
+    """
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self.capacity = capacity
+        self._begin()
+
+    def _begin(self) -> None:
+        self.labels = pl.Series([None], dtype=pl.String)
+        self.size = 1
+        self._tables = {"ipv4": _Table(1), "ipv6": _Table(2), "mac": _Table(1)}
+        self._unwritten: list[tuple[str, list[Array]]] = []
+
+    def turn(self) -> None:
+        """Say that no code given out so far will be used again; forgets all where the book is full."""
+        if self.size > self.capacity:
+            self._begin()
+
+    def ipv4(self, words: Array) -> Array:
+        """Codes of IPv4 addresses given as 64-bit words."""
+        return self._codes("ipv4", [words])
+
+    def ipv6(self, high: Array, low: Array) -> Array:
+        """Codes of IPv6 addresses given as two 64-bit words each."""
+        return self._codes("ipv6", [high, low])
+
+    def mac(self, words: Array) -> Array:
+        """Codes of hardware addresses given in the lower 48 bits of words."""
+        return self._codes("mac", [words])
+
+    def _codes(self, kind: str, keys: list[Array]) -> Array:
+        table = self._tables[kind]
+        codes, missing = table.find(keys)
+        if len(missing):
+            fresh, inverse = _distinct([key[missing] for key in keys])
+            named = np.arange(self.size, self.size + len(fresh[0]), dtype=np.uint32)
+            table.add(fresh, named)
+            self.size += len(named)
+            self._unwritten.append((kind, fresh))
+            codes[missing] = named[inverse]
+        return codes
+
+    def column(self, codes: Array, name: str) -> pl.Series:
+        """The labels of codes, as a String column."""
+        if self._unwritten:
+            written = [_WRITERS[kind](keys) for kind, keys in self._unwritten]
+            self._unwritten = []
+            self.labels = pl.concat([self.labels, *written], rechunk=True)
+        return self.labels.gather(pl.Series(codes)).alias(name)
+
+
+def _distinct(keys: list[Array]) -> tuple[list[Array], Array]:
+    if len(keys) == 1:
+        fresh, inverse = np.unique(keys[0], return_inverse=True)
+        return [fresh], inverse
+    order = np.lexsort(keys[::-1])
+    ordered = [key[order] for key in keys]
+    first = np.ones(len(order), bool)
+    first[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in ordered])
+    inverse = np.empty(len(order), np.int64)
+    inverse[order] = np.cumsum(first) - 1
+    return [key[first] for key in ordered], inverse
+
+
+_DECIMAL = pl.Series([str(value) for value in range(256)])
+_HEXADECIMAL = pl.Series([f"{value:02x}" for value in range(256)])
+
+
+def _joined(words: Array, octets: int, digits: pl.Series, separator: str) -> pl.Series:
+    shifts = range(8 * (octets - 1), -1, -8)
+    parts = [digits.gather(pl.Series((words >> np.uint64(shift)).astype(np.uint8))) for shift in shifts]
+    frame = pl.DataFrame([part.alias(str(place)) for place, part in enumerate(parts)])
+    return frame.select(pl.concat_str(pl.all(), separator=separator)).to_series()
+
+
+def _write_ipv4(keys: list[Array]) -> pl.Series:
+    return _joined(keys[0], 4, _DECIMAL, ".")
+
+
+def _write_mac(keys: list[Array]) -> pl.Series:
+    return _joined(keys[0], 6, _HEXADECIMAL, ":")
+
+
+def _write_ipv6(keys: list[Array]) -> pl.Series:
+    octets = np.stack([key.astype(">u8") for key in keys], axis=1).tobytes()
+    return pl.Series([ipv6_text(octets[at : at + 16]) for at in range(0, len(octets), 16)], dtype=pl.String)
+
+
+def ipv6_text(octets: bytes) -> str:
+    """An IPv6 address as RFC 5952 writes it.
+
+    Only the prefix that RFC 5952 section 5 knows, ``::ffff:0:0/96``, ends in dotted
+    digits; the C library would write ``::1:2`` so as well.
+
+    Examples:
+        >>> ipv6_text(bytes(12) + bytes([0, 1, 0, 2])), ipv6_text(bytes(10) + b"\\xff\\xff" + bytes([10, 0, 0, 1]))
+        ('::1:2', '::ffff:10.0.0.1')
+    """
+    text = socket.inet_ntop(socket.AF_INET6, octets)
+    if "." in text and not octets.startswith(b"\0" * 10 + b"\xff\xff"):
+        return IPv6Address(octets).compressed
+    return text
+
+
+_WRITERS = {"ipv4": _write_ipv4, "ipv6": _write_ipv6, "mac": _write_mac}
