@@ -1,0 +1,258 @@
+"""Records followed through a stream, chunk by chunk, across damaged places; no octet is left unaccounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from forensics.loaders.captures._chain import Bools, Ints, walk
+from forensics.loaders.captures._resync import REGION_BYTES, Chains, Repairable, chains, resume
+from forensics.loaders.captures._window import Window
+
+BROKEN, SOUND, MORE, DONE = 0, 1, 2, 3
+"""What can be said of the record at a place: damaged, sound, not all there yet, or that the source ends there."""
+CAREFUL_RECORDS = 32
+"""Records taken one by one after a damaged place, since the next one may not be far."""
+
+
+class RecordFraming(Repairable, Protocol):
+    """A framing that can tell sound records from damaged ones."""
+
+    def verdict(self, place: int, ended: bool) -> int:
+        """`BROKEN`, `SOUND`, `MORE` or `DONE`; ``ended`` says that the source ends with the buffer."""
+
+    def sound(self, starts: Ints, after: Ints, ended: bool) -> int:
+        """How many of these records, from the first on, are surely sound; ``after`` is where each one ends."""
+
+    def accept(self, place: int) -> None:
+        """Remember the time of the record at ``place``: the next ones are measured by it."""
+
+    def trouble(self, place: int, ended: bool) -> str:
+        """What is wrong with the record at ``place``, for people."""
+
+    def disproved(self, place: int, resumed: int) -> bool:
+        """Whether the record at ``place`` lied about its length, now that the next sound one is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A damaged stretch, by its offsets in the source."""
+
+    low: int
+    high: int
+    reason: str
+    record: int
+    """How many records of the run stand before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The sound records of one buffer."""
+
+    framing: RecordFraming
+    base: int
+    starts: Ints
+    after: Ints
+    after_gap: Bools
+    gaps: list[Gap]
+
+
+class _Pile:
+    """What has been found in a buffer so far."""
+
+    def __init__(self, base: int, after_gap: bool) -> None:
+        self.base = base
+        self.chunks: list[Ints] = []
+        self.ends: list[Ints] = []
+        self.singles: list[int] = []
+        self.single_ends: list[int] = []
+        self.marks: list[int] = []
+        self.gaps: list[Gap] = []
+        self.count = 0
+        self.after_gap = after_gap
+
+    def _mark(self) -> None:
+        if self.after_gap:
+            self.marks.append(self.count)
+            self.after_gap = False
+
+    def add(self, start: int, after: int) -> None:
+        self._mark()
+        self.singles.append(start)
+        self.single_ends.append(after)
+        self.count += 1
+
+    def extend(self, starts: Ints, after: Ints) -> None:
+        self._mark()
+        self._flush()
+        self.chunks.append(starts)
+        self.ends.append(after)
+        self.count += len(starts)
+
+    def _flush(self) -> None:
+        if self.singles:
+            self.chunks.append(np.array(self.singles, np.int64))
+            self.ends.append(np.array(self.single_ends, np.int64))
+            self.singles, self.single_ends = [], []
+
+    def drop_last(self) -> None:
+        """Take the last record back, and what is known of the place before it."""
+        if self.singles:
+            self.singles.pop()
+            self.single_ends.pop()
+        else:
+            self.chunks[-1] = self.chunks[-1][:-1]
+            self.ends[-1] = self.ends[-1][:-1]
+            if not len(self.chunks[-1]):
+                self.chunks.pop()
+                self.ends.pop()
+        self.count -= 1
+        if self.marks and self.marks[-1] == self.count:
+            self.marks.pop()
+            self.after_gap = True
+
+    def run(self, framing: RecordFraming) -> Run:
+        self._flush()
+        nothing = [np.empty(0, np.int64)]
+        marks = np.zeros(self.count, np.bool_)
+        marks[np.array(self.marks, np.int64)] = True
+        starts, after = np.concatenate(self.chunks or nothing), np.concatenate(self.ends or nothing)
+        return Run(framing, self.base, starts, after, marks, self.gaps)
+
+
+class Follower:
+    """Follows the records of one source.
+
+    Args:
+        window: The stream; its first chunk is read.
+        framing: Makes the format's framing for a buffer.
+        first: Offset of the first record, which is the length of the file header.
+    """
+
+    def __init__(self, window: Window, framing: Callable[[npt.NDArray[np.uint8]], RecordFraming], first: int) -> None:
+        self._window = window
+        self._make = framing
+        self._place = first
+        self._before: int | None = None
+        """Index of the last sound record, while it can still be taken back."""
+        self._least = 1 if first else 0
+        """No record starts before this index."""
+        self._open: tuple[int, str] | None = None
+        """Offset and reason of a gap whose end is not found yet."""
+        self._after_gap = False
+
+    def runs(self) -> Iterator[Run]:
+        """Yield what each buffer holds.
+
+        All records and gaps put together cover the source from its first record to its end. The file header
+        belongs to the first gap where that gap begins at offset 0.
+        """
+        done = False
+        while not done:
+            pile = _Pile(self._window.base, self._after_gap)
+            framing = self._make(self._window.buffer)
+            wanted = self._read(framing, pile)
+            done = wanted < 0
+            if not done and self._before is not None:
+                pile.drop_last()
+            self._after_gap = pile.after_gap
+            yield pile.run(framing)
+            if not done:
+                self._advance(wanted)
+
+    def _advance(self, wanted: int) -> None:
+        """Read on, and keep the last sound record in view: the next one may yet disprove it."""
+        keep = self._place if self._before is None else self._before
+        if self._before is None:
+            keep = min(keep, self._least)
+        keep = min(keep, len(self._window))
+        self._window.advance(keep, wanted - keep)
+        self._place -= keep
+        self._least = max(0, self._least - keep)
+        if self._before is not None:
+            self._place, self._before = 0, None
+
+    def _read(self, framing: RecordFraming, pile: _Pile) -> int:
+        """Read a buffer to its end.
+
+        Returns:
+            How many octets of the buffer's place are wanted to go on; -1 where the source is done.
+        """
+        window, size = self._window, len(self._window)
+        careful, budget = 0, size
+        found: Chains | None = None
+        while True:
+            if self._open is None and not careful:
+                starts, last = walk(framing, window.buffer, self._place, min(size, self._place + budget))
+                after = np.append(starts[1:], last)
+                count = framing.sound(starts, after, window.ended)
+                if count:
+                    self._before = int(starts[count - 1])
+                    self._place = int(after[count - 1])
+                    pile.extend(starts[:count], after[:count])
+                    framing.accept(self._before)
+                if count and count == len(starts):
+                    budget *= 4
+                    if self._place < size - framing.least_bytes:
+                        continue
+            if self._open is None:
+                state = framing.verdict(self._place, window.ended)
+                if state == SOUND:
+                    after_it = self._place + framing.length_at(self._place)
+                    pile.add(self._place, after_it)
+                    framing.accept(self._place)
+                    self._before, self._place = self._place, after_it
+                    careful = max(0, careful - 1)
+                    continue
+                if state == DONE:
+                    return -1
+                if state == MORE:
+                    length = framing.length_at(self._place) if self._place + framing.least_bytes <= size else 0
+                    return self._place + length + framing.least_bytes
+                if not window.ended and size - self._place < REGION_BYTES:
+                    return self._place + REGION_BYTES
+            if found is None or found.low > self._place or found.high < min(size, self._place + REGION_BYTES // 2):
+                low = self._least if self._before is None else self._before + 1
+                found = chains(framing, window.buffer, min(low, self._place), min(size, self._place + REGION_BYTES), window.ended)
+            state = self._resume(framing, pile, found)
+            if state == DONE:
+                return -1
+            if state == MORE:
+                return self._place + REGION_BYTES
+            careful, budget = CAREFUL_RECORDS, 1 << 16
+
+    def _resume(self, framing: RecordFraming, pile: _Pile, found: Chains) -> int:
+        """Find where records go on, and account for what lies between."""
+        window, broken = self._window, self._place
+        low = self._least if self._before is None else max(self._least, self._before + 1)
+        resumed = resume(framing, found, low, broken, self._before)
+        reason = self._open[1] if self._open else framing.trouble(broken, window.ended)
+        begin = self._open[0] if self._open else window.base + broken
+        if resumed is None:
+            self._open = (begin, reason)
+            self._before = None
+            if found.high < len(window) or not window.ended:
+                self._place = self._least = max(broken, min(found.high, len(window) - framing.least_bytes + 1))
+                return MORE if self._place + REGION_BYTES // 2 >= len(window) and not window.ended else BROKEN
+            self._close(pile, begin, window.base + len(window), reason)
+            return DONE
+        if self._before is not None and (resumed < broken or framing.disproved(self._before, resumed)):
+            begin = window.base + self._before
+            pile.drop_last()
+            reason = "record whose length is false: the next sound one starts elsewhere"
+        elif resumed < broken:
+            begin = 0  # inside the file header: some of it is missing
+        self._close(pile, begin, window.base + resumed, reason)
+        self._before, self._place = None, resumed
+        self._least = resumed + 1
+        return SOUND
+
+    def _close(self, pile: _Pile, low: int, high: int, reason: str) -> None:
+        self._open = None
+        if high > low:
+            pile.gaps.append(Gap(low, high, reason, pile.count))
+            pile.after_gap = True

@@ -1,0 +1,66 @@
+"""A classic capture file, as blocks of packet records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from forensics.loaders._reader import Stretch
+from forensics.loaders.captures._block import Block, Interface, Loss
+from forensics.loaders.captures._follow import Follower, Run
+from forensics.loaders.captures._pcap_format import PcapHeader
+from forensics.loaders.captures._pcap_framing import Clock, PcapFraming
+from forensics.loaders.captures._window import Window
+
+
+def blocks(window: Window, head: PcapHeader) -> Iterator[Block | Stretch | Loss]:
+    """Read the records behind a file header.
+
+    Args:
+        window: The stream, its first chunk read.
+        head: Its file header.
+    """
+    interface = Interface(1, 0, head.link_type, head.snap_bytes)
+    clock = Clock()
+    follower = Follower(window, lambda buffer: PcapFraming(head, buffer, clock), head.header_bytes)
+    position, header_due = 1, True
+    for run in follower.runs():
+        if header_due and (len(run.starts) or run.gaps):
+            header_due = False
+            if not run.gaps or run.gaps[0].low:
+                kind, reason = ("gap", head.note) if head.note else ("framing", "pcap file header")
+                yield Stretch(0, head.header_bytes, kind, reason)
+        if len(run.starts):
+            yield _block(run, head, interface, position)
+        for gap in run.gaps:
+            before = position + gap.record - 1
+            yield Stretch(gap.low, gap.high - gap.low, "gap", gap.reason, before or None)
+        position += len(run.starts)
+    if header_due:
+        yield Stretch(0, head.header_bytes, "framing", "pcap file header")
+
+
+def _block(run: Run, head: PcapHeader, interface: Interface, position: int) -> Block:
+    framing = run.framing
+    assert isinstance(framing, PcapFraming)
+    fields = framing.fields(run.starts)
+    count = len(run.starts)
+    # 2**32 seconds are 4.3e18 ns, half of what 63 bits hold: no stamp of a pcap overflows.
+    ts = fields.seconds * 1_000_000_000 + fields.fraction * 10 ** (9 - head.digits)
+    return Block(
+        buffer=framing.buffer,
+        base_offset=run.base,
+        start=run.starts + head.record_bytes,
+        captured=fields.captured,
+        wire=fields.wire,
+        ts=ts,
+        ts_valid=None,
+        record_offset=run.starts + run.base,
+        record_length=run.after - run.starts,
+        position=np.arange(position, position + count, dtype=np.int64),
+        link_type=np.full(count, head.link_type, np.uint16),
+        interface_id=np.zeros(count, np.uint32),
+        after_gap=run.after_gap,
+        interfaces=(interface,),
+    )

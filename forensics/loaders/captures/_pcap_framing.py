@@ -1,0 +1,281 @@
+"""Records of a classic capture file in one buffer: which are sound, and what hints at the next one where one is not."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from forensics.loaders.captures._chain import Bools, Ints, Tell
+from forensics.loaders.captures._follow import BROKEN, DONE, MORE, SOUND
+from forensics.loaders.captures._packet_length import by_its_own_header
+from forensics.loaders.captures._pcap_format import MAGICS, MAX_WIRE_BYTES, NEAR_S, PcapHeader
+
+NESTED_BYTES = 64 << 10
+"""How far back a record is searched for its double, and forward for the end of a capture inside a packet."""
+SLACK_S = 1
+"""Captures of several queues may step back by less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Columns of many record headers."""
+
+    seconds: Ints
+    fraction: Ints
+    captured: Ints
+    wire: Ints
+
+
+class Clock:
+    """What the records so far tell of time; shared by the framings of all buffers of a source."""
+
+    def __init__(self) -> None:
+        self.last_s: int | None = None
+        """Seconds since 1970 of the last sound record; None where there is none yet."""
+        self.steps_back = False
+        """Whether a record is older than the one before it."""
+
+
+class PcapFraming:
+    """Records of one buffer: `forensics.loaders.captures._follow.RecordFraming` for the classic format.
+
+    A record is sound when its lengths are possible and, if anything about it is odd (its clock far from the
+    one before, more octets than were on the wire, none at all), when another record follows it. What follows
+    is looked at only then: time alone never costs a row.
+
+    Args:
+        head: The file header.
+        buffer: The octets.
+        clock: The time of the records before.
+    """
+
+    look_bytes = 2048
+
+    def __init__(self, head: PcapHeader, buffer: npt.NDArray[np.uint8], clock: Clock) -> None:
+        self.head, self.buffer, self.clock = head, buffer, clock
+        self.least_bytes = head.record_bytes
+        count = max(0, len(buffer) - head.record_bytes + 1)
+        order = ">" if head.big_endian else "<"
+        # One row an octet: rows overlap, so that a gather copies each header once and whole.
+        self._rows = np.ndarray((count,), "V16", buffer, 0, (1,)) if count else np.empty(0, "V16")
+        self._order = order + "u4"
+        at = 12 if head.lengths_swapped else 8
+        self._captured = np.ndarray((count,), self._order, buffer, at, (1,)) if count else np.empty(0, self._order)
+        self._either = head.lengths_swapped is None
+        self._wire = np.ndarray((count,), self._order, buffer, 12, (1,)) if count and self._either else self._captured
+        self._at = at
+        self._unpack = struct.Struct(order + ("II" if self._either else "I")).unpack_from
+        self._memory = memoryview(buffer)
+        self._header = struct.Struct(order + "IIII").unpack_from
+
+    @property
+    def tells(self) -> tuple[tuple[Tell, ...], ...]:
+        """Bounds of single octets that follow from the bounds of the fields, the most telling first."""
+        early, late = 0, 0xFFFFFFFF
+        if self.clock.last_s is not None:
+            early, late = max(0, self.clock.last_s - NEAR_S), min(late, self.clock.last_s + NEAR_S)
+        fields = ((0, early, late), (4, 0, 10**self.head.digits - 1), (8, 0, self.head.max_captured))
+        tells: list[Tell] = []
+        for place, least, greatest in (*fields, (12, 0, MAX_WIRE_BYTES)):
+            top, second = (place, place + 1) if self.head.big_endian else (place + 3, place + 2)
+            tells.append((top, least >> 24, greatest >> 24))
+            if least >> 24 == greatest >> 24:
+                tells.append((second, least >> 16 & 255, greatest >> 16 & 255))
+        return (tuple(tells),)
+
+    def length_at(self, place: int) -> int:
+        """Octets of the record at ``place``."""
+        return self.least_bytes + min(self._unpack(self._memory, place + self._at))
+
+    def lengths(self, places: Ints) -> Ints:
+        """Octets of the records at ``places``."""
+        captured = self._captured[places].astype(np.int64)
+        if self._either:
+            captured = np.minimum(captured, self._wire[places])
+        return captured + self.least_bytes
+
+    def fields(self, places: Ints) -> Fields:
+        """Header fields of the records at ``places``, all within the buffer."""
+        columns = self._rows[places].view(self._order).reshape(-1, 4).astype(np.int64)
+        seconds, fraction, captured, wire = columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3]
+        if self._either:
+            captured, wire = np.minimum(captured, wire), np.maximum(captured, wire)
+        elif self.head.lengths_swapped:
+            captured, wire = wire, captured
+        return Fields(seconds, fraction, captured, wire)
+
+    def possible(self, fields: Fields) -> Bools:
+        """Whether a record header can be one at all, whatever its clock says."""
+        some = (fields.wire > 0) | (fields.captured > 0) | (fields.seconds > 0) | (fields.fraction > 0)
+        return (fields.captured <= self.head.max_captured) & (fields.wire <= MAX_WIRE_BYTES) & some
+
+    def clean(self, fields: Fields) -> Bools:
+        """Whether nothing about a record header is odd."""
+        usual = (fields.fraction < 10**self.head.digits) & (fields.captured <= fields.wire) & (fields.captured > 0)
+        return self.possible(fields) & usual
+
+    def credible(self, places: Ints) -> Bools:
+        """Whether a record starts there, judged by its header alone: a clean one, of the time of the others."""
+        inside = (places >= 0) & (places < len(self._rows))
+        fields = self.fields(np.where(inside, places, 0)) if len(self._rows) else None
+        if fields is None:
+            return np.zeros(len(places), np.bool_)
+        good = inside & self.clean(fields)
+        if self.clock.last_s is not None:
+            good &= np.abs(fields.seconds - self.clock.last_s) < NEAR_S
+        return good
+
+    def related(self, places: Ints, after: Ints) -> Bools:
+        """Whether the clocks of neighbours agree."""
+        return np.abs(self.fields(places).seconds - self.fields(after).seconds) < NEAR_S
+
+    def _scalars(self, place: int) -> tuple[int, int, int, int]:
+        seconds, fraction, captured, wire = self._header(self._memory, place)
+        if self._either and captured > wire or self.head.lengths_swapped:
+            captured, wire = wire, captured
+        return seconds, fraction, captured, wire
+
+    def _possible(self, seconds: int, fraction: int, captured: int, wire: int) -> bool:
+        some = wire or captured or seconds or fraction
+        return captured <= self.head.max_captured and wire <= MAX_WIRE_BYTES and bool(some)
+
+    def _odd(self, fields: tuple[int, int, int, int], before_s: int | None) -> bool:
+        seconds, fraction, captured, wire = fields
+        leap = before_s is not None and abs(seconds - before_s) >= NEAR_S
+        return leap or fraction >= 10**self.head.digits or captured > wire or captured == 0
+
+    def verdict(self, place: int, ended: bool) -> int:
+        """What can be said of the record at ``place``: the rule of `sound`, for one record."""
+        size = len(self.buffer)
+        if place + self.least_bytes > size:
+            return MORE if not ended else DONE if place == size else BROKEN
+        fields = self._scalars(place)
+        if not self._possible(*fields):
+            return BROKEN
+        after = place + self.least_bytes + fields[2]
+        if after > size:
+            return BROKEN if ended else MORE
+        if not self._odd(fields, self.clock.last_s):
+            return SOUND
+        if after + self.least_bytes > size:
+            return SOUND if ended else MORE
+        return SOUND if self._possible(*self._scalars(after)) else BROKEN
+
+    def sound(self, starts: Ints, after: Ints, ended: bool) -> int:
+        """How many records from the first on are sound for sure."""
+        size = len(self.buffer)
+        if not len(starts):
+            return 0
+        fields = self.fields(starts)
+        possible = self.possible(fields) & (after <= size)
+        before = np.empty_like(fields.seconds)
+        before[1:] = fields.seconds[:-1]
+        before[0] = fields.seconds[0] if self.clock.last_s is None else self.clock.last_s
+        odd = ~self.clean(fields) | (np.abs(fields.seconds - before) >= NEAR_S)
+        followed = np.zeros(len(starts), np.bool_)  # the last one is left to `verdict` where it is odd
+        followed[:-1] = possible[:-1] & self.possible(
+            Fields(fields.seconds[1:], fields.fraction[1:], fields.captured[1:], fields.wire[1:])
+        )
+        bad = ~possible | (odd & ~followed)
+        count = int(np.argmax(bad)) if bad.any() else len(starts)
+        if count and not self.clock.steps_back:
+            self.clock.steps_back = bool((np.diff(fields.seconds[:count]) < 0).any())
+        return count
+
+    def accept(self, place: int) -> None:
+        """Take the time of the record at ``place`` for the present."""
+        seconds = self._scalars(place)[0]
+        if self.clock.last_s is not None and seconds < self.clock.last_s:
+            self.clock.steps_back = True
+        self.clock.last_s = seconds
+
+    def trouble(self, place: int, ended: bool) -> str:
+        """What is wrong with the record at ``place``."""
+        left = len(self.buffer) - place
+        if left < self.least_bytes:
+            return f"cut short: record header ends after {left} of {self.least_bytes} octets"
+        fields = self._scalars(place)
+        if not self._possible(*fields):
+            return "record header not plausible"
+        if ended and self.least_bytes + fields[2] > left:
+            return f"cut short: record ends after {left} of {self.least_bytes + fields[2]} octets"
+        return "record header not plausible: odd, and no record follows it"
+
+    def _limited(self, length: int) -> int:
+        return min(length, self.head.snap_bytes) if self.head.snap_bytes else length
+
+    def restored(self, place: int) -> list[int]:
+        """Where the next record starts, if one length of this one is whole, or the packet says its own."""
+        first = place + self.least_bytes
+        if first > len(self.buffer):
+            return []
+        _, _, captured, wire = self._scalars(place)
+        lengths = [captured, self._limited(wire)]
+        for length in by_its_own_header(self.buffer, first, self.head.link_type):
+            lengths.append(self._limited(length))
+        return [first + length for length in lengths if 0 < length <= self.head.max_captured]
+
+    def disproved(self, place: int, resumed: int) -> bool:
+        """Whether the next record starts where the wire length says, and not where the captured one does."""
+        _, _, captured, wire = self._scalars(place)
+        return captured != wire and resumed == place + self.least_bytes + self._limited(wire)
+
+    def nested(self, low: int, places: list[int], before: int | None) -> int:
+        """How many of ``places`` are records of a capture inside a packet whose own record is damaged."""
+        times = [self._scalars(place)[:2] for place in places]
+        magic = self._magic(low, places[0])
+        if magic is not None:
+            ends = _packet_ends(self.buffer, low, magic)
+            for count, place in enumerate(places):
+                if any(0 <= place - end < 64 for end in ends):  # Ethernet pads short packets
+                    return count
+            if len(places) == 1:
+                return 1
+        if before is None:
+            return 0
+        now = self._scalars(before)[:2]
+        if not self.clock.steps_back:
+            floor = now
+        else:
+            floor = (now[0] - SLACK_S, now[1])
+        if times[0] >= floor:
+            return 0
+        if magic is None and self._seen(low, places[0]):
+            return 0  # a stretch that the file holds twice
+        for count, (place, time) in enumerate(zip(places, times, strict=True)):
+            if place - places[0] > 4 * NESTED_BYTES:
+                break
+            if time >= floor:
+                return count
+        return 0
+
+    def _magic(self, low: int, high: int) -> int | None:
+        """Where the last capture file begins whose first record is at ``high``, or that ends before it."""
+        octets = self.buffer[max(low, high - 4 * NESTED_BYTES) : high].tobytes()
+        best = -1
+        for magic in MAGICS:
+            for order, version in (("little", b"\x02\x00"), ("big", b"\x00\x02")):
+                best = max(best, octets.rfind(magic.to_bytes(4, order) + version))  # type: ignore[arg-type]
+        return None if best < 0 else high - len(octets) + best
+
+    def _seen(self, low: int, place: int) -> bool:
+        """Whether the same record header stands shortly before ``low``."""
+        header = self.buffer[place : place + 16].tobytes()
+        return header in self.buffer[max(0, low - NESTED_BYTES) : low].tobytes()
+
+
+def _packet_ends(buffer: npt.NDArray[np.uint8], low: int, place: int) -> list[int]:
+    """Ends of the IPv4 and IPv6 packets that may carry the octet at ``place``, by their own headers."""
+    first = max(low, place - 128)
+    octets = buffer[first : place + 40].tobytes()
+    ends = []
+    for shift in range(place - first):
+        version = octets[shift] >> 4
+        if version == 4 and shift + 20 <= len(octets) and octets[shift + 9] in (6, 17):
+            ends.append(first + shift + int.from_bytes(octets[shift + 2 : shift + 4], "big"))
+        elif version == 6 and shift + 40 <= len(octets) and octets[shift + 6] in (6, 17):
+            ends.append(first + shift + 40 + int.from_bytes(octets[shift + 4 : shift + 6], "big"))
+    return [end for end in ends if end > place]

@@ -1,0 +1,63 @@
+"""A stream read in chunks: each chunk a fresh buffer that whoever gets it may keep."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+CHUNK_BYTES = 16 << 20
+"""Large enough that a chunk's fixed costs vanish, small enough that four of them are nothing."""
+
+
+class Source(Protocol):
+    """The part of `forensics.evidence.Stream` that a container needs."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Fill the buffer as far as there is something; 0 only at the end."""
+
+
+class Window:
+    """The part of a stream that is in memory: a buffer, and where it lies.
+
+    A buffer is filled once and never written again: rows of the previous chunk may still look into it.
+    What the next chunk needs of it is copied.
+    """
+
+    def __init__(self, source: Source, chunk_bytes: int = CHUNK_BYTES) -> None:
+        self._source = source
+        self._chunk_bytes = max(int(chunk_bytes), 64)
+        self.buffer: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
+        self.base = 0
+        """Offset of ``buffer[0]`` in the stream."""
+        self.ended = False
+        """The stream has nothing after the buffer's last octet."""
+
+    def __len__(self) -> int:
+        return len(self.buffer)
+
+    def advance(self, keep_from: int, at_least: int = 0) -> None:
+        """Take a new buffer: what the old one holds from ``keep_from`` on, and the next chunk.
+
+        Args:
+            keep_from: Index in the buffer of the first octet still wanted.
+            at_least: Octets that the new buffer must hold unless the stream ends before.
+        """
+        kept = self.buffer[keep_from:]
+        size = max(len(kept) + self._chunk_bytes, at_least)
+        fresh = np.empty(size, np.uint8)
+        fresh[: len(kept)] = kept
+        view, filled = memoryview(fresh), len(kept)
+        while filled < size and not self.ended:
+            got = self._source.readinto(view[filled:])
+            if got:
+                filled += got
+            else:
+                self.ended = True
+        if filled < size // 2:  # do not let a short tail hold a whole chunk's memory
+            fresh = fresh[:filled].copy()
+        view.release()
+        self.buffer = fresh[:filled]
+        self.buffer.flags.writeable = False
+        self.base += keep_from
