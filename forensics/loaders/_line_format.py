@@ -1,0 +1,74 @@
+"""What a line framing is, as data: a pattern, what it frames, and the samples that prove it.
+
+A pattern is the definition; `_lines_fast.py` reads the commonest framings with byte arithmetic instead, and tests
+hold both to the same result. A compiled kernel can stand beside it at the same seam: `LineFormat.name` says what it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+GROUPS = frozenset(
+    {
+        # the stamp, in parts
+        *("year", "month", "day", "time", "date", "fraction", "zone", "epoch_us", "epoch_s"),
+        # fields of a LogRecord, as the line writes them
+        *("host", "program", "pid", "pri", "severity", "logger", "request_id", "global_request_id"),
+        *("user_id", "project_id", "instance", "message"),
+        # the wrapped line, for a framing that wraps another
+        *("rest", "tagged"),
+    }
+)
+"""Names that a group of a pattern may have.
+
+``month`` is a name (``Dec``) or a number, ``date`` is ``YYYY-MM-DD``, ``time`` is ``HH:MM:SS``. ``rest`` is read on as
+a line of its own, ``tagged`` is read on as what follows the host name in RFC 3164: a tag and a message.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Evidence and what must be read from it.
+
+    Args:
+        text: One record as it lies in a file, without the last line feed; it may have several lines.
+        expected: Columns of the record and their values. Columns that are not named are not looked at.
+        year: The year to assume, for a stamp that has none.
+    """
+
+    text: str
+    expected: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    year: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineFormat:
+    """One framing of a log line.
+
+    Args:
+        name: What `LogRecord.framing` says.
+        reference: The document or upstream file, and the releases.
+        pattern: Rust regular expression in verbose mode, anchored; its groups are named as `GROUPS` lists.
+        samples: At least one for each variant.
+        rank: Lines are offered to the lowest rank first; within a rank no two patterns claim the same line.
+        inner_only: Needs a wrapper around it, because it has no stamp of its own.
+        context: What it says of the request's context: ``given`` (a bracket, if only ``[-]``) or ``bare`` (none:
+            its lines of level TRACE or ERROR continue a record of the same logger and process).
+        json: The pattern only recognises the line; these fields are then read from it by their JSON paths.
+    """
+
+    name: str
+    reference: str
+    pattern: str
+    samples: tuple[Sample, ...]
+    rank: int = 0
+    inner_only: bool = False
+    context: str | None = None
+    json: Mapping[str, str] | None = None
+
+    @property
+    def regex(self) -> str:
+        """The pattern with the flag for verbose mode in front."""
+        return "(?x)" + self.pattern

@@ -1,0 +1,145 @@
+"""A stream in chunks of whole lines: what is too long for memory is left out and counted, runs of NUL are gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from forensics.evidence import Stream
+from forensics.loaders._lines_join import PREVIEW_BYTES
+from forensics.loaders._lines_text import Bytes, Ints
+from forensics.loaders._reader import Stretch
+
+CHUNK_BYTES = 16 << 20
+LONGEST_LINE = 16 << 20
+"""Of a longer line only the beginning is kept."""
+NUL_RUN = 16
+"""So many NUL octets in a row are no text: a hole that a power cut or copytruncate left."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Octets of the evidence, less what was left out.
+
+    ``left_out`` has pairs: index in ``octets``, how many octets of the evidence are missing before it. ``breaks``
+    are indexes of line feeds that stand for a gap and are not in the evidence.
+    """
+
+    octets: Bytes
+    offset: int
+    left_out: list[tuple[int, int]]
+    breaks: list[int]
+    final: bool
+
+    def place(self, index: Ints) -> Ints:
+        """Offset in the evidence of each index."""
+        result = index + self.offset
+        for at, count in self.left_out:
+            result = result + np.where(index >= at, count, 0)
+        return result
+
+
+class Chunks:
+    """Reads chunks; what the reader of a chunk does not take comes again at the start of the next."""
+
+    def __init__(self, stream: Stream, chunk_bytes: int = CHUNK_BYTES, longest_line: int = LONGEST_LINE) -> None:
+        self._stream = stream
+        self._chunk_bytes = chunk_bytes
+        self._longest = longest_line
+        self._rest = Chunk(np.zeros(0, np.uint8), 0, [], [], False)
+        self._nul_before = False
+        self.gaps: list[Stretch] = []
+        self.nul_bytes = 0
+
+    def __iter__(self) -> Iterator[Chunk]:
+        while True:
+            chunk = self._filled()
+            self._rest = Chunk(np.zeros(0, np.uint8), int(chunk.place(np.array([len(chunk.octets)]))[0]), [], [], False)
+            yield chunk
+            if chunk.final:
+                return
+
+    def give_back(self, chunk: Chunk, index: int) -> None:
+        """Let the next chunk begin at this index of the present one."""
+        # what is left out before the index is before it in the evidence as well
+        offset = int(chunk.place(np.array([index]))[0])
+        left = [(at - index, count) for at, count in chunk.left_out if at > index]
+        breaks = [at - index for at in chunk.breaks if at >= index]
+        self._rest = Chunk(chunk.octets[index:], offset, left, breaks, False)
+
+    def _filled(self) -> Chunk:
+        rest = self._rest
+        parts, held = [rest.octets], len(rest.octets)
+        chunk = Chunk(rest.octets, rest.offset, list(rest.left_out), list(rest.breaks), False)
+        line = int(np.flatnonzero(rest.octets == 10)[-1]) + 1 if (rest.octets == 10).any() else 0
+        skipping = 0
+        while True:
+            block = np.empty(self._chunk_bytes, np.uint8)
+            count = self._stream.readinto(memoryview(block))
+            block = block[:count]
+            final = count < self._chunk_bytes and not self._stream.peek(1)
+            feeds = block == 10
+            if skipping:
+                stop = int(feeds.argmax()) if feeds.any() else len(block)
+                skipping += stop
+                block, feeds = block[stop:], feeds[stop:]
+                if len(block) or final:
+                    chunk.left_out.append((held, skipping))
+                    skipping = 0
+            if skipping and not final:
+                continue
+            block = self._without_nul(block, chunk, held)
+            parts.append(block)
+            held += len(block)
+            feeds = block == 10
+            ended = bool(feeds.any())
+            if ended:
+                line = held - len(block) + len(block) - int(feeds[::-1].argmax())
+            if final or (ended and held - line <= self._longest):
+                break
+            if held - line > self._longest:
+                joined = np.concatenate(parts)
+                keep = line + PREVIEW_BYTES
+                while joined[keep] & 0xC0 == 0x80:
+                    keep -= 1
+                lost = [(at, n) for at, n in chunk.left_out if at > keep]
+                skipping = held - keep + sum(n for _, n in lost)
+                chunk.left_out = [(at, n) for at, n in chunk.left_out if at <= keep]
+                chunk.breaks = [at for at in chunk.breaks if at < keep]
+                parts, held = [joined[:keep]], keep
+        chunk.octets = parts[1] if not len(parts[0]) and len(parts) == 2 else np.concatenate(parts)
+        chunk.final = final
+        return chunk
+
+    def _without_nul(self, block: Bytes, chunk: Chunk, base: int) -> Bytes:
+        """Take runs of NUL out of a block; each leaves a line feed where text went before it."""
+        if not len(block) or block.min() > 0:
+            if len(block):
+                self._nul_before = False
+            return block
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], (block == 0).view(np.int8), [0]])))
+        starts, stops = edges[::2], edges[1::2]
+        least = np.where((starts == 0) & self._nul_before, 1, NUL_RUN)
+        long = (stops - starts >= least) | (stops == len(block))
+        starts, stops = starts[long], stops[long]
+        self._nul_before = bool(len(stops)) and int(stops[-1]) == len(block)
+        keep = np.ones(len(block), np.bool_)
+        offset = int(chunk.place(np.array([base]))[0])
+        out = block.copy()
+        removed = 0
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+            out[start] = 10
+            keep[start + 1 : stop] = False
+            at = base + start - removed
+            chunk.breaks.append(at)
+            chunk.left_out.append((at + 1, stop - start - 1))
+            removed += stop - start - 1
+            self.nul_bytes += stop - start
+            last = self.gaps[-1] if self.gaps else None
+            if last is not None and last.offset_bytes + last.length_bytes == offset + start:
+                self.gaps[-1] = Stretch(last.offset_bytes, last.length_bytes + stop - start, "gap", last.reason)
+            else:
+                self.gaps.append(Stretch(offset + start, stop - start, "gap", "run of NUL octets"))
+        return out[keep]

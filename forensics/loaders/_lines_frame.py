@@ -1,0 +1,103 @@
+"""From fields to columns: the rows of `LogRecord`, and of them only the columns that are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from forensics.loaders._lines_fields import CHAIN, TEXT_FIELDS, Fields
+from forensics.loaders._lines_join import Grouping, messages
+from forensics.loaders._lines_text import Bools, Ints, Text
+from forensics.loaders._lines_times import Times
+from forensics.records import LogRecord
+
+SEVERITIES = ("EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG")
+"""By the priority modulo eight (RFC 5424 section 6.2.1); the words are those of syslog.h."""
+SCHEMA = LogRecord.polars_schema()
+
+
+def numbers(values: Ints, valid: Bools | None, kind: pl.DataType | type[pl.DataType] = pl.Int64) -> pl.Series:
+    """A column over an array, null where not valid. The array must not be written again."""
+    if kind != pl.Int64:
+        return pl.Series(values).cast(kind)
+    bits = None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    values = np.ascontiguousarray(values, np.int64)
+    column = pl.from_arrow(pa.Array.from_buffers(pa.int64(), len(values), [bits, pa.py_buffer(values)]))
+    assert isinstance(column, pl.Series)
+    return column
+
+
+def names(chains: Ints, framings: Sequence[str]) -> pl.Series:
+    """What the numbers of framings that wrap each other are called, outermost first."""
+    found, place = np.unique(chains, return_inverse=True)
+    words = []
+    for chain in found.tolist():
+        parts: list[str] = []
+        while chain:
+            chain, code = divmod(chain, CHAIN)
+            parts.insert(0, framings[code - 1])
+        words.append("+".join(parts))
+    return pl.Series(words, dtype=pl.String).gather(place)
+
+
+def rows(
+    text: Text,
+    fields: Fields,
+    records: Grouping,
+    times: Times,
+    *,
+    source: str,
+    host: str | None,
+    framings: Sequence[str],
+    columns: Collection[str] | None = None,
+) -> pl.DataFrame:
+    """The rows of `LogRecord` for the records of a chunk.
+
+    Args:
+        text: The lines.
+        fields: What is known of them.
+        records: Which lines make a record.
+        times: Instants of the records.
+        source: Label of the source.
+        host: Host for records that do not name one.
+        framings: Names of the framings, the first one being number one.
+        columns: The columns that are wanted; all where None.
+    """
+    wanted = [name for name in SCHEMA if columns is None or name in columns]
+    first, last = records.first, records.last
+    made: dict[str, pl.Series] = {}
+    where = {name: (fields.start[name][first], fields.end[name][first]) for name in TEXT_FIELDS if name in wanted}
+    if "message" in where:
+        where["message"] = messages(text, fields, records)
+    for name, (start, end) in where.items():
+        made[name] = text.series(start, end)
+    if "host" in made and host is not None:
+        made["host"] = made["host"].fill_null(host)
+    if "severity" in made:
+        priority = fields.priority[first]
+        if (priority >= 0).any():
+            words = pl.Series([*SEVERITIES, None], dtype=pl.String).gather(np.where(priority < 0, 8, priority % 8))
+            made["severity"] = pl.select(pl.coalesce(made["severity"], words)).to_series()
+    pid = fields.pid[first]
+    plain = {
+        "ts": lambda: times.ts,
+        "outer_at": lambda: times.outer_at,
+        "year_basis": lambda: times.year_basis,
+        "zone_basis": lambda: times.zone_basis,
+        "source": lambda: pl.repeat(source, len(first), dtype=pl.String, eager=True),
+        "pid": lambda: numbers(pid, pid >= 0),
+        "position": lambda: numbers(text.number[first], None),
+        "offset_bytes": lambda: numbers(text.raw_start[first], None),
+        "length_bytes": lambda: numbers(text.raw_end[last] - text.raw_start[first], None),
+        "n_lines": lambda: numbers(last - first + 1, None, pl.UInt32),
+        "framing": lambda: names(fields.framing[first], framings),
+    }
+    for name in wanted:
+        if name in plain:
+            made[name] = plain[name]()
+        elif name not in made:
+            made[name] = pl.repeat(None, len(first), dtype=SCHEMA[name], eager=True)
+    return pl.DataFrame({name: made[name].cast(SCHEMA[name]) for name in wanted})

@@ -1,0 +1,131 @@
+"""Which lines make one record: tracebacks, tabs and blank lines after the line that has the stamp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from forensics.loaders._lines_fields import Fields
+from forensics.loaders._lines_text import Bools, Ints, Text
+
+LONGEST_MESSAGE = 1 << 20
+PREVIEW_BYTES = 1 << 16
+"""A message beyond the first size is shown by so much of its beginning; its row says how long it is."""
+
+
+@dataclass(slots=True)
+class Grouping:
+    """Records as runs of lines.
+
+    ``first`` and ``last`` are line indexes, both inclusive; ``lone`` are the lines of no record, in order.
+    """
+
+    first: Ints
+    last: Ints
+    lone: Ints
+
+
+def grouped(text: Text, fields: Fields, barrier: Bools) -> Grouping:
+    """Join continuation lines to the record before them.
+
+    A line without a header continues the record before it. A traceback line that has a header of its own (``TRACE``,
+    since oslo.log 1.2 ``ERROR``, without the context bracket) continues it where process and logger are the same.
+
+    Args:
+        text: The lines.
+        fields: What is known of them.
+        barrier: Lines that belong to no record and end the one before.
+    """
+    count = len(text)
+    index = np.arange(count)
+    joined = _traces(text, fields, barrier)
+    starts = fields.header & ~joined & ~barrier
+    last_start = np.maximum.accumulate(np.where(starts, index, -1)) if count else index
+    last_barrier = np.maximum.accumulate(np.where(barrier, index, -1)) if count else index
+    inside = (last_start > last_barrier) & (last_start >= 0)
+    first = np.flatnonzero(starts)
+    owner = last_start[inside]
+    counts = np.bincount(owner, minlength=count)[first] if count else np.zeros(0, np.int64)
+    return Grouping(first, first + counts - 1, np.flatnonzero(~inside))
+
+
+def _traces(text: Text, fields: Fields, barrier: Bools) -> Bools:
+    joined = np.zeros(len(text), np.bool_)
+    traces = np.flatnonzero(fields.trace & fields.header)
+    if not len(traces):
+        return joined
+    headers = np.flatnonzero(fields.header)
+    place = np.searchsorted(headers, traces)
+    traces, place = traces[place > 0], place[place > 0]
+    before = headers[place - 1]
+
+    def same(name: str) -> Bools:
+        columns = [text.series(fields.start[name][rows], fields.end[name][rows]) for rows in (traces, before)]
+        equal: Bools = columns[0].eq_missing(columns[1]).to_numpy()
+        return equal
+
+    pid, pid_before = fields.pid[traces], fields.pid[before]
+    # Folsom and Grizzly write the process in traceback lines and not in lines with a context
+    process = (pid == pid_before) | (pid_before < 0) | (pid < 0)
+    severity = text.words(fields.start["severity"][traces]) & np.uint64(0xFF)
+    is_trace = severity == np.uint64(ord("T"))
+    one_event = fields.inner.ns[traces] == fields.inner.ns[before]
+    good = process & same("logger") & same("host") & (is_trace | fields.context[before] | one_event)
+    # a line that belongs to no record parts what stands on either side of it
+    walls = np.cumsum(barrier)
+    good &= walls[traces] == walls[before]
+    joined[traces[good]] = True
+    return joined
+
+
+def messages(text: Text, fields: Fields, records: Grouping) -> tuple[Ints, Ints]:
+    """Where the message of each record lies, continuation lines joined with a line feed.
+
+    Blank lines at the end of a record count as its lines, but add nothing to its message (eventlet's access lines end
+    in a line feed of their own from Essex to Havana).
+    """
+    first, last = records.first, records.last
+    start, end = fields.start["message"][first].copy(), fields.end["message"][first].copy()
+    several = np.flatnonzero(last > first)
+    if len(several):
+        _join(text, fields, records, several, start, end)
+    long = np.flatnonzero(end - start > LONGEST_MESSAGE)
+    for row in long.tolist():
+        stop = start[row] + PREVIEW_BYTES
+        while text.buffer[stop] & 0xC0 == 0x80:
+            stop -= 1
+        end[row] = stop
+    return start, end
+
+
+def _join(text: Text, fields: Fields, records: Grouping, several: Ints, start: Ints, end: Ints) -> None:
+    first, last = records.first[several], records.last[several]
+    whole = text.raw_end - text.raw_start
+    # the text of a line reaches up to its line feed, untouched: such lines need no copy to be joined
+    plain = (text.start == text.buffer_start) & (text.end + 1 == text.buffer_start + whole) & ~fields.header
+    odd = np.concatenate([[0], np.cumsum(~plain)])
+    tail = (odd[last + 1] == odd[first + 1]) & (
+        fields.end["message"][first] + 1 == text.buffer_start[first] + whole[first]
+    )
+    blank = text.end <= text.start
+    shown = np.maximum.accumulate(np.where(~blank | fields.header, np.arange(len(text)), 0))[last]
+    direct = several[tail]
+    end[direct] = np.where(shown[tail] > first[tail], text.end[shown[tail]], end[direct])
+    slow = np.flatnonzero(~tail)
+    if not len(slow):
+        return
+    counts = shown[slow] - first[slow] + 1
+    owner = np.repeat(np.arange(len(slow)), counts)
+    lines = np.repeat(first[slow] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
+    begin = np.where(fields.header[lines], fields.start["message"][lines], text.start[lines])
+    stop = np.where(fields.header[lines], fields.end["message"][lines], text.end[lines])
+    # a joined message that is far too long is only shown by its beginning: do not build all of it
+    size = np.cumsum(stop - begin)
+    before = np.concatenate([[0], size])[np.concatenate([[0], np.cumsum(counts)[:-1]])]
+    near = (size - before[owner] <= 2 * LONGEST_MESSAGE) | (lines == first[slow][owner])
+    pieces = pl.DataFrame({"owner": owner, "piece": text.series(begin, stop)}).filter(pl.Series(near))
+    whole_text = pieces.group_by("owner", maintain_order=True).agg(pl.col("piece").str.join("\n"))
+    at, to = text.append(whole_text["piece"])
+    start[several[slow]], end[several[slow]] = at, to

@@ -1,0 +1,168 @@
+"""Lines of one chunk: where each lies in the evidence, and where its cleaned text lies in memory."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+MARGIN = 128
+"""Line feeds behind the text, so that a window that starts at the last octet stays inside."""
+VIEW = pa.string_view()
+
+
+@dataclass(slots=True)
+class Text:
+    """The lines of a chunk.
+
+    ``start`` and ``end`` bound the text of each line in ``buffer`` (no line end, cleaned); ``raw_start`` and
+    ``raw_end`` bound it in the evidence, line end included. ``number`` counts physical lines from one.
+    ``buffer_start`` is where the line as it was read begins in ``buffer``.
+    """
+
+    buffer: Bytes
+    start: Ints
+    end: Ints
+    raw_start: Ints
+    raw_end: Ints
+    number: Ints
+    buffer_start: Ints
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def window(self, at: Ints, width: int) -> Bytes:
+        """The ``width`` octets from each place on, one row each."""
+        kind = np.dtype((np.void, width))
+        view: npt.NDArray[np.void] = np.ndarray((len(self.buffer) - width + 1,), kind, self.buffer, 0, (1,))
+        return view[at].view(np.uint8).reshape(len(at), width)
+
+    def words(self, at: Ints) -> npt.NDArray[np.uint64]:
+        """The eight octets from each place on, as a little-endian number."""
+        view: npt.NDArray[np.uint64] = np.ndarray((len(self.buffer) - 7,), np.dtype("<u8"), self.buffer, 0, (1,))
+        return view[at]
+
+    def series(self, start: Ints, end: Ints) -> pl.Series:
+        """Stretches of the text as a String column that shares its memory; null where ``start`` is negative."""
+        length = end - start
+        absent = start < 0
+        at = np.where(absent, 0, start)
+        views = np.zeros((len(start), 4), np.int32)
+        views[:, 0] = np.where(absent, 0, length)
+        views[:, 1:4] = self.window(at, 12).view(np.int32)
+        short = views[:, 0] <= 12
+        keep = _KEEP[np.where(short, views[:, 0], 4)]
+        views[:, 1:4] &= keep
+        views[:, 3] |= np.where(short, 0, at).astype(np.int32)
+        valid = pa.py_buffer(np.packbits(~absent, bitorder="little")) if absent.any() else None
+        array = pa.Array.from_buffers(VIEW, len(start), [valid, pa.py_buffer(views), pa.py_buffer(self.buffer)])
+        column = pl.from_arrow(array)
+        assert isinstance(column, pl.Series)
+        return column
+
+    def append(self, parts: pl.Series) -> tuple[Ints, Ints]:
+        """Put strings behind the text; gives where they lie, -1 where a string is null."""
+        joined = parts.cast(pl.Binary).to_arrow(compat_level=pl.CompatLevel.oldest())
+        _, offset_buffer, data = joined.buffers()
+        offsets = np.frombuffer(offset_buffer, np.int64)[joined.offset : joined.offset + len(parts) + 1]
+        octets = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+        base = len(self.buffer)
+        self.buffer = np.concatenate([self.buffer, octets, np.full(MARGIN, 10, np.uint8)])
+        start, end = base + offsets[:-1], base + offsets[1:]
+        missing = parts.is_null().to_numpy()
+        return np.where(missing, -1, start), np.where(missing, -1, end)
+
+
+def _masks() -> npt.NDArray[np.int32]:
+    table = np.zeros((13, 12), np.uint8)
+    for length in range(13):
+        table[length, :length] = 255
+    return table.view(np.int32)
+
+
+_KEEP = _masks()
+
+
+def lines_of(chunk: Bytes, first_number: int) -> Text:
+    """Split a chunk at its line feeds, and clean what must be cleaned for reading.
+
+    A carriage return before the line feed and NUL octets at the end of a line are left out of the text; octets that
+    are no UTF-8 are shown as ``\\xNN``. Terminal colours (ESC [ … m) go. Nothing else changes.
+    """
+    size = len(chunk)
+    feeds = np.flatnonzero(chunk == 10)
+    if not size:
+        none = np.zeros(0, np.int64)
+        return Text(np.full(MARGIN, 10, np.uint8), none, none, none, none, none, none)
+    ends = feeds if size and len(feeds) and feeds[-1] == size - 1 else np.append(feeds, size)
+    raw_end = np.minimum(ends + 1, size)
+    raw_start = np.concatenate([[0], raw_end[:-1]])
+    buffer = np.concatenate([chunk, np.full(MARGIN, 10, np.uint8)])
+    end = ends.astype(np.int64)
+    returns = (end > raw_start) & (buffer[end - 1] == 13)
+    end -= returns
+    number = np.arange(first_number, first_number + len(end), dtype=np.int64)
+    start = raw_start.astype(np.int64)
+    text = Text(buffer, start, end, start.copy(), raw_end.astype(np.int64), number, start.copy())
+    _clean(text, chunk)
+    return text
+
+
+def replace(text: Text, lines: Ints, contents: list[bytes]) -> None:
+    """Give some lines another text, put behind the buffer with a line feed after each."""
+    if not len(lines):
+        return
+    base = len(text.buffer)
+    lengths = np.array([len(content) for content in contents], np.int64)
+    start = base + np.concatenate([[0], np.cumsum(lengths + 1)[:-1]])
+    joined = np.frombuffer(b"\n".join(contents) + b"\n" * (MARGIN + 1), np.uint8)
+    text.buffer = np.concatenate([text.buffer, joined])
+    text.start[lines], text.end[lines] = start, start + lengths
+
+
+_COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
+
+
+def _clean(text: Text, chunk: Bytes) -> None:
+    touched: set[int] = set()
+    if int(chunk.max()) >= 128 and not _is_utf8(chunk):
+        touched.update(_lines_with(text, np.flatnonzero(chunk >= 128)))
+    if int(chunk.min()) < 32:
+        special = np.flatnonzero((chunk == 27) | (chunk == 0))
+        touched.update(_lines_with(text, special))
+    if not touched:
+        return
+    lines, contents = [], []
+    for line in sorted(touched):
+        before = text.buffer[text.start[line] : text.end[line]].tobytes()
+        after = _COLOUR.sub(b"", before.rstrip(b"\0").removesuffix(b"\r") if b"\0" in before[-1:] else before)
+        after = after.decode("utf-8", "backslashreplace").encode()
+        if after != before:
+            lines.append(line)
+            contents.append(after)
+    replace(text, np.array(lines, np.int64), contents)
+
+
+def _lines_with(text: Text, places: Ints) -> list[int]:
+    found: list[int] = np.unique(np.searchsorted(text.raw_end, places, side="right")).tolist()
+    return found
+
+
+def _is_utf8(chunk: Bytes, step: int = 1 << 20) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for at in range(0, len(chunk), step):
+            decoder.decode(chunk[at : at + step].tobytes())
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True

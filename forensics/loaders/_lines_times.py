@@ -1,0 +1,169 @@
+"""Instants of log records: the innermost stamp in UTC, how its year and zone were found, and the transport's stamp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from forensics.clocks import NO_TIME, LocalClock, YearCounter, YearPlan
+from forensics.loaders._lines_fields import DAY_NS, LOCAL, NO_STAMP, SECOND_NS, UNIVERSAL, YEARLESS, Stamps
+from forensics.loaders._lines_text import Bools, Ints
+from forensics.loaders._reader import Origin
+
+INSTANT = pl.Datetime("ns", "UTC")
+_QUARTER_NS = 900 * SECOND_NS
+_NEAR_NS = 300 * SECOND_NS
+"""Logging latency up to which an inner and an outer stamp still tell the inner one's zone."""
+
+
+@dataclass(slots=True)
+class Times:
+    """Columns of one row a record."""
+
+    ts: pl.Series
+    outer_at: pl.Series
+    year_basis: pl.Series
+    zone_basis: pl.Series
+
+
+class RecordClock:
+    """Turns the stamps of one source into instants, chunk after chunk, in the order of the file."""
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._zone = origin.zone or "UTC"
+        self._zone_basis = origin.zone_basis if origin.zone else "assumed"
+        self._inner = LocalClock(self._zone)
+        self._outer = LocalClock(self._zone)
+        self._plan: YearPlan | None = None
+        self._counter = YearCounter()
+        self._yearless = False
+        self._bases: dict[str, int] = {}
+        self._zones: dict[str, int] = {}
+
+    def look_ahead(self, inner: Stamps, outer: Stamps) -> None:
+        """First pass over stamps whose year will be asked for, in the order of the file."""
+        if self._plan is None:
+            self._counter.add(*_calendar(inner, outer))
+
+    def times(self, inner: Stamps, outer: Stamps) -> Times:
+        """Instants of further records.
+
+        Args:
+            inner: The stamp nearest to the message.
+            outer: The transport's own stamp, where there is another.
+        """
+        count = len(inner.kind)
+        yearless = (inner.kind == YEARLESS) | (outer.kind == YEARLESS)
+        inner_ns, outer_ns = inner.ns.copy(), outer.ns.copy()
+        known = (inner.kind == LOCAL) | (inner.kind == UNIVERSAL)
+        outer_known = (outer.kind == LOCAL) | (outer.kind == UNIVERSAL)
+        basis = np.where(known, 0, np.where(inner.kind == NO_STAMP, 2, 2))
+        words = ["stated", "", "none"]
+        if self._yearless or yearless.any():
+            calendar = _calendar(inner, outer)
+            if self._plan is None:
+                self._counter.add(*calendar)
+                self._plan = self._counter.resolve(
+                    declared=self._origin.year,
+                    rotated_on_ns=self._origin.rotated_on,
+                    modified_ns=self._origin.modified_ns,
+                )
+            self._yearless = True
+            years = self._plan.years(*calendar)
+            words = years["year_basis"].unique().sort().to_list()
+            found = years["local_ns"].fill_null(NO_TIME).to_numpy()
+            good = found != NO_TIME
+            for stamps, ns, flags in ((inner, inner_ns, known), (outer, outer_ns, outer_known)):
+                mine = (stamps.kind == YEARLESS) & good
+                ns[mine] = found[mine]
+                flags |= mine
+            codes = years["year_basis"].replace_strict(words, range(len(words)), return_dtype=pl.Int64).to_numpy()
+            words = [*words, "stated", "none"]
+            basis = np.where(inner.kind == YEARLESS, codes, np.where(known, len(words) - 2, len(words) - 1))
+        universal = inner.kind == UNIVERSAL
+        ts, zone = self._universal(inner_ns, known, universal, outer_ns, outer.kind == UNIVERSAL)
+        outer_at = self._outer_at(outer_ns, outer_known, outer.kind == UNIVERSAL)
+        year_basis = pl.Series(words, dtype=pl.String).gather(basis) if count else pl.Series([], dtype=pl.String)
+        zone_words = pl.Series(["none", "stated", "inner", self._zone_basis], dtype=pl.String)
+        self._count(self._bases, words, basis)
+        self._count(self._zones, zone_words.to_list(), zone)
+        return Times(ts, outer_at, year_basis, zone_words.gather(zone))
+
+    def _universal(
+        self, ns: Ints, known: Bools, universal: Bools, outer_ns: Ints, outer_universal: Bools
+    ) -> tuple[pl.Series, Ints]:
+        local = known & ~universal
+        paired = local & outer_universal if self._origin.zone is None else np.zeros(len(ns), np.bool_)
+        result = np.where(known, ns, 0)
+        zone = np.where(known, np.where(universal, 1, 3), 0)
+        if paired.any():
+            away = ns - outer_ns
+            quarters = (away + _QUARTER_NS // 2) // _QUARTER_NS
+            fits = paired & (np.abs(away - quarters * _QUARTER_NS) <= _NEAR_NS) & (np.abs(quarters) <= 56)
+            result = np.where(fits, ns - quarters * _QUARTER_NS, result)
+            zone = np.where(fits, 2, zone)
+            local &= ~fits
+        if self._origin.zone is not None and local.any():
+            converted = self._inner.utc(np.where(local, ns, NO_TIME))["ts"].cast(pl.Int64).fill_null(0).to_numpy()
+            result = np.where(local, converted, result)
+        return _instants(result, known), zone
+
+    def _outer_at(self, ns: Ints, known: Bools, universal: Bools) -> pl.Series:
+        result = np.where(known, ns, 0)
+        local = known & ~universal
+        if self._origin.zone is not None and local.any():
+            converted = self._outer.utc(np.where(local, ns, NO_TIME))["ts"].cast(pl.Int64).fill_null(0).to_numpy()
+            result = np.where(local, converted, result)
+        return _instants(result, known)
+
+    @staticmethod
+    def _count(into: dict[str, int], words: list[str], codes: npt.NDArray[np.int64]) -> None:
+        for code, count in enumerate(np.bincount(codes, minlength=len(words)).tolist()):
+            if count:
+                into[words[code]] = into.get(words[code], 0) + count
+
+    def facts(self) -> dict[str, str]:
+        """What has been found out so far, for `Batch.facts`."""
+        facts: dict[str, str] = {}
+        if self._bases:
+            facts["year_basis"] = max(sorted(self._bases), key=self._bases.__getitem__)
+        if self._zones:
+            facts["zone_basis"] = max(sorted(self._zones), key=self._zones.__getitem__)
+            if facts["zone_basis"] == self._zone_basis:
+                facts["zone"] = self._zone
+        if self._plan is not None and self._plan.note:
+            facts["note"] = self._plan.note
+        return facts
+
+
+def _instants(ns: Ints, known: Bools) -> pl.Series:
+    bits = None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
+    array = pa.Array.from_buffers(pa.int64(), len(ns), [bits, pa.py_buffer(np.ascontiguousarray(ns, np.int64))])
+    column = pl.from_arrow(array)
+    assert isinstance(column, pl.Series)
+    return column.cast(INSTANT)
+
+
+def _calendar(inner: Stamps, outer: Stamps) -> tuple[Ints, Ints, Ints, Ints]:
+    """Month, day, time of day of the stamp without a year, and the stamp with one beside it (or the only one)."""
+    use_inner = (inner.kind == YEARLESS) | (outer.kind != YEARLESS)
+    ns = np.where(use_inner, inner.ns, outer.ns)
+    kind = np.where(use_inner, inner.kind, outer.kind)
+    dated = (kind == YEARLESS) | (kind == LOCAL) | (kind == UNIVERSAL)
+    other = np.where(inner.kind == YEARLESS, outer.ns, inner.ns)
+    other_kind = np.where(inner.kind == YEARLESS, outer.kind, inner.kind)
+    reference = np.where((other_kind == LOCAL) | (other_kind == UNIVERSAL), other, NO_TIME)
+    days = np.where(dated, ns, 0) // DAY_NS
+    date = days.astype("datetime64[D]")
+    month = date.astype("datetime64[M]")
+    return (
+        np.where(dated, month.astype(np.int64) % 12 + 1, 0),
+        np.where(dated, (date - month.astype("datetime64[D]")).astype(np.int64) + 1, 0),
+        np.where(dated, ns - days * DAY_NS, 0),
+        reference,
+    )
