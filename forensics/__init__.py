@@ -1,0 +1,75 @@
+"""From a folder of evidence to a cause: captures, logs and events of a private cloud as data frames and findings.
+
+import forensics as fx
+
+fx.scan_packets("compute*.pcap")      # lazily, straight from the file
+case = fx.open_case("incident-0215/")  # a folder of evidence, or a case already loaded
+case.findings
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from forensics.case import Case, open_case
+    from forensics.errors import (
+        CaseError,
+        EvidenceError,
+        ForensicsError,
+        NotUnderstoodError,
+        StoreDamagedError,
+        UnknownColumnError,
+    )
+    from forensics.loaders._scan_dhcp import scan_dhcp
+    from forensics.loaders.captures.packets import scan_packets
+    from forensics.loaders.log_files import scan_logs
+
+_HOMES = {
+    "Case": "forensics.case",
+    "open_case": "forensics.case",
+    "scan_dhcp": "forensics.loaders._scan_dhcp",
+    "scan_logs": "forensics.loaders.log_files",
+    "scan_packets": "forensics.loaders.captures.packets",
+    "CaseError": "forensics.errors",
+    "EvidenceError": "forensics.errors",
+    "ForensicsError": "forensics.errors",
+    "NotUnderstoodError": "forensics.errors",
+    "StoreDamagedError": "forensics.errors",
+    "UnknownColumnError": "forensics.errors",
+}
+
+__all__ = [
+    "Case",
+    "CaseError",
+    "EvidenceError",
+    "ForensicsError",
+    "NotUnderstoodError",
+    "StoreDamagedError",
+    "UnknownColumnError",
+    "open_case",
+    "scan_dhcp",
+    "scan_logs",
+    "scan_packets",
+]
+
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
+    # `python -m forensics` looks for every module in the current folder first, and that may be the
+    # evidence. While a package is imported for -m, argv[0] is still "-m" (PEP 338).
+    del sys.path[0]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used: ``import forensics`` itself costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value: object = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,223 @@
+"""Makes a case out of a folder of evidence: everything read, put on one clock, concluded, written, and then shown."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from forensics._case_cite import with_excerpts
+from forensics._case_config import NAME, CaseFile, read_case_file
+from forensics._case_findings import as_file, conclude
+from forensics._case_load import Advance, Job, Outcome, load_all
+from forensics._case_rows import Rows
+from forensics._discovery import modules
+from forensics.analysis import clock_alignment
+from forensics.errors import CaseError, EvidenceError
+from forensics.evidence import EvidenceFile, capture_point, host_of, name_of, open_stream, series_of, walk
+from forensics.loaders._reader import Origin
+from forensics.records import Clock, DhcpMessage, Packet, Problem, Record, Source
+from forensics.store import Draft, as_json, checksum_line
+
+_LARGEST_ZONE_DOCUMENT = 65_536
+
+Finish = Callable[[Path, Rows, Mapping[str, Any]], Mapping[str, bytes]]
+"""Makes further files of the case from its rows and the content of ``findings.json``."""
+
+
+def tool() -> str:
+    """Name and version of this tool, as ``case.json`` has it."""
+    try:
+        return f"cloud-forensics {version('cloud-forensics')}"
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "cloud-forensics, not installed"
+
+
+def build(
+    evidence: Path,
+    target: Path,
+    *,
+    workers: int = 0,
+    advance: Advance | None = None,
+    begin: Callable[[int], None] | None = None,
+    finish: Finish | None = None,
+) -> Path:
+    """Read a folder of evidence, or one file, into a new case.
+
+    Args:
+        evidence: What to read. Nothing is ever written there.
+        target: Folder of the case; an earlier case there is replaced when the new one is whole.
+        workers: Most processes at a time; 0 to choose.
+        advance: Called with octets of evidence that were done.
+        begin: Called once with the octets that there are to do.
+        finish: Makes further files, such as the report.
+
+    Raises:
+        CaseError: If ``case.toml`` makes no sense, or the target cannot be written.
+        EvidenceError: If there is no such folder.
+    """
+    if target.resolve().is_relative_to(evidence.resolve()):
+        raise CaseError("the case would lie inside the evidence", where=str(target), hint="give another --out")
+    files = list(walk(evidence))
+    config = next((file for file in files if file.source == NAME and not file.refusal and evidence.is_dir()), None)
+    declared = read_case_file(config) if config else CaseFile()
+    draft = Draft(target)
+    try:
+        if begin is not None:
+            begin(sum(file.size_bytes for file in files))
+        outcomes = _outcomes(files, config, declared, draft.path, workers, advance)
+        rows = _on_one_clock(draft, outcomes, declared)
+        said = conclude(rows, _present(outcomes, rows))
+        by_source = {file.source: file for file in files if not file.refusal}
+        content = as_file(with_excerpts(said.findings, rows, by_source), said.not_checked)
+        extra = pl.DataFrame(
+            [{"offset_bytes": None, "length_bytes": None, "count": 1} | row for row in said.problems],
+            schema=Problem.polars_schema(),
+        )
+        rows = _with_problems(rows, extra)
+        for name, record in (("sources", Source), ("problems", Problem), ("clocks", Clock)):
+            draft.table(name, record, rows(record).collect())
+        draft.put("findings.json", as_json(content))
+        draft.put("evidence.sha256", _checksums(outcomes))
+        about = {"tool": tool(), "title": declared.title, "zone_shifts_s": dict(sorted(rows.zone_shifts_s.items()))}
+        for name, data in (finish(target, rows, {**content, "about": about}) if finish else {}).items():
+            draft.put(name, data)
+        return draft.seal(about, os.path.relpath(evidence.resolve(), target.resolve()))
+    except BaseException:
+        draft.abandon()
+        raise
+
+
+def _outcomes(
+    files: Sequence[EvidenceFile],
+    config: EvidenceFile | None,
+    declared: CaseFile,
+    folder: Path,
+    workers: int,
+    advance: Advance | None,
+) -> list[Outcome]:
+    zones = _zones([file for file in files if file is not config])
+    jobs = [
+        Job(number, file, _origin(file, declared, zones), folder)
+        for number, file in enumerate(files, 1)
+        if file is not config
+    ]
+    outcomes = load_all(jobs, workers, advance)
+    if config is not None:
+        outcomes.insert(files.index(config), _configuration(config, declared, files))
+    return outcomes
+
+
+def _origin(file: EvidenceFile, declared: CaseFile, zones: Mapping[str | None, str]) -> Origin:
+    said = declared.of(file.source)
+    host = said.host or host_of(file.source)
+    zone = said.zone or zones.get(host)
+    return Origin(
+        source=file.source,
+        host=host,
+        capture_point=said.host or capture_point(file.source),
+        modified_ns=file.modified_ns,
+        zone=zone,
+        zone_basis="declared",
+        year=said.year,
+        rotated_on=series_of(file.source).rotated_on_ns,
+    )
+
+
+def _zones(files: Sequence[EvidenceFile]) -> dict[str | None, str]:
+    """Zones that the hosts' own files tell, such as ``/etc/timezone``: host -> zone, where they do not disagree."""
+    tellers = [module.zone_of for module in modules("forensics.loaders.documents") if hasattr(module, "zone_of")]
+    told: dict[str | None, set[str]] = {}
+    for file in files:
+        if not file.refusal and 0 < file.size_bytes <= _LARGEST_ZONE_DOCUMENT:
+            with contextlib.suppress(EvidenceError), open_stream(file) as stream:
+                head = stream.peek(_LARGEST_ZONE_DOCUMENT)
+                zones = {zone for teller in tellers if (zone := teller(head, file.source)) is not None}
+                told.setdefault(host_of(file.source), set()).update(zones)
+    return {host: next(iter(zones)) for host, zones in told.items() if len(zones) == 1}
+
+
+def _configuration(file: EvidenceFile, declared: CaseFile, files: Sequence[EvidenceFile]) -> Outcome:
+    with open_stream(file, digest=True) as stream:
+        sha256 = stream.finish().sha256
+    row = {"source": file.source, "status": "configuration", "size_bytes": file.size_bytes, "sha256": sha256}
+    row |= {"modified_at": file.modified_ns, "rows": 0, "rejects": 0, "gaps": 0}
+    idle = [
+        one.match
+        for one in declared.declared
+        if not any(CaseFile(None, (one,)).of(other.source) != CaseFile().of(other.source) for other in files)
+    ]
+    problem = {
+        "source": file.source,
+        "type": "a [[source]] matches no file",
+        "offset_bytes": None,
+        "length_bytes": None,
+    }
+    return Outcome(row, [problem | {"count": len(idle), "sample": ", ".join(idle)[:300]}] if idle else [])
+
+
+def _on_one_clock(draft: Draft, outcomes: Sequence[Outcome], declared: CaseFile) -> Rows:
+    """Sources, problems and clocks of what was read, and the rows with their zones put right."""
+    instants = {"modified_at": pl.Int64}
+    schema = {name: instants.get(name, kind) for name, kind in Source.polars_schema().items()}
+    sources = pl.DataFrame([outcome.source for outcome in outcomes], schema=schema).cast(Source.polars_schema())
+    problems = pl.DataFrame(
+        [problem for outcome in outcomes for problem in outcome.problems], schema=Problem.polars_schema()
+    )
+    rows = Rows(draft.parts, sources, Clock.empty(), problems, {})
+    clocks, failed = _clocks(rows)
+    offsets = {name: declared.of(name).clock_offset_s for name in sources["source"].to_list()}
+    told = {name: offset for name, offset in offsets.items() if offset is not None}
+    clocks = clocks.filter(~pl.col("source").is_in(list(told)))
+    own = [
+        {"source": name, "offset_s": offset, "bound_s": 0.0, "exchanges": 0, "basis": f"declared in {NAME}"}
+        for name, offset in told.items()
+    ]
+    hosts = dict(sources.select("source", "host").iter_rows())
+    own = [row | {"host": hosts[str(row["source"])]} for row in own]
+    clocks = pl.concat([clocks, pl.DataFrame(own, schema=Clock.polars_schema())]).sort("source")
+    return Rows(draft.parts, sources, clocks, pl.concat([problems, failed]), {}).matched()
+
+
+def _clocks(rows: Rows) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """How far the sources' clocks are apart, and a problem where that could not be worked out."""
+    try:
+        found = clock_alignment.clocks(rows(DhcpMessage), rows(Packet), rows.sources)
+        return found.select(Clock.polars_schema().names()).cast(Clock.polars_schema()), Problem.empty()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of polars is no Exception; the rows are there all the same
+        problem = {"source": "(clocks)", "type": "the clocks could not be compared", "count": 1}
+        problem |= {"offset_bytes": None, "length_bytes": None, "sample": f"{type(error).__name__}: {error}"[:300]}
+        return Clock.empty(), pl.DataFrame([problem], schema=Problem.polars_schema())
+
+
+def _with_problems(rows: Rows, more: pl.DataFrame) -> Rows:
+    return Rows(rows.parts, rows.sources, rows.clocks, pl.concat([rows.problems, more]), rows.zone_shifts_s)
+
+
+def _present(outcomes: Sequence[Outcome], rows: Rows) -> set[type[Record]]:
+    names = {name for outcome in outcomes for name, count in outcome.rows.items() if count}
+    tables: list[type[Record]] = [
+        record for record in (Source, Problem, Clock) if rows(record).first().collect().height
+    ]
+    return {*tables, *(record for record in _records() if record.__name__ in names)}
+
+
+def _records() -> list[type[Record]]:
+    """Every record there is."""
+    found = importlib.import_module("forensics.records")
+    public = (getattr(found, name) for name in found.__all__)
+    return [one for one in public if isinstance(one, type) and issubclass(one, Record)]
+
+
+def _checksums(outcomes: Sequence[Outcome]) -> bytes:
+    """Digests of the evidence in the form of ``sha256sum``, with the names' own octets."""
+    rows = (outcome.source for outcome in outcomes)
+    return b"".join(checksum_line(name_of(row["source"]), row["sha256"]) for row in rows if row.get("sha256"))

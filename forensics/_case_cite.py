@@ -1,0 +1,162 @@
+"""The original bytes behind rows and findings, re-read from the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import polars as pl
+
+from forensics import escape
+from forensics._case_lines import line, packet_size
+from forensics.errors import CaseError, EvidenceError
+from forensics.evidence import EvidenceFile, open_stream
+from forensics.records import DhcpMessage, Finding, LogRecord, Packet, Record, Reference
+
+Rows = Callable[[type[Record]], pl.LazyFrame]
+
+_SKIP_BYTES = 1 << 20
+_LONGEST_EXCERPT = 400
+CITATION = pl.Schema(
+    {
+        "source": pl.String,
+        "position": pl.Int64,
+        "offset_bytes": pl.Int64,
+        "length_bytes": pl.Int64,
+        "raw": pl.Binary,
+        "text": pl.String,
+    }
+)
+"""What `forensics.case.Case.cite` gives."""
+
+
+def ranges(file: EvidenceFile, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+    """Octets of one file at ``(offset, length)``, decompressed; shorter where the file ends before."""
+    found: dict[tuple[int, int], bytes] = {}
+    kept, start = b"", 0  # the last stretch that was read: rows of one log record overlap with what is cited of it
+    scratch = memoryview(bytearray(_SKIP_BYTES))
+    with open_stream(file) as stream:
+        for offset, length in sorted(set(wanted)):
+            while stream.offset < offset:
+                if not stream.readinto(scratch[: min(offset - stream.offset, _SKIP_BYTES)]):
+                    break
+            if offset < stream.offset:
+                kept, start = kept[offset - start :], offset
+            else:
+                kept, start = b"", offset
+            missing = offset + length - stream.offset
+            if missing > 0:
+                kept += stream.read(missing)
+            found[offset, length] = kept[:length]
+    return found
+
+
+def cited(places: pl.DataFrame, files: Mapping[str, EvidenceFile]) -> pl.DataFrame:
+    """Read the places of a frame again.
+
+    Args:
+        places: Columns ``source``, ``position``, ``offset_bytes``, ``length_bytes``; one row a place.
+        files: The evidence, by source.
+
+    Returns:
+        Columns of `CITATION`, one row for each row given, in the same order. ``text`` is ``raw`` as UTF-8,
+        escaped where it is none and where a terminal would obey it.
+
+    Raises:
+        EvidenceError: If a file is not there any more.
+    """
+    raw: list[bytes] = [b""] * places.height
+    rows = places.select("source", "offset_bytes", "length_bytes").rows()
+    for source in sorted({row[0] for row in rows}):
+        if source not in files:
+            hint = "give the folder of the evidence: open_case(…, evidence=…) or --evidence"
+            raise EvidenceError("not found in the evidence", where=source, hint=hint)
+        own = [(n, (row[1], row[2])) for n, row in enumerate(rows) if row[0] == source]
+        found = ranges(files[source], (place for _, place in own))
+        for n, place in own:
+            raw[n] = found[place]
+    text = [escape.terminal(octets.decode("utf-8", "surrogateescape")) for octets in raw]
+    return places.select(pl.col(n).cast(t) for n, t in list(CITATION.items())[:4]).with_columns(
+        pl.Series("raw", raw, pl.Binary), pl.Series("text", text, pl.String)
+    )
+
+
+def places_of(references: Sequence[Reference], rows: Rows) -> pl.DataFrame:
+    """Where the lines and packets of references lie: one row for each that the case has, in the order given."""
+    wanted = _wanted(references)
+    base = [
+        rows(record).select("source", "position", "offset_bytes", "length_bytes", kind=pl.lit(kind))
+        for kind, record in (("line", LogRecord), ("frame", Packet))
+    ]
+    within = pl.concat(base).filter(pl.col("source").is_in(wanted["source"].unique().to_list()))
+    found = wanted.lazy().join(within, on=["source", "kind", "position"], how="inner", maintain_order="left")
+    return found.select("source", "position", "offset_bytes", "length_bytes").collect()
+
+
+def _wanted(references: Iterable[Reference]) -> pl.DataFrame:
+    parts = [(ref.source, *ref.locator.partition(":")[::2]) for ref in references]
+    numbered = [(source, kind, int(number)) for source, kind, number in parts if number.isascii() and number.isdigit()]
+    return pl.DataFrame(
+        numbered, schema={"source": pl.String, "kind": pl.String, "position": pl.Int64}, orient="row"
+    ).unique(maintain_order=True)
+
+
+def with_excerpts(findings: Sequence[Finding], rows: Rows, files: Mapping[str, EvidenceFile]) -> list[Finding]:
+    """Findings whose references say what stands there: the line itself, or one line on the packet."""
+    references = [ref for finding in findings for ref in finding.references() if ref.excerpt is None]
+    if not references:
+        return list(findings)
+    excerpts = {**_packets(references, rows), **_lines(references, rows, files)}
+    return [finding.with_excerpts(excerpts) for finding in findings]
+
+
+def _lines(
+    references: Sequence[Reference], rows: Rows, files: Mapping[str, EvidenceFile]
+) -> dict[tuple[str, str], str]:
+    places = places_of([ref for ref in references if ref.locator.startswith("line:") and ref.source in files], rows)
+    found = cited(places.with_columns(pl.col("length_bytes").clip(upper_bound=4 * _LONGEST_EXCERPT)), files)
+    return {
+        (source, f"line:{position}"): _excerpt(raw)
+        for source, position, raw in found.select("source", "position", "raw").iter_rows()
+    }
+
+
+def _excerpt(raw: bytes) -> str:
+    """The first line of a log record, without its line end, cut where it is long."""
+    text = raw.split(b"\n", 1)[0].rstrip(b"\r").decode("utf-8", "backslashreplace")
+    text = escape.masked(text)
+    return text if len(text) <= _LONGEST_EXCERPT else text[: _LONGEST_EXCERPT - 1] + "…"
+
+
+def _packets(references: Sequence[Reference], rows: Rows) -> dict[tuple[str, str], str]:
+    wanted = _wanted(ref for ref in references if ref.locator.startswith("frame:"))
+    if not wanted.height:
+        return {}
+    key = ["source", "position"]
+
+    def of(record: type[Record]) -> pl.LazyFrame:
+        own = pl.col("source").is_in(wanted["source"].unique().to_list())
+        there = rows(record).filter(own, pl.col("position").is_in(wanted["position"].unique().to_list()))
+        return there.join(wanted.lazy(), on=key, how="semi")
+
+    messages = of(DhcpMessage).select(*key, dhcp=line(DhcpMessage)).unique(key, keep="first", maintain_order=True)
+    packets = of(Packet).select(*key, packet=line(Packet), size=packet_size())
+    text = pl.coalesce(pl.concat_str("dhcp", "size", separator=" ", ignore_nulls=False), "packet")
+    found = packets.join(messages, on=key, how="left").select(*key, text=text).collect()
+    return {(source, f"frame:{position}"): text for source, position, text in found.iter_rows()}
+
+
+def places_in(rows: pl.DataFrame) -> pl.DataFrame:
+    """The columns of a frame that say where its rows come from.
+
+    Raises:
+        CaseError: If it has no such columns.
+    """
+    needed = ("source", "offset_bytes", "length_bytes")
+    missing = [name for name in needed if name not in rows.columns]
+    if missing:
+        raise CaseError(
+            f"rows without {', '.join(missing)} cannot be cited",
+            hint="keep source, position, offset_bytes and length_bytes when you select columns",
+        )
+    position = pl.col("position") if "position" in rows.columns else pl.lit(None, pl.Int64).alias("position")
+    return rows.select(pl.col("source"), position, pl.col("offset_bytes"), pl.col("length_bytes"))

@@ -1,0 +1,210 @@
+"""Runs every analysis that a case has evidence for, and says what was not looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from forensics import escape
+from forensics._discovery import modules
+from forensics.errors import CaseError
+from forensics.records import Alternative, Finding, Record, Reference, Step
+from forensics.records.finding import KINDS
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+Rows = Callable[[type[Record]], pl.LazyFrame]
+NOT_YET = "nothing that you could add: this version has no analysis for it yet"
+
+
+@dataclass(slots=True)
+class Conclusions:
+    """What the analyses of a case say."""
+
+    findings: list[Finding] = field(default_factory=list)
+    not_checked: list[dict[str, Any]] = field(default_factory=list)
+    """``{"kind": …, "missing": [what would let it be looked for]}``."""
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    """Analyses that failed, as rows of `forensics.records.Problem`."""
+
+
+def analyses() -> Iterator[ModuleType]:
+    """Every module that states what it needs and yields findings, by name."""
+    for module in modules("forensics.analysis"):
+        if hasattr(module, "NEEDS") and hasattr(module, "findings"):
+            yield module
+
+
+def conclude(rows: Rows, present: Collection[type[Record]]) -> Conclusions:
+    """Run the analyses.
+
+    Args:
+        rows: All rows of a record.
+        present: The records that the case has rows of.
+
+    Returns:
+        Findings with the most severe first, then by start, then by id.
+    """
+    said = Conclusions()
+    checked: set[str] = set()
+    missing: dict[str, list[str]] = {}
+    for module in analyses():
+        kinds: dict[str, Sequence[str]] = module.KINDS
+        if not all(record in present for record in module.NEEDS):
+            for kind, wanted in kinds.items():
+                missing.setdefault(kind, []).extend(wanted)
+            continue
+        try:
+            said.findings += module.findings(
+                *(rows(record) for record in (*module.NEEDS, *getattr(module, "USES", ())))
+            )
+            checked |= kinds.keys()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic of polars is no Exception; the other analyses still run
+            name = module.__name__.rpartition(".")[2]
+            sample = f"{type(error).__name__}: {error}"[:300]
+            said.problems.append({"source": f"(analysis {name})", "type": "the analysis failed", "sample": sample})
+            for kind in kinds:
+                missing.setdefault(kind, []).append(f"a repair of the analysis {name}, which failed: see problems")
+    for kind in dict.fromkeys((*KINDS, *missing)):
+        if kind not in checked:
+            said.not_checked.append({"kind": kind, "missing": list(dict.fromkeys(missing.get(kind, [NOT_YET])))})
+    said.findings.sort(key=Finding.order)
+    return said
+
+
+def as_file(findings: Sequence[Finding], not_checked: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The content of ``findings.json``."""
+    return {
+        "schema": 1,
+        "findings": [_plain(finding.as_dict()) for finding in findings],
+        "not_checked": list(not_checked),
+    }
+
+
+def from_file(content: dict[str, Any]) -> list[Finding]:
+    """The findings in the content of ``findings.json``."""
+
+    def refs(items: Sequence[dict[str, Any]]) -> tuple[Reference, ...]:
+        return tuple(Reference(**item) for item in items)
+
+    def one(item: dict[str, Any]) -> Finding:
+        item = {key: value for key, value in item.items() if key != "id"}
+        item["entities"] = {key: tuple(values) for key, values in item["entities"].items()}
+        item["story"] = tuple(Step(step["at"], step["text"], refs(step["evidence"])) for step in item["story"])
+        item["evidence"] = refs(item["evidence"])
+        item["alternatives"] = tuple(
+            Alternative(other["hypothesis"], other["verdict"], other["because"], refs(other["evidence"]))
+            for other in item["alternatives"]
+        )
+        return Finding(**item | {key: tuple(item[key]) for key in ("remedy", "explains", "next_evidence")})
+
+    return [one(item) for item in content["findings"]]
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON has: tuples as lists, numbers of numpy as Python's, no infinities."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not (abs(value) < float("inf")):
+        return None
+    if hasattr(value, "item"):
+        return _plain(value.item())
+    return value
+
+
+def frames_of(finding: Finding, rows: Rows) -> tuple[ModuleType, dict[str, Any]] | None:
+    """The chart that draws a finding and what it is to be given; None for a kind without a chart.
+
+    An analysis names its chart in ``CHART``, a module of `forensics.charts` with a function of that name;
+    ``chart_frames(finding, …)`` takes the same records as ``findings`` and gives the function's arguments.
+    """
+    for module in analyses():
+        if finding.kind in module.KINDS and hasattr(module, "CHART"):
+            charts = {chart.__name__.rpartition(".")[2]: chart for chart in modules("forensics.charts")}
+            records = (*module.NEEDS, *getattr(module, "USES", ()))
+            return charts[module.CHART], module.chart_frames(finding, *(rows(record) for record in records))
+    return None
+
+
+class CaseFinding:
+    """A finding of a case: everything that `forensics.records.Finding` has, and its chart."""
+
+    def __init__(self, finding: Finding, rows: Rows) -> None:
+        self.finding = finding
+        self._rows = rows
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.finding, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*object.__dir__(self), *dir(self.finding)})
+
+    def chart(self) -> go.Figure:
+        """The figure that shows it.
+
+        Raises:
+            CaseError: If there is no chart for findings of this kind.
+        """
+        found = frames_of(self.finding, self._rows)
+        if found is None:
+            raise CaseError(f"there is no chart for {self.finding.kind}", where=self.finding.id)
+        module, frames = found
+        return getattr(module, module.__name__.rpartition(".")[2])(**frames)
+
+    def __repr__(self) -> str:
+        return "\n".join(plain(self.finding))
+
+    def _repr_html_(self) -> str:
+        return str(html(self.finding))
+
+
+class Findings(Sequence[CaseFinding]):
+    """The findings of a case, worst first."""
+
+    def __init__(self, findings: Sequence[Finding], rows: Rows) -> None:
+        self._findings = [CaseFinding(finding, rows) for finding in findings]
+
+    def __len__(self) -> int:
+        return len(self._findings)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._findings[place]
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self._findings)) or "no findings"
+
+    def _repr_html_(self) -> str:
+        return "".join(finding._repr_html_() for finding in self._findings) or "<p>no findings</p>"
+
+
+def plain(finding: Finding) -> list[str]:
+    """A finding in a few lines of text that a terminal shows and never obeys."""
+    lines = [f"{finding.severity.upper()} ({finding.confidence})  {escape.line(finding.title)}"]
+    span = f"{finding.start or '?'} to {finding.end or 'now'}" if finding.start or finding.end else ""
+    lines.append("  ".join(text for text in (f"  {finding.kind}", span, finding.id) if text))
+    for step in finding.story:
+        cited = ", ".join(escape.line(str(ref)) for ref in step.evidence[:3])
+        more = f" and {len(step.evidence) - 3} more" if len(step.evidence) > 3 else ""
+        lines.append(f"  - {escape.line(step.text)}{f'  [{cited}{more}]' if cited else ''}")
+    return lines
+
+
+def html(finding: Finding) -> str:
+    """A finding as a few elements of HTML."""
+    steps = "".join(
+        f"<li>{escape.html(step.text)} <small>{escape.html(', '.join(map(str, step.evidence)))}</small></li>"
+        for step in finding.story
+    )
+    head = f"<b>{escape.html(finding.severity)}</b> ({escape.html(finding.confidence)}) {escape.html(finding.title)}"
+    return f"<div><p>{head}</p><ol>{steps}</ol></div>"

@@ -1,0 +1,99 @@
+"""All rows of a record of a case, with the zones that were found out applied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+import polars as pl
+
+from forensics.errors import CaseError
+from forensics.records import Clock, Problem, Record, Source
+from forensics.store import scan
+
+INSTANT = pl.Datetime("ns", "UTC")
+_ASSUMED = pl.col("zone_basis") == "assumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Gives the rows of a record: ``rows(Packet)`` is a `polars.LazyFrame`.
+
+    Rows of a source whose zone was first assumed, and then found by comparing clocks,
+    are moved by what the comparison found; their zone is then ``matched``.
+    """
+
+    parts: Callable[[type[Record]], Mapping[int, Path]]
+    """Files of the store that hold rows of a record, by number of the source."""
+    sources: pl.DataFrame
+    """`Source`, in the order of their numbers."""
+    clocks: pl.DataFrame
+    problems: pl.DataFrame
+    zone_shifts_s: Mapping[str, float]
+    """Seconds that the clock of a source is ahead of UTC because of its zone."""
+
+    def __call__(self, record: type[Record]) -> pl.LazyFrame:
+        """All rows of a record, sources in their order; no rows where the case has none."""
+        table = {Source: self.sources, Clock: self.clocks, Problem: self.problems}.get(record)
+        if table is not None:
+            return table.lazy()
+        names = self.sources["source"].to_list()
+        numbered = sorted(self.parts(record).items())
+        if not self.zone_shifts_s:
+            return scan(record, (path for _, path in numbered))
+        runs = []
+        for shift_s, run in groupby(numbered, key=lambda part: self.zone_shifts_s.get(names[part[0] - 1], 0.0)):
+            runs.append(_moved(scan(record, [path for _, path in run]), record, shift_s))
+        return pl.concat(runs) if runs else record.empty().lazy()
+
+    def matched(self) -> Rows:
+        """The same with the zones that the clocks tell taken into account: in rows, in sources and in clocks."""
+        assumed = self.sources.filter(_ASSUMED, pl.col("source").is_in(self.clocks["source"].to_list()))
+        told = self.clocks.filter(pl.col("zone_s").is_not_null(), pl.col("source").is_in(assumed["source"].to_list()))
+        shifts = dict(told.select("source", "zone_s").iter_rows())
+        if not shifts:
+            return self
+        own = pl.col("source").is_in(list(shifts))
+        shift_s = pl.col("source").replace_strict(shifts, default=0.0, return_dtype=pl.Float64)
+        shift = _duration(shift_s)
+        zones = [
+            _zone(zone, shifts[source]) if source in shifts else zone
+            for source, zone in self.sources.select("source", "zone").iter_rows()
+        ]
+        sources = self.sources.with_columns(
+            pl.col("started_at", "ended_at") - shift,
+            pl.Series("zone", zones, pl.String),
+            zone_basis=pl.when(own).then(pl.lit("matched")).otherwise("zone_basis"),
+        )
+        clocks = self.clocks.with_columns(
+            offset_s=pl.col("offset_s") - shift_s, zone_s=pl.when(own).then(0.0).otherwise("zone_s")
+        )
+        return replace(self, sources=sources, clocks=clocks, zone_shifts_s=shifts)
+
+
+def _duration(seconds: pl.Expr) -> pl.Expr:
+    return (seconds * 1e9).round().cast(pl.Int64).cast(pl.Duration("ns"))
+
+
+def _moved(rows: pl.LazyFrame, record: type[Record], shift_s: float) -> pl.LazyFrame:
+    schema = record.polars_schema()
+    if not shift_s and "zone_basis" not in schema:
+        return rows
+    instants = [name for name, kind in schema.items() if kind == INSTANT]
+    moved = pl.col(instants) - _duration(pl.lit(shift_s))
+    if "zone_basis" not in schema:
+        return rows.with_columns(moved)
+    return rows.with_columns(
+        pl.when(_ASSUMED).then(moved).otherwise(pl.col(instants)).name.keep(),
+        zone_basis=pl.when(_ASSUMED).then(pl.lit("matched")).otherwise("zone_basis"),
+    )
+
+
+def _zone(assumed: str | None, shift_s: float) -> str:
+    """Name of the zone that was found, as an offset from UTC."""
+    if assumed not in (None, "UTC", "+00:00"):
+        raise CaseError(f"a zone that is only assumed must be UTC, not {assumed}")
+    minutes = round(shift_s / 60)
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"

@@ -1,0 +1,99 @@
+"""What all records say of something or of some minutes, on one clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from forensics._case_lines import line
+from forensics._case_rows import INSTANT, Rows
+from forensics.errors import CaseError
+from forensics.records import Record
+
+_PLACE = ("source", "position", "offset_bytes", "length_bytes")
+
+
+def instant(text: str | datetime) -> datetime:
+    """An instant in UTC from ISO 8601; one without zone is taken as UTC.
+
+    Examples:
+        >>> instant("2013-02-15 01:40:18").isoformat(), instant("2013-02-15T01:40:18+01:00").isoformat()
+        ('2013-02-15T01:40:18+00:00', '2013-02-15T00:40:18+00:00')
+    """
+    try:
+        at = datetime.fromisoformat(text) if isinstance(text, str) else text
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise CaseError(f"{text!r} is no instant", hint="write 2013-02-15T01:40:18Z") from error
+
+
+def speaks_of(record: type[Record], entity: str) -> pl.Expr:
+    """Whether a row names something: an address or another identifier exactly, a text anywhere in it."""
+    wanted = entity.lower() if _is_mac(entity) else entity
+    tests = []
+    for name, column in record.columns().items():
+        if column.dtype != pl.String or name == "source":
+            continue
+        if name in ("message", "comment"):
+            tests.append(pl.col(name).str.contains(wanted, literal=True))
+        else:
+            tests.append(pl.col(name) == wanted)
+    return pl.any_horizontal(tests).fill_null(False)
+
+
+def _is_mac(text: str) -> bool:
+    return len(text) == 17 and text.count(":") == 5
+
+
+def timeline(
+    rows: Rows,
+    records: Sequence[type[Record]],
+    *,
+    entity: str | None,
+    around: str | datetime | None,
+    minutes: float,
+) -> pl.DataFrame:
+    """See `forensics.case.Case.timeline`. Where two records tell of one line or packet, the later is shown.
+
+    Args:
+        rows: The rows of the case.
+        records: The records to look through.
+        entity: What to look for; everything where None.
+        around: Middle of the time wanted; all of it where None.
+        minutes: Half of the time wanted.
+    """
+    if minutes < 0:
+        raise CaseError("minutes must not be negative")
+    parts = []
+    for rank, record in enumerate(records):
+        own = rows(record)
+        if entity is not None:
+            own = own.filter(speaks_of(record, entity))
+        text = line(record)
+        parts.append(own.select("ts", "host", *_PLACE, text=text, record=pl.lit(record.__name__), rank=pl.lit(rank)))
+    clocks = rows.clocks.lazy().select("source", "offset_s", "bound_s")
+    offset = (pl.col("offset_s").fill_null(0.0) * 1e9).round().cast(pl.Int64).cast(pl.Duration("ns"))
+    found = pl.concat(parts).join(clocks, on="source", how="left").with_columns(at=pl.col("ts") - offset)
+    if around is not None:
+        middle, reach = instant(around), timedelta(minutes=minutes)
+        start, end = (pl.lit(edge).cast(INSTANT) for edge in (middle - reach, middle + reach))
+        found = found.filter(pl.col("at").is_between(start, end))
+    told_best = pl.col("rank") == pl.col("rank").max().over("source", "position")
+    shown = ("at", "bound_s", "host", "record", "text", "source", "position", "ts", "offset_bytes", "length_bytes")
+    return found.filter(told_best).sort("at", "source", "position", nulls_last=True).select(shown).collect()
+
+
+def who(rows: Rows, records: Sequence[type[Record]], entity: str) -> pl.DataFrame:
+    """See `forensics.case.Case.who`."""
+    parts = [
+        rows(record)
+        .filter(speaks_of(record, entity))
+        .group_by("source", "host")
+        .agg(rows=pl.len().cast(pl.Int64), first_at=pl.col("ts").min(), last_at=pl.col("ts").max())
+        .with_columns(record=pl.lit(record.__name__))
+        for record in records
+    ]
+    shown = ("record", "source", "host", "rows", "first_at", "last_at")
+    return pl.concat(parts).select(shown).sort("first_at", "source", "record", nulls_last=True).collect()

@@ -1,0 +1,168 @@
+"""Commands that ask a finished case, and those that say what the tool can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from forensics import _cli_show as show
+from forensics import report as pages
+from forensics._case_findings import analyses as all_analyses
+from forensics._cli_triage import has_gaps
+from forensics.case import Case, open_case
+from forensics.errors import CaseError
+
+_MISMATCH, _GAPS = 5, 3
+
+
+def _opened(path: Path, evidence: Path | None = None) -> Case:
+    with show.progress() as (begin, advance):
+        return open_case(path, evidence=evidence, begin=begin, advance=advance, finish=pages.pages)
+
+
+def timeline(path: Path, entity: str | None, around: str | None, minutes: float, limit: int, *, as_json: bool) -> int:
+    """Show a timeline."""
+    rows = _opened(path).timeline(entity=entity, around=around, minutes=minutes)
+    if as_json:
+        show.as_json(rows.head(limit).with_columns(_iso(rows)).to_dicts())
+        return 0
+    day = None
+    for row in rows.head(limit).iter_rows(named=True):
+        at = row["at"]
+        if at is not None and at.date() != day:
+            day = at.date()
+            show.put(show.tinted(f"{day} (UTC)", "bold"))
+        clock = f"{at:%H:%M:%S.%f}"[:-3] if at is not None else "no time"
+        sure = "" if row["bound_s"] is None else f" ±{row['bound_s']:.3g} s"
+        where = f"[{show.safe(row['source'])}:{row['position']}{sure}]"
+        for line in show.wrapped(f"{clock:12} {show.safe(row['text'] or '')} {where}", "", " " * 13):
+            show.put(line)
+    _more(rows.height, limit)
+    return 0
+
+
+def _more(count: int, limit: int) -> None:
+    if not count:
+        show.put("nothing")
+    if count > limit:
+        show.put(f"… and {count - limit:,} more (--limit)")
+
+
+def _iso(rows: pl.DataFrame) -> list[pl.Expr]:
+    return [
+        pl.col(name).dt.strftime("%Y-%m-%dT%H:%M:%S%.9fZ")
+        for name, kind in rows.schema.items()
+        if isinstance(kind, pl.Datetime)
+    ]
+
+
+def who(path: Path, entity: str, *, as_json: bool) -> int:
+    """Say where the records speak of something."""
+    rows = _opened(path).who(entity)
+    if as_json:
+        show.as_json(rows.with_columns(_iso(rows)).to_dicts())
+    elif rows.height:
+        table = [
+            [row["record"], row["source"], row["rows"], _second(row["first_at"]), _second(row["last_at"])]
+            for row in rows.iter_rows(named=True)
+        ]
+        show.table(["RECORD", "SOURCE", "ROWS", "FIRST (UTC)", "LAST (UTC)"], table, numbers=["ROWS"], path="SOURCE")
+    else:
+        show.put(f"no record speaks of {show.safe(entity)}")
+    return 0
+
+
+def _second(at: object) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at is not None else ""
+
+
+def sql(path: Path, query: str, limit: int, *, as_json: bool) -> int:
+    """Answer a query."""
+    rows = _opened(path).sql(query)
+    if as_json:
+        show.as_json(rows.with_columns(_iso(rows)).to_dicts())
+    else:
+        show.frame(rows, limit=limit)
+    return 0
+
+
+def report(path: Path, out: Path | None) -> int:
+    """Write the report."""
+    case = _opened(path)
+    if out is None:
+        written = pages.write(case)
+    else:
+        if out.resolve().is_relative_to(case.path.resolve()):
+            raise CaseError("the file would lie inside the case", where=str(out), hint="leave --out away")
+        out.write_bytes(pages.render(case.content, case.rows))
+        written = out
+    show.put(f"Report: {show.safe(str(written))}")
+    return _GAPS if has_gaps(case) else 0
+
+
+def verify(path: Path, evidence: Path | None) -> int:
+    """Compare a case and its evidence with their digests."""
+    case = Case.unchecked(path, evidence)
+    wrong = case.verify()
+    for name, what in wrong:
+        show.put(f"{show.safe(name)}: {what}")
+    if wrong:
+        show.put(f"{len(wrong)} of the case's files and the evidence do not match")
+        return _MISMATCH
+    digests = case.sources["sha256"].drop_nulls().len()
+    show.put(f"The case is whole, and {digests} files of evidence are those that it was made of")
+    return 0
+
+
+def formats(*, as_json: bool) -> int:
+    """List what can be read."""
+    from forensics.loaders._registry import formats as all_formats
+
+    found = all_formats()
+    if as_json:
+        show.as_json([{"name": f.name, "tier": f.tier, "yields": f.yields, "reference": f.reference} for f in found])
+        return 0
+    for tier, meaning in _TIERS.items():
+        own = [one for one in found if one.tier == tier]
+        if own:
+            show.heading(meaning)
+            for one in own:
+                for line in show.wrapped(f"{one.name}: {', '.join(one.yields)}. {one.reference}", "  ", "    "):
+                    show.put(line)
+    return 0
+
+
+_TIERS = {
+    "captures": "Captures",
+    "lines": "Logs",
+    "documents": "Documents",
+    "messages": "Messages inside logs",
+}
+
+
+def analyses(*, as_json: bool) -> int:
+    """List what can be concluded."""
+    found = [
+        {
+            "name": module.__name__.rpartition(".")[2],
+            "question": (module.__doc__ or "").partition("\n")[0],
+            "needs": [record.__name__ for record in module.NEEDS],
+            "uses": [record.__name__ for record in getattr(module, "USES", ())],
+            "kinds": {kind: list(missing) for kind, missing in module.KINDS.items()},
+        }
+        for module in all_analyses()
+    ]
+    if as_json:
+        show.as_json(found)
+        return 0
+    for one in found:
+        show.heading(str(one["name"]))
+        for line in show.wrapped(str(one["question"]), "  "):
+            show.put(line)
+        kinds = one["kinds"]
+        assert isinstance(kinds, dict)
+        for kind, missing in kinds.items():
+            for line in show.wrapped(f"{kind}: needs {'; '.join(missing)}", "  - ", "    "):
+                show.put(line)
+    return 0

@@ -1,0 +1,190 @@
+"""How the command line shows things: tables of text that a terminal never obeys, 80 columns wide where nobody looks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from forensics.escape import line as safe
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_COLOURS = {"critical": "1;31", "high": "31", "medium": "33", "low": "36", "info": "2", "bold": "1", "dim": "2"}
+
+
+def width() -> int:
+    """Columns there are: those of the terminal, 80 where the output goes elsewhere."""
+    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
+
+
+def put(text: str = "") -> None:
+    """One line to the standard output. Whatever comes from evidence went through `safe` before."""
+    sys.stdout.write(text.rstrip() + "\n")
+
+
+def say(text: str) -> None:
+    """One line to the standard error."""
+    sys.stderr.write(text.rstrip() + "\n")
+
+
+def tinted(text: str, tint: str) -> str:
+    """Coloured where a person looks and did not forbid it (https://no-color.org)."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return f"\x1b[{_COLOURS[tint]}m{text}\x1b[0m"
+
+
+def heading(text: str) -> None:
+    """A heading with a blank line before it."""
+    put()
+    put(tinted(text, "bold"))
+
+
+def wrapped(text: str, indent: str = "", hanging: str | None = None) -> list[str]:
+    """Text that is safe already, in lines of the width there is."""
+    rest = indent if hanging is None else hanging
+    lines = textwrap.wrap(text, max(width(), 40), initial_indent=indent, subsequent_indent=rest, break_on_hyphens=False)
+    return lines or [indent]
+
+
+def cut(text: str, size: int, *, left: bool = False) -> str:
+    """At most ``size`` characters; an ellipsis stands for what was cut off, at the left end for paths."""
+    if len(text) <= size:
+        return text
+    return "…" + text[len(text) - size + 1 :] if left else text[: size - 1] + "…"
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[Any]], *, numbers: Sequence[str] = (), path: str = "") -> None:
+    """Columns side by side; those that do not fit are cut.
+
+    Args:
+        titles: Names of the columns.
+        rows: Values; text is made safe here, None is left blank.
+        numbers: Titles of columns that stand to the right.
+        path: Title of the column that gives way first, and is cut at its left end.
+    """
+    cells = [[shown(value) for value in row] for row in rows]
+    widths = [max(len(row[n]) for row in [list(titles), *cells]) for n in range(len(titles))]
+    over = sum(widths) + 2 * (len(widths) - 1) - width()
+    while over > 0:
+        widest = (
+            list(titles).index(path) if path and widths[list(titles).index(path)] > 30 else widths.index(max(widths))
+        )
+        give = min(over, max(widths[widest] - 12, 1))
+        widths[widest] -= give
+        over -= give
+        if max(widths) <= 12:
+            break
+    for row in [list(titles), *cells]:
+        parts = [
+            cut(cell, size, left=title == path).rjust(size)
+            if title in numbers
+            else cut(cell, size, left=title == path).ljust(size)
+            for title, cell, size in zip(titles, row, widths, strict=True)
+        ]
+        put("  ".join(parts))
+
+
+def shown(value: Any) -> str:
+    """A value as one line of safe text."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}" + (f".{value:%f}".rstrip("0").rstrip(".") if value.microsecond else "")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, map(_plain, value)))
+    return safe(str(value))
+
+
+def _plain(value: Any) -> Any:
+    return shown(value) if not isinstance(value, int) else value
+
+
+def frame(rows: pl.DataFrame, *, limit: int | None = None) -> None:
+    """A data frame as a table. Numbers that name something, such as ports, stand without separators."""
+    kept = rows if limit is None else rows.head(limit)
+    columns = [
+        [None if v is None else str(v) if type(v) is int else v for v in kept[name].to_list()] for name in kept.columns
+    ]
+    if not columns:
+        put("no columns")
+        return
+    numbers = [name for name, kind in kept.schema.items() if kind.is_numeric()]
+    table([safe(name) for name in kept.columns], list(zip(*columns, strict=True)), numbers=numbers)
+    if rows.height > kept.height:
+        put(f"… and {rows.height - kept.height:,} more rows (--limit)")
+
+
+def as_json(value: Any) -> None:
+    """A value as JSON, the same on every machine; what a terminal would obey is escaped as JSON has it."""
+    text = json.dumps(_jsonable(value), ensure_ascii=False, indent=2)
+    put(text if _harmless(text) else json.dumps(_jsonable(value), indent=2))
+
+
+def _harmless(text: str) -> bool:
+    from forensics.escape import terminal
+
+    return terminal(text.replace("\\", "")) == text.replace("\\", "") and "\t" not in text
+
+
+def _jsonable(value: Any) -> Any:
+    from forensics.records.finding import iso
+
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(inner) for inner in value]
+    if isinstance(value, datetime):
+        return iso(round(value.timestamp()) * 1_000_000_000 if not value.microsecond else _nanoseconds(value))
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def _nanoseconds(at: datetime) -> int:
+    whole = at.replace(microsecond=0)
+    return round(whole.timestamp()) * 1_000_000_000 + at.microsecond * 1_000
+
+
+def bytes_text(count: int) -> str:
+    """A size as people read it.
+
+    Examples:
+        >>> bytes_text(999), bytes_text(123_456), bytes_text(5_500_000_000)
+        ('999 bytes', '123.5 kB', '5.5 GB')
+    """
+    if count < 1_000:
+        return f"{count} bytes"
+    for unit, size in (("kB", 10**3), ("MB", 10**6), ("GB", 10**9), ("TB", 10**12)):
+        if count < 1_000 * size or unit == "TB":
+            return f"{count / size:,.1f} {unit}"
+    raise AssertionError("unreachable")
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+    """A bar with rate and estimate on a terminal, nothing elsewhere: ``begin(total)`` and ``advance(octets)``."""
+    if not sys.stderr.isatty():
+        yield (lambda _: None), (lambda _: None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        yield (lambda total: bar.update(task, total=total)), (lambda octets: bar.advance(task, octets))

@@ -1,0 +1,203 @@
+"""`forensics triage`: what was read, what follows, what was not looked for, where the report is."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+
+from forensics import _cli_show as show
+from forensics import report
+from forensics._case_findings import NOT_YET
+from forensics.case import Case, open_case
+from forensics.errors import CaseError
+from forensics.records import Finding
+from forensics.records.finding import SEVERITIES
+
+_MOST_SOURCES = 40
+_MOST_STEPS = 8
+_GAPS, _FOUND = 3, 6
+_NO_DAMAGE = "access time not kept"
+
+
+def triage(evidence: Path, out: Path | None, *, as_json: bool, fail_on: str, workers: int, again: bool) -> int:
+    """Load, conclude and show; returns the exit code."""
+    if fail_on and fail_on not in SEVERITIES:
+        raise CaseError(f"unknown severity {fail_on!r}", where="--fail-on", hint=f"one of {', '.join(SEVERITIES)}")
+    with show.progress() as (begin, advance):
+        case = open_case(
+            evidence, out=out, workers=workers, again=again, begin=begin, advance=advance, finish=report.pages
+        )
+    if not (case.path / report.NAME).is_file():
+        report.write(case)
+    if as_json:
+        show.as_json({key: value for key, value in case.content.items() if key != "about"})
+    else:
+        _show(case)
+    severities = [SEVERITIES.index(finding.severity) for finding in case.findings]
+    if fail_on and severities and min(severities) <= SEVERITIES.index(fail_on):
+        return _FOUND
+    return _GAPS if has_gaps(case) else 0
+
+
+def has_gaps(case: Case) -> bool:
+    """Whether there is anything in the evidence that was not understood."""
+    whole = case.sources["status"].is_in(["read", "configuration"]).all()
+    return not whole or case.problems.filter(pl.col("type") != _NO_DAMAGE).height > 0
+
+
+def _show(case: Case) -> None:
+    if case.title:
+        show.put(show.tinted(show.safe(case.title), "bold"))
+        show.put()
+    _sources(case.sources)
+    _problems(case.problems)
+    show.heading(_count(len(case.findings), "finding"))
+    for number, finding in enumerate(case.findings, 1):
+        _finding(number, finding.finding)
+    _not_checked(case)
+    show.put()
+    show.put(f"Report: {show.safe(str(case.path / report.NAME))}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number or 'No'} {noun}{'' if number == 1 else 's'}"
+
+
+def _sources(sources: pl.DataFrame) -> None:
+    strange = sources.filter(~pl.col("status").is_in(["read", "configuration"]))
+    if sources.height > _MOST_SOURCES:
+        groups = (
+            sources.filter(pl.col("status").is_in(["read", "configuration"]))
+            .group_by(pl.col("format").fill_null("configuration"), pl.col("host").fill_null(""))
+            .agg(files=pl.len(), rows=pl.col("rows").sum(), start=pl.col("started_at").min())
+            .sort("host", "format")
+        )
+        rows = [
+            [host, name, files, count, f"{start:%Y-%m-%d %H:%M}" if start else ""]
+            for name, host, files, count, start in groups.head(_MOST_SOURCES).iter_rows()
+        ]
+        show.table(["HOST", "FORMAT", "FILES", "ROWS", "FROM (UTC)"], rows, numbers=["FILES", "ROWS"])
+        if groups.height > _MOST_SOURCES:
+            show.put(f"… and {groups.height - _MOST_SOURCES} more kinds: see `sources` of the case")
+        listed = strange
+    else:
+        listed = sources
+    if listed.height:
+        if sources.height > _MOST_SOURCES:
+            show.heading("Not read, or not all of it")
+        show.table(
+            ["SOURCE", "FORMAT", "ROWS", "FROM (UTC)", "TO"],
+            [_source_row(row) for row in listed.head(_MOST_SOURCES).iter_rows(named=True)],
+            numbers=["ROWS"],
+            path="SOURCE",
+        )
+        if listed.height > _MOST_SOURCES:
+            show.put(f"… and {listed.height - _MOST_SOURCES} more: see `sources` of the case")
+    read = sources.filter(pl.col("status") != "configuration")
+    size = show.bytes_text(int(read["size_bytes"].sum()))
+    show.put(f"{_count(read.height, 'file')}, {size}, {int(read['rows'].sum()):,} rows")
+
+
+def _source_row(row: dict[str, object]) -> list[object]:
+    start, end = row["started_at"], row["ended_at"]
+    status = str(row["status"])
+    what = row["format"] if status == "read" else f"{row['format']}, damaged" if status == "damaged" else status
+    if status == "read" and row["format"] is None:
+        what = row["note"]
+    return [
+        row["source"],
+        what,
+        row["rows"] or None,
+        f"{start:%Y-%m-%d %H:%M}" if start else None,
+        f"{end:%H:%M}" if start and end and f"{start:%F}" == f"{end:%F}" else f"{end:%m-%d %H:%M}" if end else None,
+    ]
+
+
+def _problems(problems: pl.DataFrame) -> None:
+    if not problems.height:
+        return
+    show.heading("What could not be understood")
+    for row in problems.sort("count", descending=True).head(12).iter_rows(named=True):
+        at = f" at octet {row['offset_bytes']:,}" if row["offset_bytes"] is not None else ""
+        sample = f" ({show.safe(row['sample'])})" if row["sample"] else ""
+        text = f"{show.safe(row['source'])}: {row['count']:,} × {show.safe(row['type'])}{at}{sample}"
+        for line in show.wrapped(text, "  ", "    "):
+            show.put(line)
+    if problems.height > 12:
+        show.put(f"  … and {problems.height - 12} more: see `problems` of the case")
+
+
+def _finding(number: int, finding: Finding) -> None:
+    show.put()
+    lead = f"{number}. "
+    label = f"{finding.severity.upper()}, {finding.confidence}"
+    show.put(f"{lead}{show.tinted(label, finding.severity)}  {finding.kind}")
+    pad = " " * len(lead)
+    for line in show.wrapped(show.safe(finding.title), pad):
+        show.put(show.tinted(line, "bold"))
+    if finding.start:
+        show.put(f"{pad}{finding.start} to {finding.end or '(it lasts)'}")
+    for step in finding.story[:_MOST_STEPS]:
+        cited = ", ".join(show.safe(str(reference)) for reference in step.evidence[:2])
+        more = f" +{len(step.evidence) - 2}" if len(step.evidence) > 2 else ""
+        at = f"{_clock(step.at)} " if step.at else ""
+        for line in show.wrapped(
+            f"{at}{show.safe(step.text)}" + (f" [{cited}{more}]" if cited else ""), f"{pad}- ", f"{pad}  "
+        ):
+            show.put(line)
+    if len(finding.story) > _MOST_STEPS:
+        show.put(f"{pad}  … {len(finding.story) - _MOST_STEPS} more steps in the report")
+    if not finding.story and finding.evidence:
+        cited = ", ".join(show.safe(str(reference)) for reference in finding.evidence[:4])
+        for line in show.wrapped(f"Evidence: {cited}", pad, f"{pad}  "):
+            show.put(line)
+    if finding.remedy:
+        for line in show.wrapped(f"Do first: {show.safe(finding.remedy[0])}", pad, f"{pad}  "):
+            show.put(line)
+
+
+def _clock(at: str) -> str:
+    """Time of day of an ISO instant, to the millisecond."""
+    time = at.partition("T")[2].rstrip("Z")
+    return time[:12] if "." in time else time
+
+
+def _not_checked(case: Case) -> None:
+    rows = case.not_checked.rows()
+    if not rows:
+        return
+    wanting = [(kind, missing) for kind, missing in rows if missing != [NOT_YET]]
+    unknown = [kind for kind, missing in rows if missing == [NOT_YET]]
+    show.heading("Not looked for")
+    reasons = Counter("; ".join(missing) for _, missing in wanting)
+    for reason in reasons:
+        kinds = ", ".join(kind for kind, missing in wanting if "; ".join(missing) == reason)
+        for line in show.wrapped(f"{kinds}: would need {show.safe(reason)}", "  ", "    "):
+            show.put(line)
+    if unknown:
+        for line in show.wrapped(f"in no version yet: {', '.join(unknown)}", "  ", "    "):
+            show.put(line)
+
+
+def demo(out: Path | None) -> int:
+    """Triage the bundled cases, guilty and healthy; returns the worse exit code."""
+    folder = Path(__file__).resolve().parent.parent / "data" / "lost_lease"
+    halves = [folder / half for half in ("guilty", "healthy")]
+    if not all(half.is_dir() for half in halves):
+        raise CaseError(
+            "the bundled cases are not here",
+            where=str(folder),
+            hint="they come with the source: run it from a checkout, or triage a folder of your own",
+        )
+    target = out if out is not None else Path(tempfile.mkdtemp(prefix="forensics-demo-"))
+    codes = []
+    for half in halves:
+        show.put(show.tinted(f"=== {half.name}: data/lost_lease/{half.name}", "bold"))
+        show.put()
+        case = target / f"lost_lease-{half.name}.case"
+        codes.append(triage(half, case, as_json=False, fail_on="", workers=1, again=False))
+        show.put()
+    return max(codes)

@@ -1,0 +1,321 @@
+"""A folder of evidence, or a case made of it, as data frames and findings."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from forensics._case_build import Finish, build, tool
+from forensics._case_cite import cited, places_in, places_of
+from forensics._case_findings import CaseFinding, Findings, from_file
+from forensics._case_load import Advance
+from forensics._case_rows import Rows
+from forensics._case_time import timeline, who
+from forensics.errors import CaseError, StoreDamagedError
+from forensics.evidence import EvidenceFile, open_stream, walk
+from forensics.records import (
+    Clock,
+    DhcpClientEvent,
+    DhcpMessage,
+    Finding,
+    LazyFrame,
+    LogRecord,
+    Loss,
+    Packet,
+    Problem,
+    Record,
+    Reference,
+    Source,
+    Span,
+)
+from forensics.store import Store, is_store
+
+_TABLES: dict[str, type[Record]] = {
+    "packets": Packet,
+    "log_records": LogRecord,
+    "dhcp_client_events": DhcpClientEvent,
+    "dhcp_messages": DhcpMessage,
+    "sources": Source,
+    "problems": Problem,
+    "clocks": Clock,
+    "losses": Loss,
+    "spans": Span,
+}
+
+_TIMED = (Packet, LogRecord, DhcpClientEvent, DhcpMessage)
+"""Records of a timeline; of two that tell of one line or packet the later is shown."""
+
+Path_ = str | os.PathLike[str]
+
+
+class Case:
+    """A case: what the evidence says, and what follows from it.
+
+    Made by `open_case`. Frames are polars; ``LazyFrame`` means that nothing is read before ``collect``.
+    """
+
+    def __init__(self, store: Store, evidence: Path | None) -> None:
+        self._store = store
+        self._evidence = evidence
+        self._files: dict[str, EvidenceFile] | None = None
+        tables = {name: store.table(name, record) for name, record in _TABLES.items() if name in _SMALL}
+        self._rows = Rows(store.parts, **tables, zone_shifts_s=store.about["zone_shifts_s"])
+        self._content: dict[str, Any] = json.loads(store.read("findings.json"))
+
+    @property
+    def path(self) -> Path:
+        """Folder of the case."""
+        return self._store.path
+
+    @property
+    def title(self) -> str | None:
+        """What ``case.toml`` calls the incident."""
+        title: str | None = self._store.about["title"]
+        return title
+
+    @property
+    def sources(self) -> pl.DataFrame:
+        """What each file is, what it yielded, its clock's zone, its SHA-256: one row per `Source`."""
+        return self._rows.sources
+
+    @property
+    def problems(self) -> pl.DataFrame:
+        """What could not be read, counted: one row per `Problem`."""
+        return self._rows.problems
+
+    @property
+    def clocks(self) -> pl.DataFrame:
+        """How far each source's clock is off: one row per `Clock`. Zones that were found are taken out already."""
+        return self._rows.clocks
+
+    @property
+    def spans(self) -> pl.LazyFrame:
+        """Stretches of the sources that are no rows: `Span`."""
+        return self._rows(Span)
+
+    @property
+    def losses(self) -> pl.LazyFrame:
+        """Losses that the evidence itself admits: `Loss`."""
+        return self._rows(Loss)
+
+    @property
+    def packets(self) -> LazyFrame[Packet]:
+        """All captured packets."""
+        return self.records(Packet)
+
+    @property
+    def log_records(self) -> LazyFrame[LogRecord]:
+        """All log records."""
+        return self.records(LogRecord)
+
+    @property
+    def dhcp_messages(self) -> LazyFrame[DhcpMessage]:
+        """All DHCP messages, of captures and of logs."""
+        return self.records(DhcpMessage)
+
+    def records(self, record: type[Record]) -> LazyFrame[Any]:
+        """All rows of a record; no rows where the case has none.
+
+        Examples:
+            ``case.records(DhcpClientEvent).collect()``
+        """
+        return self._rows(record)  # type: ignore[return-value]
+
+    @property
+    def findings(self) -> Findings:
+        """What the analyses conclude, worst first."""
+        return Findings(from_file(self._content), self._rows)
+
+    @property
+    def not_checked(self) -> pl.DataFrame:
+        """What was not looked for, and which evidence would let it be: ``kind``, ``missing``."""
+        schema = pl.Schema({"kind": pl.String, "missing": pl.List(pl.String)})
+        return pl.DataFrame(self._content["not_checked"], schema=schema)
+
+    def cite(
+        self, what: pl.DataFrame | pl.LazyFrame | CaseFinding | Finding | Reference | Sequence[Any]
+    ) -> pl.DataFrame:
+        """The original bytes behind rows or findings, read from the evidence again.
+
+        Args:
+            what: Rows of any record (with ``source``, ``offset_bytes`` and ``length_bytes``), a finding, a
+                reference, or several of these.
+
+        Returns:
+            One row a place: ``source``, ``position``, ``offset_bytes``, ``length_bytes``, ``raw`` (the octets),
+            ``text`` (the same as text that is safe to show). Offsets count decompressed octets.
+
+        Raises:
+            CaseError: If rows lack the columns that say where they come from.
+            EvidenceError: If the evidence is not there any more.
+        """
+        if isinstance(what, pl.LazyFrame):
+            what = what.collect()
+        rows = isinstance(what, pl.DataFrame)
+        places = places_in(what) if rows else places_of(_references(what), self._rows)
+        return cited(places, self._evidence_files())
+
+    def _evidence_files(self) -> dict[str, EvidenceFile]:
+        if self._files is None:
+            found = list(walk(self._evidence)) if self._evidence is not None and self._evidence.exists() else []
+            self._files = {file.source: file for file in found if not file.refusal}
+        return self._files
+
+    def timeline(
+        self, *, entity: str | None = None, around: str | datetime | None = None, minutes: float = 5
+    ) -> pl.DataFrame:
+        """Everything that the records say of something, or of some minutes, on one clock.
+
+        Args:
+            entity: An address, a host, an instance, a request id or any text.
+            around: An instant, ISO 8601; UTC where it names no zone.
+            minutes: How far to look before and after ``around``.
+
+        Returns:
+            By ``at``: ``at`` (on the reference clock), ``bound_s`` (how sure that is; null where nothing ties the
+            source's clock), ``host``, ``record``, ``text``, ``source``, ``position``, ``ts`` (as the source has it),
+            ``offset_bytes``, ``length_bytes``. Rows without a time come last.
+        """
+        return timeline(self._rows, _TIMED, entity=entity, around=around, minutes=minutes)
+
+    def who(self, entity: str) -> pl.DataFrame:
+        """Where the records speak of something.
+
+        Returns:
+            One row for each record, source and host: ``record``, ``source``, ``host``, ``rows``, ``first_at``,
+            ``last_at`` (as the source's own clock has them); the earliest first.
+        """
+        return who(self._rows, _TIMED, entity)
+
+    def sql(self, query: str) -> pl.DataFrame:
+        """Ask in SQL (polars' dialect). Tables: those of `tables`."""
+        context = pl.SQLContext({name: self._rows(record) for name, record in _TABLES.items()})
+        try:
+            answer = context.execute(query, eager=True)
+        except (pl.exceptions.PolarsError, ValueError) as error:
+            raise CaseError(f"the query failed: {error}", hint=f"tables are {', '.join(_TABLES)}") from error
+        return answer
+
+    def verify(self) -> list[tuple[str, str]]:
+        """Compare store and evidence with their digests: name and what is wrong, nothing where all is well."""
+        wrong = [(f"{self.path.name}/{name}", what) for name, what in self._store.damage()]
+        return wrong + _evidence_damage(self.sources, self._evidence_files())
+
+    def add(self, name: str, data: bytes) -> Path:
+        """Put one more file, such as a report, into the case."""
+        self._store.add(name, data)
+        return self.path / name
+
+    @property
+    def content(self) -> Mapping[str, Any]:
+        """The content of ``findings.json``, with ``about`` the case."""
+        return {**self._content, "about": self._store.about}
+
+    @property
+    def rows(self) -> Rows:
+        """Gives all rows of a record."""
+        return self._rows
+
+    def __repr__(self) -> str:
+        worst = self._content["findings"][0]["severity"] if self._content["findings"] else "nothing found"
+        return f"<Case {self.path.name}: {self.sources.height} sources, {len(self.findings)} findings ({worst})>"
+
+
+_SMALL = ("sources", "problems", "clocks")
+
+
+def _references(what: Any) -> list[Reference]:
+    if isinstance(what, Reference):
+        return [what]
+    if isinstance(what, (CaseFinding, Finding)):
+        return list(what.references())
+    if isinstance(what, Sequence) and not isinstance(what, str):
+        return [reference for one in what for reference in _references(one)]
+    raise CaseError(f"a {type(what).__name__} cannot be cited", hint="give rows, findings or references")
+
+
+def _evidence_damage(sources: pl.DataFrame, files: Mapping[str, EvidenceFile]) -> list[tuple[str, str]]:
+    wrong = []
+    for source, sha256 in sources.select("source", "sha256").drop_nulls().iter_rows():
+        if source not in files:
+            wrong.append((source, "is missing"))
+        else:
+            with open_stream(files[source], digest=True) as stream:
+                if stream.finish().sha256 != sha256:
+                    wrong.append((source, "differs from its digest in the case"))
+    known = set(sources["source"].to_list())
+    return wrong + [(name, "is new since the case was made") for name in files if name not in known]
+
+
+def default_target(evidence: Path) -> Path:
+    """Where the case of some evidence goes: beside what one works on, never inside the evidence."""
+    whole = evidence.resolve()
+    here = Path.cwd().resolve()
+    folder = whole.parent if here.is_relative_to(whole) else here
+    return folder / f"{whole.name or 'evidence'}.case"
+
+
+def open_case(
+    path: Path_,
+    *,
+    out: Path_ | None = None,
+    evidence: Path_ | None = None,
+    workers: int = 0,
+    again: bool = False,
+    begin: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
+    finish: Finish | None = None,
+) -> Case:
+    """Open a folder of evidence, or a case that was made of one.
+
+    Evidence is read into a case; if there is one already, of the same version of this tool and of files
+    with the same names, sizes and modification times, that one is opened.
+
+    Args:
+        path: Folder of evidence, one file of it, or a case.
+        out: Folder of the case; ``NAME.case`` in the current folder where None, or beside the evidence
+            if the current folder is inside it.
+        evidence: Where the evidence of a case lies now, if it was moved.
+        workers: Processes that read at a time; 0 to choose.
+        again: Read the evidence again whatever there is.
+        begin: Called once with the octets that there are to read.
+        advance: Called with octets that were read.
+        finish: Makes further files of the case.
+
+    Raises:
+        EvidenceError: If there is nothing there.
+        CaseError: If ``case.toml`` makes no sense, or the case cannot be written.
+        StoreDamagedError: If the case no longer matches its digests.
+
+    Examples:
+        ``case = open_case("incident-0215/")`` and then ``case.findings``, ``case.sources``, ``case.packets``
+    """
+    given = Path(path)
+    if is_store(given):
+        store = Store(given)
+        return Case(store, Path(evidence) if evidence is not None else store.hint())
+    target = Path(out) if out is not None else default_target(given)
+    if not again and is_store(target):
+        try:
+            case = Case(Store(target), given)
+        except (StoreDamagedError, CaseError):
+            pass  # it can be made again from what is here
+        else:
+            if _unchanged(case, given):
+                return case
+    built = build(given, target, workers=workers, begin=begin, advance=advance, finish=finish)
+    return Case(Store(built, check=False), given)
+
+
+def _unchanged(case: Case, evidence: Path) -> bool:
+    if case.content["about"]["tool"] != tool():
+        return False
+    now = [(file.source, file.size_bytes, file.modified_ns) for file in walk(evidence)]
+    then = case.sources.select("source", "size_bytes", pl.col("modified_at").to_physical()).rows()
+    return sorted(now) == sorted(then)

@@ -1,0 +1,253 @@
+"""The command line: arguments in, tables out; no logic of its own."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from forensics import _cli_show as show
+from forensics.errors import ForensicsError, StoreDamagedError
+
+# Heavy libraries are imported inside the commands: `forensics --help` must feel instant.
+
+UNDERSTOOD, INTERNAL, USAGE, GAPS, STOPPED, MISMATCH, FOUND = 0, 1, 2, 3, 4, 5, 6
+_CODES = """Exit codes: 0 every byte was understood; 1 internal error; 2 wrong use or nothing to read; 3 finished, but
+parts could not be read (see problems); 4 stopped, run it again; 5 digests do not match; 6 a finding that --fail-on
+asks for."""
+
+app = typer.Typer(
+    name="forensics",
+    help="From a folder of evidence (captures, logs, events of a private cloud) to a cause.",
+    epilog=_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _guarded(command: F) -> F:
+    """Errors of ours become a message, a hint and an exit code; nothing becomes a traceback."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        try:
+            code = command(*args, **options) or UNDERSTOOD
+            sys.stdout.flush()
+        except StoreDamagedError as error:
+            code = _fail(error, MISMATCH)
+        except ForensicsError as error:
+            code = _fail(error, USAGE)
+        except KeyboardInterrupt:
+            show.say("forensics: stopped; nothing half-finished was left, run it again to get the whole result")
+            code = STOPPED
+        except BrokenPipeError:  # whoever read the output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = UNDERSTOOD
+        except OSError as error:
+            where = show.safe(str(error.filename)) + ": " if error.filename is not None else ""
+            show.say(f"forensics: {where}{error.strerror or show.safe(str(error))}")
+            code = STOPPED
+        except (typer.Exit, typer.Abort, SystemExit):
+            raise
+        except BaseException as error:
+            if type(error).__module__.startswith(("click", "typer")):  # wrong use: typer says what is wrong
+                raise
+            if os.environ.get("FORENSICS_DEBUG"):
+                raise
+            show.say(f"forensics: internal error: {type(error).__name__}: {show.safe(str(error))[:500]}")
+            show.say("Hint: FORENSICS_DEBUG=1 shows where; please report it with the command that you ran")
+            code = INTERNAL
+        raise typer.Exit(code)
+
+    return run  # type: ignore[return-value]
+
+
+def _fail(error: ForensicsError, code: int) -> int:
+    place = f"{show.safe(error.where)}: " if error.where else ""
+    show.say(f"forensics: {place}{show.safe(error.what)}")
+    if error.hint:
+        show.say(f"Hint: {show.safe(error.hint)}")
+    return code
+
+
+Evidence = Annotated[Path, typer.Argument(help="Folder of evidence, one file of it, or a case.", show_default=False)]
+CasePath = Annotated[Path, typer.Argument(help="A case, or the evidence that it is made of.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that read at a time; 0 chooses.")]
+Moved = Annotated[Path | None, typer.Option("--evidence", help="Where the evidence lies now, if it was moved.")]
+Limit = Annotated[int, typer.Option(min=0, help="Rows to show at most.")]
+
+
+@app.callback(invoke_without_command=True)
+def top(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """From a folder of evidence (captures, logs, events of a private cloud) to a cause."""
+    if version:
+        from importlib.metadata import version as of
+
+        show.put(f"cloud-forensics {of('cloud-forensics')}")
+        raise typer.Exit
+
+
+@app.command(epilog="Examples: forensics triage incident-0215/   forensics triage evidence --out /tmp/case --json")
+@_guarded
+def triage(
+    evidence: Evidence,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the case.", show_default="NAME.case")] = None,
+    json: Json = False,
+    fail_on: Annotated[str, typer.Option("--fail-on", help="Exit 6 if a finding is at least that severe.")] = "",
+    workers: Workers = 0,
+    again: Annotated[bool, typer.Option("--again", help="Read the evidence again, whatever there is.")] = False,
+) -> int:
+    """Read everything, put it on one clock, and say what happened."""
+    from forensics import _cli_triage as view
+
+    return view.triage(evidence, out, as_json=json, fail_on=fail_on, workers=workers, again=again)
+
+
+@app.command(
+    epilog="Examples: forensics packets compute*.pcap   tcpdump -w - | forensics packets -   "
+    "forensics packets a.pcap --filter 'dst_port = 67' --columns ts,src,vlan_ids   "
+    "forensics packets a.pcap --sql 'select src, count(*) n from packets group by src order by n desc'"
+)
+@_guarded
+def packets(
+    files: Annotated[list[str], typer.Argument(help="Captures; - is the standard input.", show_default=False)],
+    where: Annotated[str, typer.Option("--filter", help="Which packets: an SQL expression over the columns.")] = "",
+    columns: Annotated[str, typer.Option(help="Columns to show, with commas between; implies rows.")] = "",
+    limit: Annotated[int | None, typer.Option(min=0, help="Rows to show at most.")] = None,
+    follow: Annotated[str, typer.Option(help="Packets from, to or about an address.", metavar="ENTITY")] = "",
+    sql: Annotated[str, typer.Option(help="A query over the table packets.")] = "",
+    to: Annotated[Path | None, typer.Option("--to", help="Write rows to FILE.csv or FILE.parquet.")] = None,
+    json: Json = False,
+) -> int:
+    """Summarise captures, or show, filter and convert their packets."""
+    from forensics import _cli_packets as view
+
+    return view.packets(files, where=where, columns=columns, limit=limit, follow=follow, sql=sql, to=to, as_json=json)
+
+
+@app.command(
+    epilog="Example: forensics timeline incident.case --entity fa:16:3e:24:e7:22 --around 2013-02-15T01:40:18Z"
+)
+@_guarded
+def timeline(
+    case: CasePath,
+    entity: Annotated[str, typer.Option(help="Address, host, instance, request or text.")] = "",
+    around: Annotated[str, typer.Option(help="Instant, ISO 8601; UTC where it names no zone.")] = "",
+    minutes: Annotated[float, typer.Option(help="How far to look before and after --around.")] = 5,
+    limit: Limit = 200,
+    json: Json = False,
+) -> int:
+    """Show what all records say, on one clock."""
+    from forensics import _cli_case as view
+
+    return view.timeline(case, entity or None, around or None, minutes, limit, as_json=json)
+
+
+@app.command(epilog="Example: forensics who incident.case 10.0.0.5")
+@_guarded
+def who(
+    case: CasePath,
+    entity: Annotated[str, typer.Argument(help="Address, host, instance, request or text.", show_default=False)],
+    json: Json = False,
+) -> int:
+    """Say where the records speak of something: first and last, and in which sources."""
+    from forensics import _cli_case as view
+
+    return view.who(case, entity, as_json=json)
+
+
+@app.command(
+    epilog="""Example: forensics sql incident.case "select program, count(*) n from log_records group by program" """
+)
+@_guarded
+def sql(
+    case: CasePath,
+    query: Annotated[str, typer.Argument(help="The query.", show_default=False)],
+    limit: Limit = 100,
+    json: Json = False,
+) -> int:
+    """Ask a case in SQL: packets, log_records, dhcp_messages, dhcp_client_events, sources, problems, clocks."""
+    from forensics import _cli_case as view
+
+    return view.sql(case, query, limit, as_json=json)
+
+
+@app.command(epilog="Example: forensics report incident.case --out /tmp/incident.html")
+@_guarded
+def report(
+    case: CasePath,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write.", show_default="CASE/report.html")] = None,
+) -> int:
+    """Write the report of a case: one HTML file that needs no network."""
+    from forensics import _cli_case as view
+
+    return view.report(case, out)
+
+
+@app.command(epilog="Example: forensics verify incident.case")
+@_guarded
+def verify(case: CasePath, evidence: Moved = None) -> int:
+    """Compare a case and its evidence with their digests; exit 5 where they differ."""
+    from forensics import _cli_case as view
+
+    return view.verify(case, evidence)
+
+
+@app.command(epilog="Example: forensics demo")
+@_guarded
+def demo(
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the cases.", show_default="a temporary one")
+    ] = None,
+) -> int:
+    """Triage the bundled incident and its healthy twin."""
+    from forensics import _cli_triage as view
+
+    return view.demo(out)
+
+
+@app.command(epilog="Example: forensics formats --json")
+@_guarded
+def formats(json: Json = False) -> int:
+    """List what can be read."""
+    from forensics import _cli_case as view
+
+    return view.formats(as_json=json)
+
+
+@app.command(epilog="Example: forensics analyses")
+@_guarded
+def analyses(json: Json = False) -> int:
+    """List what can be concluded, and what each conclusion needs."""
+    from forensics import _cli_case as view
+
+    return view.analyses(as_json=json)
+
+
+def main() -> int:
+    """Run the command line; the console script calls this. Returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter shows its number
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        app()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return UNDERSTOOD
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
