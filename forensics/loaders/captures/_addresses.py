@@ -15,6 +15,7 @@ from forensics.loaders.captures._layouts import Array
 CAPACITY: Final = 1 << 18
 """Labels that a book keeps before it starts anew: a scan over random addresses must not grow memory."""
 
+_NO_KEY: Final = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _LOAD: Final = 4  # slots for each label: chains stay short
 
 
@@ -26,18 +27,18 @@ class _Table:
 
     def __init__(self, words: int) -> None:
         self.words = words
-        self.keys = [np.zeros(1024, np.uint64) for _ in range(words)]
+        # place 0 is what an empty slot points to: code 0, and a key that no address of one word has
+        self.keys = [np.full(1024, _NO_KEY) for _ in range(words)]
         self.codes = np.zeros(1024, np.uint32)
-        self.size = 0
+        self.size = 1
         seed = np.frombuffer(os.urandom(8 * (words + 1)), np.uint64)
         self.multipliers = seed | np.uint64(1)
         self._resize(12)
 
     def _resize(self, bits: int) -> None:
         self.bits = bits
-        self.slots = np.zeros(1 << bits, np.uint32)  # place in keys plus one; 0 is an empty slot
-        if self.size:
-            self._settle(np.arange(self.size, dtype=np.uint32))
+        self.slots = np.zeros(1 << bits, np.uint32)  # places in keys; 0 is an empty slot
+        self._settle(np.arange(1, self.size, dtype=np.uint32))
 
     def _hash(self, keys: list[Array]) -> Array:
         mixed = keys[0] * self.multipliers[0]
@@ -55,39 +56,39 @@ class _Table:
         last = np.int64(len(self.slots) - 1)
         while len(places):
             free = self.slots[slot] == 0
-            self.slots[slot[free]] = places[free] + np.uint32(1)
-            left = self.slots[slot] != places + np.uint32(1)  # another key was written there
+            self.slots[slot[free]] = places[free]
+            left = self.slots[slot] != places  # another key was written there
             places, slot = places[left], (slot[left] + 1) & last
 
     def find(self, keys: list[Array]) -> tuple[Array, Array]:
         """Codes of keys, 0 where a key is not in the table, and the places of those that are not."""
         slot = self._hash(keys)
-        held = self.slots.take(slot)
-        place = held - np.uint32(1)  # wraps round for an empty slot; clipped below
-        known = self.keys[0].take(place, mode="clip") == keys[0]
-        for mine, theirs in zip(self.keys[1:], keys[1:], strict=True):
-            known &= mine.take(place, mode="clip") == theirs
-        known &= held != 0
-        codes = self.codes.take(place, mode="clip")
+        place = self.slots.take(slot)
+        known = self._equal(place, keys)
+        codes = self.codes.take(place)
         if known.all():
             return codes, np.zeros(0, np.int64)
-        codes[~known] = 0
-        missing = [np.flatnonzero(~known & (held == 0))]
-        pending = np.flatnonzero(~known & (held != 0))
-        slot = slot[pending]
+        pending = np.flatnonzero(~known)
+        codes[pending] = 0
+        slot, place = slot[pending], place[pending]
+        missing = [pending[place == 0]]
         last = np.int64(len(self.slots) - 1)
         while len(pending):
-            slot = (slot + 1) & last
-            held = self.slots[slot]
-            place = held - np.uint32(1)
-            known = held != 0
-            for mine, theirs in zip(self.keys, keys, strict=True):
-                known &= mine.take(place, mode="clip") == theirs[pending]
+            on = place != 0  # another key has this slot: look at the next
+            pending, slot = pending[on], (slot[on] + 1) & last
+            place = self.slots.take(slot)
+            known = self._equal(place, [key[pending] for key in keys])
             codes[pending[known]] = self.codes[place[known]]
-            missing.append(pending[held == 0])
-            more = ~known & (held != 0)
-            pending, slot = pending[more], slot[more]
+            pending, slot, place = pending[~known], slot[~known], place[~known]
+            missing.append(pending[place == 0])
         return codes, np.concatenate(missing)
+
+    def _equal(self, place: Array, keys: list[Array]) -> Array:
+        same: Array = self.keys[0].take(place) == keys[0]
+        for mine, theirs in zip(self.keys[1:], keys[1:], strict=True):
+            same &= mine.take(place) == theirs
+            same &= place != 0
+        return same
 
     def add(self, keys: list[Array], codes: Array) -> None:
         """Keep distinct keys that are not in the table."""
@@ -129,7 +130,7 @@ class AddressBook:
         self.labels = pl.Series([None], dtype=pl.String)
         self.size = 1
         self._tables = {"ipv4": _Table(1), "ipv6": _Table(2), "mac": _Table(1)}
-        self._unwritten: list[tuple[str, list[Array]]] = []
+        self._unwritten: list[tuple[str, int, list[Array]]] = []
 
     def turn(self) -> None:
         """Say that no code given out so far will be used again; forgets all where the book is full."""
@@ -155,17 +156,30 @@ class AddressBook:
             fresh, inverse = _distinct([key[missing] for key in keys])
             named = np.arange(self.size, self.size + len(fresh[0]), dtype=np.uint32)
             table.add(fresh, named)
+            self._unwritten.append((kind, self.size, fresh))
             self.size += len(named)
-            self._unwritten.append((kind, fresh))
             codes[missing] = named[inverse]
         return codes
+
+    def _write(self) -> None:
+        """Make the labels of new codes: one call a kind, then each label to its place."""
+        labels = [self.labels]
+        places = [np.arange(len(self.labels))]
+        for kind in {kind: None for kind, _, _ in self._unwritten}:
+            mine = [(first, keys) for name, first, keys in self._unwritten if name == kind]
+            labels.append(
+                _WRITERS[kind]([np.concatenate(words) for words in zip(*(keys for _, keys in mine), strict=True)])
+            )
+            places += [np.arange(first, first + len(keys[0])) for first, keys in mine]
+        self._unwritten = []
+        order = np.empty(self.size, np.uint32)
+        order[np.concatenate(places)] = np.arange(self.size, dtype=np.uint32)
+        self.labels = pl.concat(labels, rechunk=True).gather(pl.Series(order))
 
     def column(self, codes: Array, name: str) -> pl.Series:
         """The labels of codes, as a String column."""
         if self._unwritten:
-            written = [_WRITERS[kind](keys) for kind, keys in self._unwritten]
-            self._unwritten = []
-            self.labels = pl.concat([self.labels, *written], rechunk=True)
+            self._write()
         return self.labels.gather(pl.Series(codes)).alias(name)
 
 

@@ -59,9 +59,6 @@ def decode(
     if unknown:
         names = ", ".join(sorted(HEADER_COLUMNS))
         raise UnknownColumnError(f"no header column {', '.join(unknown)}", hint=f"the columns are {names}")
-    if not columns:
-        size = len(block) if rows is None else len(rows)
-        return pl.DataFrame(height=size)
     if book is None:
         book = AddressBook()
     book.turn()

@@ -29,7 +29,8 @@ def decode(block: Block, rows: Array | None, want: frozenset[str], book: Address
         One row a packet. Columns that were not asked for are missing.
     """
     start, captured, wire, link_type = (
-        values if rows is None else values[rows] for values in (block.start, block.captured, block.wire, block.link_type)
+        values if rows is None else values[rows]
+        for values in (block.start, block.captured, block.wire, block.link_type)
     )
     outer = Inside(
         rows=np.arange(len(start), dtype=np.int64),

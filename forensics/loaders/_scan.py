@@ -1,0 +1,54 @@
+"""Readers as lazy frames: the one place that knows how polars asks a source for rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from forensics.records import Record
+
+Generate = Callable[[list[str] | None, pl.Expr | None, int | None, int | None], Iterator[pl.DataFrame]]
+"""Yields data frames, given the columns wanted (None for all), a predicate over rows, a number of rows, and a hint
+how many of them make a good batch. It holds to the first three, on whatever thread it is called."""
+
+
+class _Source:
+    """What polars calls; a class of its own so that a plan can be sent to another process."""
+
+    def __init__(self, generate: Generate, schema: pl.Schema) -> None:
+        self.generate = generate
+        self.schema = schema
+
+    def __call__(
+        self, with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        some = False
+        for frame in self.generate(with_columns, predicate, n_rows, batch_size):
+            some = True
+            yield frame
+        if not some:  # a source without rows still has columns
+            names = self.schema.names() if with_columns is None else with_columns
+            yield pl.DataFrame(schema={name: self.schema[name] for name in names})
+
+
+def scan(record: type[Record], generate: Generate, *, repeatable: bool = True) -> pl.LazyFrame:
+    """A lazy frame of rows that are read when they are collected.
+
+    Projection, predicates and row limits reach the reader; so do the streaming
+    engine, sinks and joins. The interface of polars that this rests on is marked
+    unstable: it is the same from 1.35 to 2.1, and used nowhere else.
+
+    Args:
+        record: What a row is.
+        generate: Reads the rows, see `Generate`.
+        repeatable: Whether reading again gives the same rows; not so for a pipe.
+
+    Examples:
+        >>> from forensics.records import Packet
+        >>> scan(Packet, lambda columns, predicate, n_rows, batch_size: iter(())).select("ts").collect().shape
+        (0, 1)
+    """
+    schema = record.polars_schema()
+    return register_io_source(_Source(generate, schema), schema=schema, validate_schema=True, is_pure=repeatable)

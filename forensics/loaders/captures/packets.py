@@ -1,0 +1,224 @@
+"""Packet: captures read whole into a case, or scanned lazily for the columns and packets that are asked for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from forensics import _discovery
+from forensics.errors import NotUnderstoodError
+from forensics.evidence import PADDING, Stream
+from forensics.loaders._reader import Batch, Origin, Stretch
+from forensics.loaders._scan import scan
+from forensics.loaders.captures import _container
+from forensics.loaders.captures._addresses import AddressBook
+from forensics.loaders.captures._block import Block, Loss
+from forensics.loaders.captures._packet_rows import NAMES, Place, first, frame, known, parts
+from forensics.loaders.captures._paths import Paths, captures
+from forensics.records import Packet, Record
+
+_PCAPNG = b"\x0a\x0d\x0d\x0a"
+
+
+def leaves() -> list[ModuleType]:
+    """The leaf protocols: modules of this folder that say which packets are theirs."""
+    return [module for module in _discovery.modules(__package__ or "") if hasattr(module, "WANTS")]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureReader:
+    """Reads captures of one container format."""
+
+    name: str
+    reference: str
+    record: type[Record] = Packet
+
+    @property
+    def yields(self) -> tuple[type[Record], ...]:
+        """Packet, and the records of all leaf protocols."""
+        return (Packet, *(leaf.RECORD for leaf in leaves()))
+
+    def likeness(self, head: bytes, name: str) -> float:  # noqa: ARG002 - the magic number says it all
+        """How sure it is that a file with these first octets is of this format."""
+        return _container.likeness(head) if (head[:4] == _PCAPNG) == (self.name == "pcapng") else 0.0
+
+    def batches(
+        self, stream: Stream, origin: Origin, *, records: Collection[type[Record]] | None = None
+    ) -> Iterator[Batch]:
+        """Read the whole stream, one batch a chunk.
+
+        Args:
+            stream: The capture, decompressed, at its first octet.
+            origin: Its label and its capture point.
+            records: The records that are wanted; all where None.
+        """
+        place = Place(origin.source, origin.capture_point)
+        book = AddressBook()
+        mine = [leaf for leaf in leaves() if records is None or leaf.RECORD in records]
+        whole = records is None or Packet in records
+        pending = _Pending()
+        for part in _container.blocks(stream):
+            if isinstance(part, Stretch):
+                pending.stretches.append(part)
+            elif isinstance(part, Loss):
+                pending.losses.append(tuple(part))
+            else:
+                for block in parts(part):
+                    yield pending.batch(_records(block, place, book, mine, whole), self.name)
+        yield pending.batch({}, self.name)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Stretches and losses that wait for the next batch."""
+
+    stretches: list[Stretch] = field(default_factory=list)
+    losses: list[Any] = field(default_factory=list)
+
+    def batch(self, rows: dict[type[Record], pl.DataFrame], name: str) -> Batch:
+        batch = Batch(rows, tuple(self.stretches), tuple(self.losses), {"format": name})
+        self.stretches, self.losses = [], []
+        return batch
+
+
+def _records(
+    block: Block, place: Place, book: AddressBook, leaves: list[ModuleType], whole: bool
+) -> dict[type[Record], pl.DataFrame]:
+    """What one block holds of each record."""
+    found: dict[type[Record], pl.DataFrame] = {}
+    packets = frame(block, place, NAMES, None, book) if whole else None
+    if packets is not None:
+        found[Packet] = packets
+    for leaf in leaves:
+        if packets is not None:
+            theirs = packets.filter(leaf.WANTS)
+        else:
+            theirs = _filtered(block, place, book, NAMES, leaf.WANTS)
+        if len(theirs):
+            found[leaf.RECORD] = leaf.read(block, theirs)
+    return found
+
+
+def _filtered(block: Block, place: Place, book: AddressBook, names: Sequence[str], predicate: pl.Expr) -> pl.DataFrame:
+    """Late decode: only the columns that the predicate looks at, then the others of the packets that pass."""
+    looked_at = list(dict.fromkeys(predicate.meta.root_names())) or ["position"]
+    if set(names) <= set(looked_at):
+        return frame(block, place, looked_at, None, book).filter(predicate).select(names)
+    passed = _passing(frame(block, place, looked_at, None, book), predicate)
+    if len(passed) == len(block):
+        return frame(block, place, names, None, book)
+    return frame(block, place, names, passed, book)
+
+
+def _passing(packets: pl.DataFrame, predicate: pl.Expr) -> np.ndarray[Any, np.dtype[np.int64]]:
+    counted = packets.with_row_index("row of the block").filter(predicate)
+    return counted.get_column("row of the block").to_numpy().astype(np.int64)
+
+
+def scan_packets(paths: Paths) -> pl.LazyFrame:
+    """Packets of captures as a lazy frame: only what a query asks for is read and decoded.
+
+    Args:
+        paths: A path, a pattern such as ``"compute*.pcap"``, a binary file object, ``"-"`` for standard input, or a
+            list of these. Captures are pcap or pcapng, compressed or not. A file whose name is that of a pattern is
+            meant itself. Rows come file after file, in the order given; those of a pattern in the order of names.
+
+    Returns:
+        One row a packet, with the columns of `forensics.records.Packet`. A damaged stretch is left out with a warning,
+        and the packet behind it has ``after_gap``.
+
+    Raises:
+        EvidenceError: If there is no such file.
+
+    Examples:
+        >>> import io
+        >>> header = bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 ffff0000 01000000")
+        >>> record = bytes.fromhex("00000000 01000000 0e000000 0e000000 ffffffffffff fa163e24e722 0806")
+        >>> scan_packets(io.BytesIO(header + record)).select("position", "eth_src", "ethertype").collect().row(0)
+        (1, 'fa:16:3e:24:e7:22', 2054)
+    """
+    files = captures(paths)
+    return scan(Packet, partial(rows, files), repeatable=all(file.repeatable for file in files))
+
+
+def rows(
+    paths: Paths,
+    with_columns: Sequence[str] | None = None,
+    predicate: pl.Expr | None = None,
+    n_rows: int | None = None,
+    batch_size: int | None = None,  # noqa: ARG001 - batches are as large as chunks make them
+) -> Iterator[pl.DataFrame]:
+    """Rows of captures, in the order of the captures and of their packets.
+
+    Args:
+        paths: Captures, as `scan_packets` takes them.
+        with_columns: Columns wanted, in that order; all where None.
+        predicate: Rows wanted; of the others only the columns that it looks at are decoded.
+        n_rows: Rows wanted at most; reading stops when they are there.
+        batch_size: Taken for the sake of polars.
+
+    Yields:
+        Frames of 1 to 65,536 rows.
+
+    Raises:
+        UnknownColumnError: If Packet has no such column.
+        EvidenceError: If a file cannot be read.
+        NotUnderstoodError: If a file is no capture.
+    """
+    names = list(NAMES) if with_columns is None else list(with_columns)
+    known([*names, *(predicate.meta.root_names() if predicate is not None else [])])
+    left = n_rows
+    book = AddressBook()
+    for capture in captures(paths):
+        if left is not None and left <= 0:
+            return
+        with capture.open() as stream:
+            place = Place(capture.label, capture.point)
+            for block in _blocks(stream, capture.label):
+                if predicate is None:
+                    found = frame(block if left is None else first(block, left), place, names, None, book)
+                else:
+                    found = _filtered(block, place, book, names, predicate)
+                    found = found if left is None else found.head(left)
+                if len(found):
+                    yield found
+                if left is not None:
+                    left -= len(found)
+                    if left <= 0:
+                        return
+
+
+def _blocks(stream: Stream, label: str) -> Iterator[Block]:
+    """The packets of a capture; says what was left out once it was read to its end."""
+    head = stream.peek(64)
+    if head and not _container.likeness(head):
+        hint = "captures begin with the magic number of pcap or pcapng; `forensics formats` lists what else can be read"
+        raise NotUnderstoodError("is no capture", where=label, hint=hint)
+    gaps = []
+    for part in _container.blocks(stream):
+        if isinstance(part, Block):
+            yield from parts(part)
+        elif isinstance(part, Stretch) and part.kind == "gap":
+            gaps.append(part)
+    if gaps:
+        octets = sum(gap.length_bytes for gap in gaps)
+        where = f"{label}: octet {gaps[0].offset_bytes}"
+        warnings.warn(
+            f"{where}: {octets} octets in {len(gaps)} places are damaged and left out: {gaps[0].reason}", stacklevel=2
+        )
+    for offset, reason in stream.gaps:
+        if not reason.startswith(PADDING):
+            warnings.warn(f"{label}: octet {offset}: {reason}", stacklevel=2)
+
+
+READERS = (
+    CaptureReader("pcap", "https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-05.html"),
+    CaptureReader("pcapng", "https://www.ietf.org/archive/id/draft-ietf-opsawg-pcapng-03.html"),
+)
