@@ -1,0 +1,318 @@
+"""Which of the seven causes it was: decided by what each source proves, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._lease_messages import Message, citations
+from forensics.analysis._lease_scene import Scene, View
+from forensics.records.finding import Reference
+
+CAUSES = {
+    "link-dead-before-dhcp": "nothing reached the client any more before it tried to renew",
+    "reply-not-delivered": "the answer was lost between the server and the client",
+    "client-deaf": "the client did not take the answer that reached it",
+    "server-silent": "the server did not answer",
+    "request-not-delivered": "the request never reached the server",
+    "refused": "the server refused the address",
+    "client-gone": "no client renewed the lease any more",
+}
+
+
+@dataclass(slots=True)
+class Verdict:
+    """A cause, how sure it is, and what that rests on."""
+
+    cause: str
+    confidence: str
+    because: str
+    evidence: tuple[Reference, ...] = ()
+    silence: tuple[int, Reference] | None = None
+    ruled_out: dict[str, tuple[str, tuple[Reference, ...]]] = field(default_factory=dict)
+    open: dict[str, str] = field(default_factory=dict)
+    next_evidence: list[str] = field(default_factory=list)
+
+
+def verdict(scene: Scene) -> Verdict:
+    """Decide the cause of one failed attempt.
+
+    A cause is `proven` only where every link is a cited packet or line; where a link is inferred from rates, from
+    what the client answers, or from a log's silence, it is `likely`; where sources are missing, `possible`, and what
+    could not be told apart stays open.
+    """
+    attempt = scene.attempt
+    if attempt.gone:
+        return _gone(scene)
+    requests = [message for message in attempt.asked if message.kind == "REQUEST"]
+    acks = [message for message in attempt.answers if message.kind == "ACK"]
+    if attempt.refusals and (any(m.kind == "NAK" for m in attempt.answers) or not acks):
+        return _refused(scene)
+    found = _dead(scene, acks) or _by_capture(scene, requests, acks) or _by_logs(scene, requests, acks)
+    _rule_out(found, scene, requests, acks)
+    return found
+
+
+def _gone(scene: Scene) -> Verdict:
+    lease = scene.attempt.lease
+    exits = [event for event in scene.attempt.events if event["event"] == "exited"]
+    seen = [scene.sent_after[1]] if scene.sent_after else []
+    seen += [scene.log_goes_on] if scene.log_goes_on else []
+    sure = "proven" if exits and seen else "likely"
+    refs = tuple(event["reference"] for event in exits if isinstance(event["reference"], Reference))
+    because = "the host went on after its lease had ended, and no DHCP message of it was seen any more"
+    if exits:
+        because = "its own log says that the DHCP client ended, and the host went on without one"
+    found = Verdict("client-gone", sure, because, (*(lease.ack.references() if lease else ()), *refs, *seen))
+    for cause in ("server-silent", "reply-not-delivered", "refused"):
+        found.ruled_out[cause] = ("there was no request that could have been left without an answer", refs)
+    if not scene.attempt.asked and scene.near and not scene.near.at_client and not exits:
+        found.open["request-not-delivered"] = f"requests may have been lost before {scene.near.point}"
+    if not exits:
+        found.next_evidence.append("the client's own log, and `ps -C dhclient,dhcpcd,udhcpc` on it")
+    return found
+
+
+def _refused(scene: Scene) -> Verdict:
+    refusals = scene.attempt.refusals
+    why = sorted({message.refusal for message in refusals if message.refusal})
+    said = f" ({'; '.join(why)})" if why else ""
+    found = Verdict("refused", "proven", f"the server said no{said}", citations(refusals))
+    for cause in ("server-silent", "request-not-delivered"):
+        found.ruled_out[cause] = ("the server received the request and answered it with a refusal", citations(refusals))
+    return found
+
+
+def _dead(scene: Scene, acks: list[Message]) -> Verdict | None:
+    """Whether nothing at all reached the client any more since before its first unanswered renewal."""
+    near, first = scene.near, scene.attempt.first
+    if first is None:
+        return None
+    start = first.stated
+    lost = [event for event in scene.attempt.events if event["event"] == "carrier_lost"]
+    if near and near.last and not _resumed(near, scene):
+        silence = scene.attempt.asked[-1].at - near.last[0]
+        lead = start - near.last[0]
+        if scene.attempt.lease and scene.attempt.lease.ends:
+            silence = max(silence, min(scene.attempt.lease.ends, scene.attempt.ends) - near.last[0])
+        expected = near.arrivals_before >= 10 and silence > 3 * near.longest_gap_ns + SECOND_NS
+        missed = [probe for probe in scene.probes_lost if probe[0] > near.last[0] + 2 * near.bound]
+        missed = [probe for probe in missed if probe[1].source != near.last[1].source]
+        before = [probe for probe in missed if probe[0] < start - 2 * near.bound]
+        if expected or len(missed) >= 3:
+            surely = bool(before) or (near.arrivals_before >= 20 and lead > 2 * near.longest_gap_ns)
+            shown = tuple(probe[1] for probe in (before or missed)[:3])
+            refs = (near.last[1], *first.references(), *shown)
+            because = (
+                f"the last frame that reached it at {near.point} came {lead / 1e9:.3f} s before the first renewal "
+                "that was left without an answer, and none came afterwards"
+            )
+            found = Verdict("link-dead-before-dhcp", "proven" if surely else "likely", because, refs, near.last)
+            if not surely:
+                found.open["reply-not-delivered"] = (
+                    "frames reached it too rarely to say that the link died before the request and not just after it"
+                )
+                found.next_evidence.append("a capture on the next hop at the same time, to see what was sent to it")
+            return found
+    if scene.heard_last and not scene.heard_after and scene.heard_before >= 3 and len(scene.probes_lost) >= 3:
+        if near and near.at_client:
+            return None  # what reached its own capture has reached it
+        at, ref, what = scene.heard_last
+        because = (
+            f"its last {what} came {(start - at) / 1e9:.3f} s before that renewal, and nothing that was sent to it "
+            f"since then was answered ({len(scene.probes_lost)} questions and segments)"
+        )
+        refs = (ref, *first.references(), *(probe[1] for probe in scene.probes_lost[:3]))
+        sure = "likely" if scene.probes_before or start - at < 30 * SECOND_NS else "possible"
+        found = Verdict("link-dead-before-dhcp", sure, because, refs, (at, ref))
+        found.open["reply-not-delivered"] = "no capture on the client's own side shows what reached it"
+        found.open["client-deaf"] = "the client itself may ignore what reaches it: only a capture inside it tells"
+        if not scene.probes_before:
+            found.open["reply-not-delivered"] += ", and nothing asked it for an answer just before that renewal"
+        found.next_evidence.append(
+            "a capture inside the client, or on its tap device and inside it, until it happens again"
+        )
+        return found
+    if lost and int(str(lost[0]["at"])) <= start + SECOND_NS:
+        ref = lost[0]["reference"]
+        assert isinstance(ref, Reference)
+        found = Verdict("link-dead-before-dhcp", "likely", "its own log says that the carrier was lost before", (ref,))
+        found.open["reply-not-delivered"] = "no capture shows what still reached it"
+        return found
+    return None
+
+
+def _resumed(view: View, scene: Scene) -> bool:
+    """Whether frames reached the client again while it was still trying to keep its lease."""
+    if view.resumed is None:
+        return False
+    requests = [message for message in scene.attempt.asked if message.kind == "REQUEST"]
+    return view.resumed[0] <= requests[-1].at if requests else True
+
+
+def _by_capture(scene: Scene, requests: list[Message], acks: list[Message]) -> Verdict | None:
+    near, far = scene.near, scene.far
+    if near is None:
+        return None
+    if here := scene.seen_at(near, acks):
+        return _answer_is_there(scene, near, here, requests)
+    first = citations(requests[:3])
+    other = (near.resumed[1],) if near.resumed else ()
+    if acks:
+        because = f"the server answered {len(acks)} times, and no answer passed {near.point}"
+        found = Verdict(
+            "reply-not-delivered", "proven" if other else "likely", because, (*first, *citations(acks[:3]), *other)
+        )
+        if near.at_server and not near.at_client:
+            found.confidence = "likely"
+        if not other:
+            found.confidence = "possible"
+            found.open["link-dead-before-dhcp"] = (
+                "nothing else was due to reach it in that time, so the link may have been dead"
+            )
+            found.next_evidence.append(
+                "a steady ping to the client while it is captured: it tells a dead link from a lost answer"
+            )
+        return found
+    at_far = scene.seen_at(far, requests)
+    logged = [message for message in requests if message.at_points("server")]
+    if logged or at_far or near.at_server:
+        reached = logged or at_far or scene.seen_at(near, requests)
+        sure = bool(logged) or near.at_server or bool(far and far.at_server)
+        if reached:
+            because = "the request reached the server and no answer left it"
+            found = Verdict("server-silent", "proven" if sure else "likely", because, citations(reached[:3]))
+            if not sure and far:
+                found.open["request-not-delivered"] = f"{far.point} may not be the last hop before the server"
+                found.next_evidence.append("the DHCP server's log, or a capture on its host")
+            return found
+    if far or scene.server_log:
+        where = far.point if far else "the server's log"
+        sure = bool(far) or bool(scene.served_others)
+        because = f"the request was seen at {near.point} and never at {where}"
+        refs = (*first, scene.served_others) if scene.served_others else first
+        if not scene.seen_at(near, requests):
+            because = f"the client says that it asked, and no request passed {near.point}"
+        found = Verdict("request-not-delivered", "proven" if far else "likely" if sure else "possible", because, refs)
+        if not far and not scene.served_others:
+            found.open["server-silent"] = (
+                "the log shows no answer to anybody else in that time: the server may have been down"
+            )
+        if not far:
+            found.next_evidence.append("a capture on the DHCP server's host while it happens")
+        return found
+    return _only_asked(scene, requests, f"{near.point} holds the requests and no answer")
+
+
+def _answer_is_there(scene: Scene, near: View, here: list[Message], requests: list[Message]) -> Verdict:
+    """The answer is in the capture nearest to the client, and the client asks again."""
+    refs = citations([*requests[:2], *here[:2], *requests[-1:]])
+    because = f"the answer is in the capture at {near.point}, and the client asked again all the same"
+    if near.at_client:
+        return Verdict("client-deaf", "proven", because, refs)
+    heard = (scene.heard_after[1],) if scene.heard_after else ()
+    if near.at_server:
+        told = "it still answered other traffic" if heard else "nothing shows what reached it"
+        found = Verdict(
+            "reply-not-delivered",
+            "likely" if heard else "possible",
+            f"answers left {near.point}, {told}, and the client asked again",
+            (*refs, *heard),
+        )
+        found.open["client-deaf"] = "no capture on the client's side shows whether the answer reached it"
+        if not heard:
+            found.open["link-dead-before-dhcp"] = "no other traffic shows whether anything reached the client"
+    else:
+        found = Verdict("client-deaf", "proven" if heard and scene.far else "likely", because, (*refs, *heard))
+        if found.confidence != "proven":
+            found.open["reply-not-delivered"] = f"the answer may have been lost between {near.point} and the client"
+            if not heard:
+                found.open["link-dead-before-dhcp"] = f"nothing shows what still reached the client behind {near.point}"
+    found.next_evidence.append("a capture inside the client while it renews")
+    return found
+
+
+def _by_logs(scene: Scene, requests: list[Message], acks: list[Message]) -> Verdict:
+    logged = [message for message in requests if message.at_points("server") or message.at_points("capture")]
+    refs = citations([*requests[:2], *acks[:2], *requests[-1:]])
+    if acks:
+        because = f"the server says that it answered {len(acks)} times, and the client asked again"
+        found = Verdict("reply-not-delivered", "likely" if scene.client_log else "possible", because, refs)
+        found.confidence = "possible" if not scene.client_log else "likely"
+        found.open["link-dead-before-dhcp"] = "without a capture nothing shows whether anything reached the client"
+        found.open["client-deaf"] = "the client may have ignored an answer that reached it"
+        found.next_evidence.append("a capture on the client's tap device, with all its traffic, until it happens again")
+        return found
+    if logged:
+        found = Verdict("server-silent", "proven", "the server's log has the request and no answer", refs)
+        if not any(message.at_points("server") for message in logged):
+            found.confidence = "likely"
+            found.open["request-not-delivered"] = "the request may have been lost behind that capture"
+        return found
+    if scene.server_log:
+        because = "the client's log has the request, the server's log, which goes on, does not"
+        sure = "likely" if scene.served_others else "possible"
+        served = (scene.served_others,) if scene.served_others else ()
+        found = Verdict("request-not-delivered", sure, because, (*refs, *served))
+        found.open["server-silent"] = "a server that hangs logs nothing either"
+        found.open["link-dead-before-dhcp"] = "without a capture nothing shows whether the client was reachable at all"
+        found.next_evidence.append("captures on the client's tap device and on the DHCP server's host")
+        return found
+    return _only_asked(scene, requests, "the client asked and says nothing of an answer")
+
+
+def _only_asked(scene: Scene, requests: list[Message], because: str) -> Verdict:
+    """Only the client's side is there, and no answer in it."""
+    found = Verdict("server-silent", "possible", because, citations([*requests[:2], *requests[-1:]]))
+    found.open["request-not-delivered"] = "nothing shows whether the request reached the server"
+    found.open["reply-not-delivered"] = "nothing shows whether the server answered"
+    if not (scene.near and scene.near.resumed):
+        found.open["link-dead-before-dhcp"] = "nothing shows whether anything else could reach the client"
+    if not scene.near:
+        found.open["client-deaf"] = "only a capture at the client shows whether an answer came"
+    found.next_evidence.append("the DHCP server's log and a capture on its host for that time")
+    return found
+
+
+def _rule_out(found: Verdict, scene: Scene, requests: list[Message], acks: list[Message]) -> None:
+    """Say of every other cause why it is not the one, where something shows that."""
+    near = scene.near
+    reached = [message for message in requests if message.at_points("server")]
+    reached = reached or [
+        message for message in requests if scene.far and scene.far.point in message.at_points("capture")
+    ]
+    if acks:
+        found.ruled_out["server-silent"] = (f"the server answered {len(acks)} times", citations(acks[:3]))
+        found.ruled_out["request-not-delivered"] = ("the server answered, so it had been asked", citations(acks[:1]))
+    elif reached:
+        found.ruled_out["request-not-delivered"] = ("the request is where the server is", citations(reached[:3]))
+    here = scene.seen_at(near, acks)
+    if near and near.resumed and _resumed(near, scene):
+        told = f"other frames still reached it at {near.point}"
+        if near.at_client or found.cause != "client-deaf":
+            found.ruled_out["link-dead-before-dhcp"] = (told, (near.resumed[1],))
+    if scene.heard_after and near and not near.at_client:
+        told = f"it still sent an answer to other traffic ({scene.heard_after[2]})"
+        found.ruled_out["link-dead-before-dhcp"] = (told, (scene.heard_after[1],))
+    if near and near.at_client:
+        if acks and here:
+            found.ruled_out["reply-not-delivered"] = (
+                f"the answer is in the capture at {near.point}",
+                citations(here[:2]),
+            )
+        elif not here:
+            found.ruled_out["client-deaf"] = (f"no answer reached it at {near.point}", citations(requests[:1]))
+    elif near and not here and not near.at_server:
+        found.ruled_out["client-deaf"] = (f"no answer came as far as {near.point}", citations(requests[:1]))
+    if found.cause == "link-dead-before-dhcp" and found.confidence == "proven" and near and near.last:
+        found.ruled_out["reply-not-delivered"] = (
+            "not the answer alone was lost: no frame of any kind reached it any more",
+            (near.last[1],),
+        )
+        if not acks:
+            # Deaf to everything, the client proves nothing about the server: it stays a question of its own.
+            found.open.pop("server-silent", None)
+    found.ruled_out["refused"] = ("nobody told it no", ())
+    found.ruled_out["client-gone"] = ("it still asked", citations(requests[-1:]))
+    for cause in (found.cause, *found.open):
+        found.ruled_out.pop(cause, None)

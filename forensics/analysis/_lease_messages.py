@@ -1,0 +1,292 @@
+"""One message, however many saw it: DHCP rows of captures and logs on one clock, merged per client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from forensics.analysis._alignment import CLIENT_TYPES
+from forensics.analysis._correlate import SECOND_NS
+from forensics.records.finding import Reference, iso
+
+TRANSIT_NS = SECOND_NS // 4
+"""A frame that two points see more than this apart is two frames: retransmissions come after a second or more."""
+UNKNOWN_BOUND_NS = SECOND_NS
+"""How far an untied clock is trusted: enough for hosts that keep time by NTP, and said in the finding."""
+NOWHERE = "0.0.0.0"  # noqa: S104 - an absent address in a BOOTP field (RFC 2131 section 2), nothing is bound to it
+EVERYBODY = "255.255.255.255"
+
+
+@dataclass(slots=True)
+class Sighting:
+    """One row: who saw a message, and where that is written."""
+
+    seen_by: str
+    point: str
+    source: str
+    position: int
+    at: int
+    """On the case's clock, nanoseconds; for a stamp in whole seconds its beginning."""
+    half: int
+    """Half the span in which it really happened: bound of the clock, and half the stamp's resolution."""
+    coarse: bool
+
+    def reference(self) -> Reference:
+        """Where to read it."""
+        kind = "frame" if self.seen_by == "capture" else "line"
+        return Reference(self.source, f"{kind}:{self.position}", iso(self.at))
+
+
+@dataclass(slots=True)
+class Message:
+    """One DHCP message as it was sent, with everybody who saw it."""
+
+    kind: str
+    at: int
+    half: int
+    xkey: int | None
+    unicast: bool | None
+    ip: str | None
+    server: str | None
+    ciaddr: str | None
+    requested: str | None
+    names_server: bool
+    lease_s: float | None
+    renewal_s: float | None
+    rebinding_s: float | None
+    refusal: str | None
+    sightings: list[Sighting] = field(default_factory=list)
+
+    @property
+    def by_client(self) -> bool:
+        """Whether a client sends such a message."""
+        return self.kind in CLIENT_TYPES
+
+    @property
+    def stated(self) -> int:
+        """When it happened, as the finest source says."""
+        return min(self.sightings, key=lambda seen: (seen.coarse, seen.at)).at
+
+    def at_points(self, seen_by: str | None = None) -> set[str]:
+        """Who saw it."""
+        return {seen.point for seen in self.sightings if seen_by in (None, seen.seen_by)}
+
+    def references(self) -> tuple[Reference, ...]:
+        """All places, the client's side first."""
+        order = {"client": 0, "capture": 1, "relay": 2, "server": 3}
+        ranked = sorted(self.sightings, key=lambda seen: (order[seen.seen_by], seen.source, seen.position))
+        return tuple(dict.fromkeys(seen.reference() for seen in ranked))
+
+
+def offsets(clocks: pl.LazyFrame) -> pl.LazyFrame:
+    """Per source what to subtract, and how far to trust it."""
+    return clocks.select(
+        "source",
+        off=(pl.col("offset_s").fill_null(0.0) * 1e9).round().cast(pl.Int64),
+        bound=(pl.col("bound_s") * 1e9).round().cast(pl.Int64).fill_null(UNKNOWN_BOUND_NS),
+    )
+
+
+def on_one_clock(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows that have a time, with ``at`` (ns, the case's clock) and ``bound`` (ns)."""
+    own = pl.col("ts").to_physical().cast(pl.Int64)
+    joined = rows.filter(pl.col("ts").is_not_null()).join(offsets(clocks), on="source", how="left")
+    return joined.with_columns(
+        at=own - pl.col("off").fill_null(0), bound=pl.col("bound").fill_null(UNKNOWN_BOUND_NS), own=own
+    )
+
+
+def point_name() -> pl.Expr:
+    """Capture point of a row: its host, and the interface where the capture holds several."""
+    several = pl.col("interface").n_unique().over("source") > 1
+    named = pl.concat_str("host", pl.lit("/"), "interface")
+    base = pl.coalesce("host", "source")
+    return pl.when(several & (pl.col("seen_by") == "capture")).then(pl.coalesce(named, base)).otherwise(base)
+
+
+def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
+    """DHCP rows on one clock, each with its client.
+
+    Args:
+        messages: One row per `DhcpMessage`.
+        events: One row per `DhcpClientEvent` with ``at`` and ``machine``.
+        clocks: One row per `Clock`.
+
+    Returns:
+        The rows with ``at``, ``half``, ``point``, ``xkey`` (the smaller of xid and its byte swap: dhclient prints
+        either), ``unicast``, ``ip``, ``server`` and ``client`` (hardware address, or ``host:NAME`` where no source tells it).
+    """
+    xid = pl.col("xid").cast(pl.UInt64)
+    swapped = ((xid & 0xFF) * 2**24) + ((xid & 0xFF00) * 2**8) + ((xid // 2**8) & 0xFF00) + (xid // 2**24)
+
+    def told(name: str) -> pl.Expr:
+        return pl.when(pl.col(name) != NOWHERE).then(pl.col(name))
+
+    own_leg = told("giaddr").is_null() | (pl.col("src") == NOWHERE)
+    unicast = pl.when(own_leg & (pl.col("seen_by") != "server")).then(pl.col("dst") != EVERYBODY)
+    asks = pl.col("message_type").is_in(CLIENT_TYPES)
+    address = pl.when(asks).then(pl.coalesce(told("ciaddr"), told("requested_ip"), told("yiaddr")))
+    given = pl.coalesce(told("yiaddr"), told("ciaddr"), told("requested_ip"))
+    to = pl.when((pl.col("dst") != EVERYBODY) & own_leg).then(pl.col("dst"))
+    rows = (
+        on_one_clock(messages, clocks)
+        .filter(pl.col("message_type").is_not_null())
+        .collect(engine="streaming")
+        .with_columns(
+            point=point_name(),
+            xkey=pl.min_horizontal(xid, swapped),
+            unicast=unicast,
+            ip=pl.when(asks).then(address).otherwise(given),
+            ciaddr=told("ciaddr"),
+            server=pl.when(asks)
+            .then(pl.coalesce(told("server_id"), to))
+            .otherwise(pl.coalesce(told("server_id"), told("src"))),
+        )
+    )
+    whole = (pl.col("own") % SECOND_NS == 0).all().over("source") & (pl.col("seen_by") != "capture")
+    rows = rows.with_columns(coarse=whole).with_columns(
+        half=pl.col("bound") + pl.when("coarse").then(SECOND_NS // 2).otherwise(0),
+        at=pl.col("at") + pl.when("coarse").then(SECOND_NS // 2).otherwise(0),
+        machine=pl.coalesce("host", "source"),
+    )
+    return rows.with_columns(client=pl.coalesce("chaddr", _owners(rows, events)))
+
+
+def _owners(rows: pl.DataFrame, events: pl.DataFrame) -> pl.Series:
+    """Whose rows those are that name no hardware address: those of a client's own log.
+
+    In this order: the address that the client's log names (`Listening on …`), the address that shares most transaction
+    ids with it, the one that shares its IP address, else the host's name.
+    """
+    anonymous = rows.filter(pl.col("chaddr").is_null())
+    known = rows.filter(pl.col("chaddr").is_not_null())
+    owner: dict[str, str] = {}
+    for (machine,), own in anonymous.group_by("machine"):
+        named = events.filter((pl.col("machine") == machine) & pl.col("mac").is_not_null())["mac"].value_counts(
+            sort=True
+        )
+        shared = known.join(own.select("xkey").drop_nulls().unique(), on="xkey")["chaddr"].value_counts(sort=True)
+        ips = pl.concat([own["ip"], events.filter(pl.col("machine") == machine)["ip"]]).drop_nulls().unique()
+        housed = known.filter(pl.col("ip").is_in(ips.to_list()))["chaddr"].value_counts(sort=True)
+        best = next((votes.row(0)[0] for votes in (named, shared, housed) if not votes.is_empty()), None)
+        owner[str(machine)] = best or f"host:{machine}"
+    return (
+        rows["machine"].replace_strict(owner, default=None, return_dtype=pl.String)
+        if owner
+        else pl.Series("client", [None] * rows.height, dtype=pl.String)
+    )
+
+
+FIELDS = (
+    *("at", "half", "coarse", "source", "position", "point", "seen_by", "message_type", "xkey", "unicast", "ip"),
+    *("server", "ciaddr", "requested_ip", "server_id", "lease_s", "renewal_s", "rebinding_s", "refusal", "giaddr"),
+)
+
+
+def merged(rows: pl.DataFrame) -> list[Message]:
+    """The messages of one client, each once, in order.
+
+    Rows tell of one message where type, transaction id, destination and server do not contradict each other, their
+    times fit their clocks, and no source tells of it twice.
+    """
+    found: list[Message] = []
+    latest: dict[str, list[Message]] = {}
+    by_row: dict[tuple[str, int], Message] = {}
+    for row in rows.select(FIELDS).sort("at", "source", "position").iter_rows(named=True):
+        same_kind = latest.setdefault(row["message_type"], [])
+        fitting = [message for message in same_kind[-8:] if _is_same(message, row)]
+        if fitting:
+            message = min(fitting, key=lambda other: abs(other.at - row["at"]))
+        else:
+            message = _new(row)
+            found.append(message)
+            same_kind.append(message)
+        _add(message, row)
+        by_row[row["source"], row["position"]] = message
+    _keep_file_order(rows, by_row)
+    return sorted(found, key=lambda message: message.at)
+
+
+def _is_same(message: Message, row: dict[str, Any]) -> bool:
+    for mine, other in ((message.xkey, row["xkey"]), (message.unicast, row["unicast"])):
+        if mine is not None and other is not None and mine != other:
+            return False
+    if not message.by_client and message.server and row["server"] and message.server != row["server"]:
+        return False
+    again = [seen for seen in message.sightings if seen.source == row["source"]]
+    if again:  # a relay's second leg, a bridge and its port, a frame that the path doubled
+        same_stamp = abs(again[0].at + (SECOND_NS // 2 if row["coarse"] else 0) - row["at"])
+        return same_stamp == 0 if row["coarse"] else same_stamp < SECOND_NS * 3 // 10
+    return bool(abs(message.at - row["at"]) <= message.half + row["half"] + TRANSIT_NS)
+
+
+def _new(row: dict[str, Any]) -> Message:
+    empty = dict.fromkeys(
+        ("xkey", "unicast", "ip", "server", "ciaddr", "requested", "lease_s", "renewal_s", "rebinding_s", "refusal")
+    )
+    return Message(kind=row["message_type"], at=row["at"], half=row["half"], names_server=False, **empty)  # type: ignore[arg-type]
+
+
+def _add(message: Message, row: dict[str, Any]) -> None:
+    for name in ("xkey", "unicast", "ip", "server", "ciaddr", "lease_s", "renewal_s", "rebinding_s", "refusal"):
+        if getattr(message, name) is None:
+            setattr(message, name, row[name])
+    if row["seen_by"] == "capture":
+        message.requested = message.requested or row["requested_ip"]
+        message.names_server = message.names_server or bool(row["server_id"])
+    if row["half"] < message.half:
+        message.at, message.half = row["at"], row["half"]
+    stamp = row["at"] - (SECOND_NS // 2 if row["coarse"] else 0)
+    seen = (row["seen_by"], row["point"], row["source"], row["position"], stamp, row["half"], row["coarse"])
+    message.sightings.append(Sighting(*seen))
+
+
+def _keep_file_order(rows: pl.DataFrame, by_row: dict[tuple[str, int], Message]) -> None:
+    """Lines with one stamp happened in the order in which they are written."""
+    logs = rows.filter(pl.col("coarse")).select("source", "position").sort("source", "position")
+    before: tuple[str, Message] | None = None
+    for source, position in logs.iter_rows():
+        message = by_row[source, position]
+        if before and before[0] == source:
+            lag = before[1].at - message.at
+            if 0 <= lag <= 2 * SECOND_NS and message is not before[1] and message.half > SECOND_NS // 4:
+                message.at = before[1].at + 1000
+        before = (source, message)
+
+
+def suspects(rows: pl.DataFrame, events: pl.DataFrame, horizon: int) -> list[str]:
+    """Clients that something happened to, found without looking at each message by itself.
+
+    A superset of those with a finding: a refusal, a broadcast renewal, a request without an answer in between or
+    one too early for the lease, a lease that ran out, or a word of trouble from the client itself.
+    """
+    asks = pl.col("message_type").is_in(("DISCOVER", "REQUEST"))
+    ordered = rows.filter(pl.col("message_type") != "INFORM").sort("client", "source", "position")
+    by = ("client", "source")
+    lease = pl.col("lease_s").max().over("client")
+    gap_s = (pl.col("at").shift(-1).over(by) - pl.col("at")) / SECOND_NS
+    answered = pl.col("message_type") == "ACK"
+    trouble = (
+        (pl.col("message_type") == "NAK")
+        | pl.col("refusal").is_not_null()
+        | ((pl.col("message_type") == "REQUEST") & (pl.col("unicast") == False) & pl.col("ciaddr").is_not_null())  # noqa: E712
+        | ((pl.col("message_type") == "REQUEST") & (pl.col("seen_by") == "client") & (pl.col("unicast") == False))  # noqa: E712
+        | (asks & asks.shift(-1).over(by).fill_null(value=True) & (gap_s.fill_null(1.0) > 0.3))
+        | (answered & asks.shift(-1).over(by) & (gap_s < 0.35 * lease.fill_null(1e9)))
+        | (answered & (pl.coalesce(gap_s, (pl.lit(horizon) - pl.col("at")) / SECOND_NS) > lease))
+    )
+    flagged = set(ordered.filter(trouble.fill_null(value=False))["client"].unique())
+    loud = events.filter(
+        pl.col("event").is_in(("expired", "refused", "exited", "send_failed", "no_offers", "rebinding"))
+    )
+    machines = dict(rows.filter(pl.col("seen_by") == "client").select("machine", "client").unique().iter_rows())
+    flagged |= {machines[name] for name in loud["machine"].unique() if name in machines}
+    return sorted(name for name in flagged if name)
+
+
+def citations(messages: Iterable[Message]) -> tuple[Reference, ...]:
+    """All places that tell of some messages, each once."""
+    return tuple(dict.fromkeys(ref for message in messages for ref in message.references()))

@@ -1,0 +1,311 @@
+"""A client's leases by RFC 2131 section 4.4.5: which renewal was the first without effect, and whether the lease was lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+
+from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._lease_messages import Message
+
+FOREVER_S = 0xFFFF_FFFF
+SOON_NS = 10 * SECOND_NS
+
+
+@dataclass(slots=True)
+class Lease:
+    """A lease that the client took: the acknowledgement, and how long it holds."""
+
+    ack: Message
+    lease_s: float | None
+    t1_s: float | None
+    t2_s: float | None
+
+    @property
+    def ends(self) -> int | None:
+        """When it runs out, nanoseconds."""
+        if self.lease_s is None or self.lease_s >= FOREVER_S:
+            return None
+        return self.ack.at + round(self.lease_s * SECOND_NS)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One failed attempt of a client to keep its lease."""
+
+    lease: Lease | None
+    asked: list[Message] = field(default_factory=list)
+    """What the client sent in vain: REQUESTs, and DISCOVERs after them."""
+    answers: list[Message] = field(default_factory=list)
+    """What servers sent in the same time."""
+    recovered: Message | None = None
+    """The acknowledgement that gave it an address again."""
+    gone: bool = False
+    """The client fell silent with a lease to renew."""
+    expired: bool = True
+    """The lease ran out inside the evidence."""
+    renewals: int = 0
+    """How often it had renewed before."""
+    events: list[dict[str, object]] = field(default_factory=list)
+
+    @property
+    def first(self) -> Message | None:
+        """The first renewal without effect."""
+        return self.asked[0] if self.asked else None
+
+    @property
+    def ends(self) -> int:
+        """The client's last message of the attempt or the end of its lease, whichever is later (ns)."""
+        last = max((message.stated for message in self.asked), default=0)
+        return max(last, (self.lease and self.lease.ends) or 0)
+
+    @property
+    def refusals(self) -> list[Message]:
+        """Every no that it was given."""
+        refused = [message for message in self.asked if message.refusal]
+        return [message for message in self.answers if message.kind == "NAK"] + refused
+
+
+def state_of(request: Message, before: list[Message]) -> str:
+    """Which state a REQUEST was sent in (RFC 2131 table 4): selecting, rebooting, renewing, rebinding or unknown."""
+    offered = any(message.kind == "OFFER" and 0 <= request.at - message.at <= SOON_NS for message in before[-4:])
+    captured = bool(request.at_points("capture"))
+    if captured and not request.ciaddr:
+        return "selecting" if request.names_server or offered else "rebooting"
+    if offered:
+        return "selecting"
+    if request.unicast:
+        return "renewing"
+    if request.unicast is False and (captured or any(message.unicast for message in before[-6:])):
+        return "rebinding"
+    return "unknown"
+
+
+def usual_gap_s(messages: list[Message]) -> float | None:
+    """The usual time between renewals, where nobody tells how long a lease is."""
+    asked = [message.at for message in messages if message.kind == "REQUEST"]
+    gaps = [(b - a) / SECOND_NS for a, b in zip(asked, asked[1:], strict=False) if b - a >= 5 * SECOND_NS]
+    return median(gaps) if len(gaps) >= 3 else None
+
+
+def attempts(
+    messages: list[Message], events: list[dict[str, object]], horizon: int, lease_hint_s: float | None
+) -> list[Attempt]:
+    """Walk through a client's messages and return the attempts in which it lost its lease.
+
+    A renewal had an effect if the client behaves so: after an acknowledgement it rests until about T1. A client that asks again
+    much earlier did not take the answer. One that has an effect before the lease ends costs nobody anything.
+
+    Args:
+        messages: Of one client, each once, in order.
+        events: What its own log says beside messages, with ``at`` (ns) and ``event``.
+        horizon: Until when the evidence that shows this client goes on (ns).
+        lease_hint_s: Lease time from the server's own log, where no message tells it.
+
+    Returns:
+        Attempts in order of time. None for a client that kept or gave back its lease.
+    """
+    usual = usual_gap_s(messages)
+    told = [message for message in messages if message.kind in ("DISCOVER", "REQUEST", "RELEASE", "DECLINE")]
+    visible = _answers_visible(messages)
+    failed: list[Attempt] = []
+    lease: Lease | None = None
+    open_attempt: Attempt | None = None
+    renewals, bound_before = 0, False
+    for place, message in enumerate(told):
+        following = told[place + 1] if place + 1 < len(told) else None
+        until = following.at if following else horizon + SECOND_NS
+        answers = [m for m in messages if not m.by_client and message.at <= m.at < until] if visible else []
+        answers = [m for m in answers if m.at - message.at < 60 * SECOND_NS]
+        before = [m for m in messages if m.at < message.at]
+        if message.kind == "RELEASE":
+            open_attempt, lease = None, None
+            continue
+        if message.kind == "DISCOVER":
+            if open_attempt:
+                offered = any(m.kind == "OFFER" for m in answers)
+                if not (offered and following and following.kind == "REQUEST" and following.at - message.at < SOON_NS):
+                    open_attempt.asked.append(message)
+                open_attempt.answers += answers
+            elif bound_before and lease and _lapsed(lease, message.at):
+                lease = None  # it was away: the lease ran out while nobody was there to renew it
+            continue
+        if message.kind != "REQUEST":
+            continue
+        state = state_of(message, before)
+        acks = [m for m in answers if m.kind == "ACK" and (m.lease_s or not m.at_points("capture"))]
+        naks = [m for m in answers if m.kind == "NAK"]
+        taken = next((ack for ack in acks if _was_heard(ack, messages)), None)
+        if (
+            acks
+            and not taken
+            and _took(message, acks[0], following, open_attempt, lease, usual, told, events, lease_hint_s)
+        ):
+            taken = acks[0]
+        if taken is None and not acks and not naks and _rests(message, following, lease, usual, events, lease_hint_s):
+            taken = message if visible is False else None
+        if taken:
+            if open_attempt:
+                open_attempt.recovered = taken
+                failed.append(open_attempt)
+                open_attempt = None
+            renewals = renewals + 1 if state in ("renewing", "rebinding", "unknown") and lease else 0
+            lease, bound_before = _lease(taken, lease, lease_hint_s), True
+            continue
+        bound = bool(lease) or state in ("renewing", "rebinding")
+        if open_attempt is None and not (bound and visible is not None):
+            continue
+        if open_attempt is None:
+            if state in ("selecting", "rebooting") and not naks:
+                continue  # a boot, however it goes on, is no renewal
+            open_attempt = Attempt(lease=lease, renewals=renewals)
+        open_attempt.asked.append(message)
+        open_attempt.answers += answers
+    if open_attempt:
+        failed.append(open_attempt)
+    for attempt in failed:
+        _settle(attempt, messages, horizon)
+        ends = max(attempt.ends, attempt.recovered.at if attempt.recovered else horizon)
+        start = attempt.asked[0].at - SECOND_NS
+        attempt.events = [event for event in events if start <= int(str(event["at"])) <= ends]
+    lost = [attempt for attempt in failed if _is_lost(attempt, usual, horizon)]
+    gone = _gone(lease, told, messages, renewals, horizon) if not open_attempt else None
+    return lost + ([gone] if gone else [])
+
+
+def _answers_visible(messages: list[Message]) -> bool | None:
+    """Whether answers to this client would be seen: None where only its broadcasts are, as at any third host."""
+    if any(not message.by_client for message in messages):
+        return True
+    if any(message.at_points("client") or message.at_points("server") for message in messages):
+        return True
+    return True if any(message.unicast for message in messages) else None
+
+
+def _was_heard(ack: Message, messages: list[Message]) -> bool:
+    """Whether the client's own log says that the answer came."""
+    return bool(ack.at_points("client"))
+
+
+def _lease(taken: Message, before: Lease | None, hint_s: float | None) -> Lease:
+    lease_s = taken.lease_s or (before.lease_s if before else None) or hint_s
+    t1 = taken.renewal_s if taken.at_points("capture") else None
+    return Lease(taken, lease_s, t1 or (lease_s and lease_s * 0.5), taken.rebinding_s or (lease_s and lease_s * 0.875))
+
+
+def _lapsed(lease: Lease, at: int) -> bool:
+    return lease.ends is not None and at > lease.ends
+
+
+def _took(
+    request: Message,
+    ack: Message,
+    following: Message | None,
+    attempt: Attempt | None,
+    lease: Lease | None,
+    usual: float | None,
+    told: list[Message],
+    events: list[dict[str, object]],
+    hint_s: float | None,
+) -> bool:
+    """Whether the client took an answer, by what it did next."""
+    own_log = {seen.source for message in told for seen in message.sightings if seen.seen_by == "client"}
+    said_bound = any(
+        event["event"] == "bound" and -SECOND_NS <= int(str(event["at"])) - ack.at <= 3 * SECOND_NS for event in events
+    )
+    if said_bound:
+        return True
+    if own_log and request.at_points("client"):
+        return False  # its log tells of the question and of no answer
+    if following is None:
+        return attempt is None
+    gap_s = (following.at - request.at) / SECOND_NS
+    lease_s = ack.lease_s or (lease.lease_s if lease else None) or hint_s
+    if following.kind in ("RELEASE", "DECLINE"):
+        return True
+    if following.kind == "DISCOVER":
+        if attempt is not None and lease_s:
+            return gap_s > 0.3 * lease_s
+        ends = lease.ends if lease else None
+        return not (ends and abs(following.at - ends) < max(2 * SECOND_NS, int((lease_s or 0) * 0.02 * SECOND_NS)))
+    next_state = state_of(following, [])
+    if next_state in ("selecting", "rebooting"):
+        return True
+    if next_state == "rebinding" and lease_s:
+        return gap_s >= 0.8 * lease_s
+    if ack.renewal_s:
+        return gap_s >= 0.6 * ack.renewal_s
+    if lease_s:
+        return gap_s >= 0.3 * lease_s
+    return gap_s >= 0.5 * usual if usual else gap_s > 5
+
+
+def _rests(
+    request: Message,
+    following: Message | None,
+    lease: Lease | None,
+    usual: float | None,
+    events: list[dict[str, object]],
+    hint_s: float | None,
+) -> bool:
+    """Whether the client rests as one that was answered, though nobody shows the answer."""
+    if following is None or not following.unicast:
+        return False
+    gap_s = (following.at - request.at) / SECOND_NS
+    lease_s = (lease.lease_s if lease else None) or hint_s
+    return gap_s >= 0.3 * lease_s if lease_s else bool(usual and gap_s >= 0.6 * usual)
+
+
+def _settle(attempt: Attempt, messages: list[Message], horizon: int) -> None:
+    """Take off what belongs to the recovery, and say whether the lease ran out inside the evidence."""
+    last = attempt.asked[-1]
+    if attempt.recovered and len(attempt.asked) > 1 and last.kind == "DISCOVER":
+        offered = any(m.kind == "OFFER" and 0 <= m.at - last.at < SOON_NS for m in messages)
+        if offered and attempt.recovered.at - last.at < SOON_NS:
+            attempt.asked.pop()
+    ends = attempt.lease.ends if attempt.lease else None
+    attempt.expired = bool(ends and ends <= (attempt.recovered.at if attempt.recovered else horizon))
+
+
+def _is_lost(attempt: Attempt, usual: float | None, horizon: int) -> bool:
+    """Whether the client was left without its lease."""
+    requests = [message for message in attempt.asked if message.kind == "REQUEST"]
+    ends = attempt.lease.ends if attempt.lease else None
+    first, last = attempt.asked[0], attempt.asked[-1]
+    refused = any(m.kind == "NAK" for m in attempt.answers)
+    if attempt.recovered:
+        if refused and attempt.recovered.at - first.at < SOON_NS:
+            return False  # told no, and given an address at once
+        if ends is not None:
+            return attempt.recovered.at > ends + SECOND_NS + attempt.recovered.half
+    elif ends is not None and ends <= horizon:
+        return True
+    if any(event["event"] in ("expired", "no_offers") for event in attempt.events):
+        return True
+    if refused and not attempt.recovered:
+        return horizon - first.at > SOON_NS
+    if any(message.kind == "DISCOVER" for message in attempt.asked):
+        since_s = (last.at - attempt.lease.ack.at) / SECOND_NS if attempt.lease else None
+        return ends is not None or since_s is None or usual is None or since_s >= 1.6 * usual or not attempt.recovered
+    if attempt.recovered:
+        return False
+    waited = horizon - last.at >= 2 * SECOND_NS
+    rebinding = [message for message in requests if message.unicast is False]
+    span_s = (last.at - first.at) / SECOND_NS
+    lease_s = attempt.lease.lease_s if attempt.lease else None
+    if rebinding and waited:
+        return len(requests) > 1
+    return waited and len(requests) >= 3 and span_s >= (0.1 * lease_s if lease_s else 20)
+
+
+def _gone(
+    lease: Lease | None, told: list[Message], messages: list[Message], renewals: int, horizon: int
+) -> Attempt | None:
+    """A client that had a lease, had renewed it before, and let it run out without a word."""
+    if lease is None or lease.ends is None or lease.lease_s is None:
+        return None
+    margin = max(5 * SECOND_NS, int(lease.lease_s * 0.05 * SECOND_NS))
+    later = [message for message in told if message.at > lease.ack.at + 5 * SECOND_NS]
+    if later or horizon < lease.ends + margin:
+        return None
+    return Attempt(lease=lease, gone=True, renewals=renewals)

@@ -1,0 +1,288 @@
+"""Who stopped listening? Clients that lost their lease, and whether DHCP was the culprit or the first to notice."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import polars as pl
+
+from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._lease_causes import verdict
+from forensics.analysis._lease_messages import TRANSIT_NS, merged, normalised, on_one_clock, suspects
+from forensics.analysis._lease_scene import Scene, machine, path_order, survey
+from forensics.analysis._lease_states import Attempt, attempts
+from forensics.analysis._lease_story import finding
+from forensics.analysis._lease_traffic import Traffic, watch
+from forensics.records import Clock, DhcpClientEvent, DhcpMessage, Finding, LogRecord, Packet
+from forensics.records.finding import Reference, iso
+
+NEEDS = (DhcpMessage,)
+USES = (DhcpClientEvent, Packet, LogRecord, Clock)
+KINDS = {
+    "dhcp-renewal-failure": ("DHCP messages (a capture, or the logs of dnsmasq or of a DHCP client)",),
+}
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """The records on one clock, and how far each source reaches."""
+
+    rows: pl.DataFrame
+    events: pl.DataFrame
+    spans: pl.DataFrame
+    clocks: pl.LazyFrame
+    packets: pl.LazyFrame
+    lease_hint_s: float | None
+
+
+def findings(
+    dhcp_messages: pl.LazyFrame,
+    client_events: pl.LazyFrame | None = None,
+    packets: pl.LazyFrame | None = None,
+    log_records: pl.LazyFrame | None = None,
+    clocks: pl.LazyFrame | None = None,
+) -> list[Finding]:
+    """Find every client that lost its lease, and why.
+
+    The states are those of RFC 2131 section 4.4.5. What several sources tell of one message counts once. A client
+    that gets an answer before its lease ends, gives its lease back, reboots, moves or is deleted has lost nothing.
+
+    Args:
+        dhcp_messages: One row per `DhcpMessage`, from captures and logs, any subset, any order.
+        client_events: One row per `DhcpClientEvent`.
+        packets: One row per `Packet`, any number: only their columns that matter are read, in two passes.
+        log_records: One row per `LogRecord`: how far a log reaches, and the lease time that dnsmasq announces.
+        clocks: One row per `Clock`; without it, stamps are taken as they are.
+
+    Returns:
+        One `dhcp-renewal-failure` per failed attempt, most severe first. See `KINDS`.
+
+    Examples:
+        >>> findings(DhcpMessage.empty().lazy())
+        []
+    """
+    inputs = _inputs(dhcp_messages, client_events, packets, log_records, clocks)
+    if inputs.rows.is_empty():
+        return []
+    scenes = _scenes(inputs)
+    if not scenes:
+        return []
+    traffic = watch(inputs.packets, inputs.clocks, _asked_for(scenes))
+    told: list[Finding] = []
+    known: set[str] = set()
+    for scene in scenes:
+        _complete(scene, inputs, traffic)
+        if scene.attempt.gone and not _is_alive(scene):
+            continue
+        told.append(finding(scene, verdict(scene), again=scene.client in known))
+        known.add(scene.client)
+    return sorted(told, key=Finding.order)
+
+
+def _inputs(
+    dhcp_messages: pl.LazyFrame,
+    client_events: pl.LazyFrame | None,
+    packets: pl.LazyFrame | None,
+    log_records: pl.LazyFrame | None,
+    clocks: pl.LazyFrame | None,
+) -> _Inputs:
+    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
+    frames = (packets if packets is not None else Packet.empty().lazy()).lazy()
+    logs = (log_records if log_records is not None else LogRecord.empty().lazy()).lazy()
+    said = (client_events if client_events is not None else DhcpClientEvent.empty().lazy()).lazy()
+    events = (
+        on_one_clock(said, ties)
+        .with_columns(machine=pl.coalesce("host", "source"))
+        .collect()
+        .sort("source", "position")
+    )
+    rows = normalised(dhcp_messages.lazy(), events, ties)
+
+    def reach(part: pl.LazyFrame) -> pl.LazyFrame:
+        named = on_one_clock(part.select("ts", "source", "position"), ties)
+        last = pl.col("position").get(pl.col("at").arg_max())
+        return named.group_by("source").agg(from_at=pl.col("at").min(), to_at=pl.col("at").max(), last=last)
+
+    dhcp = rows.group_by("source").agg(
+        from_at=pl.col("at").min(), to_at=pl.col("at").max(), last=pl.col("position").get(pl.col("at").arg_max())
+    )
+    captured, logged = pl.collect_all([reach(frames), reach(logs)], engine="streaming")
+    latest = pl.col("last").get(pl.col("to_at").arg_max())
+    spans = pl.concat([dhcp, captured, logged], how="vertical_relaxed").group_by("source")
+    reached = spans.agg(pl.col("from_at").min(), pl.col("to_at").max(), last=latest).sort("source")
+    return _Inputs(rows, events, reached, ties, frames, _announced_s(logs))
+
+
+def _announced_s(logs: pl.LazyFrame) -> float | None:
+    """The lease time of dnsmasq's start line, `DHCP, IP range …, lease time 2m`, where all say the same."""
+    lines = logs.filter(pl.col("message").str.contains(r"^DHCP, .*lease time \d")).select("message").collect()
+    told = {
+        int(match[1]) * _UNITS[match[2]]
+        for text in lines["message"]
+        if (match := re.search(r"lease time (\d+)([smhd]?)", text))
+    }
+    return float(told.pop()) if len(told) == 1 else None
+
+
+def _scenes(inputs: _Inputs) -> list[Scene]:
+    """The failed attempts of all clients, before anybody looks at other traffic."""
+    rows, spans = inputs.rows, inputs.spans
+    reach = dict(spans.select("source", "to_at").iter_rows())
+    scenes: list[Scene] = []
+    for client in suspects(rows, inputs.events, max(reach.values())):
+        own = rows.filter(pl.col("client") == client)
+        horizon = max(reach[source] for source in own["source"].unique())
+        machines = own.filter(pl.col("seen_by") == "client")["machine"].unique().to_list()
+        events = [
+            {"at": row["at"], "event": row["event"], "message": row["message"],
+             "reference": Reference(row["source"], f"line:{row['position']}", iso(row["at"]))}
+            for row in inputs.events.filter(pl.col("machine").is_in(machines)).iter_rows(named=True)
+        ]  # fmt: skip
+        messages = merged(own)
+        for attempt in attempts(messages, events, horizon, inputs.lease_hint_s):
+            if attempt.gone and attempt.lease:
+                since = attempt.lease.ack.at
+                attempt.events = [event for event in events if int(str(event["at"])) > since + SECOND_NS]
+            scenes.append(Scene(client, _mac(own), _ip(attempt, messages), attempt, messages, []))
+    return scenes
+
+
+def _mac(own: pl.DataFrame) -> str | None:
+    known = own["chaddr"].drop_nulls()
+    client = str(own["client"][0])
+    return str(known[0]) if len(known) else None if client.startswith("host:") else client
+
+
+def _ip(attempt: Attempt, messages: list[object]) -> str | None:
+    told = [attempt.lease.ack.ip] if attempt.lease else []
+    told += [message.ip for message in (*attempt.asked, *attempt.answers)]
+    return next((ip for ip in told if ip), None)
+
+
+def _asked_for(scenes: list[Scene]) -> pl.DataFrame:
+    """Whose packets are needed, and when."""
+
+    def start(scene: Scene) -> int:
+        first = scene.attempt.first
+        return first.stated if first else scene.attempt.ends
+
+    return pl.DataFrame(
+        {
+            "client": [scene.client for scene in scenes],
+            "mac": [scene.mac for scene in scenes],
+            "ip": [scene.ip for scene in scenes],
+            "first_at": [start(scene) for scene in scenes],
+            "ends_at": [scene.attempt.ends for scene in scenes],
+        },
+        schema={"client": pl.String, "mac": pl.String, "ip": pl.String, "first_at": pl.Int64, "ends_at": pl.Int64},
+    )
+
+
+def _complete(scene: Scene, inputs: _Inputs, traffic: Traffic) -> None:
+    """Add to a scene what captures and logs say of it."""
+    rows, attempt = inputs.rows, scene.attempt
+    own = rows.filter(pl.col("client") == scene.client)
+    clients = {machine(name) for name in own.filter(pl.col("seen_by") == "client")["machine"]}
+    servers = {machine(name) for name in rows.filter(pl.col("seen_by") == "server")["machine"]}
+    seen = set(own.filter(pl.col("seen_by") == "capture")["point"])
+    passed = traffic.seconds.filter(
+        (pl.col("client") == scene.client) & pl.col("way").is_in(("in", "out", "in-ip", "out-ip"))
+    )
+    points = sorted(seen | set(passed["point"]))
+    survey(scene, traffic, path_order(points, scene.messages, (clients, servers)), (clients, servers))
+    start = attempt.asked[0].at if attempt.asked else attempt.ends
+    end = attempt.asked[-1].at if attempt.asked else attempt.ends
+    logs = rows.filter(pl.col("seen_by") == "server")["source"].unique().to_list()
+    reach = inputs.spans.filter(pl.col("source").is_in(logs))
+    slack = 2 * SECOND_NS
+    scene.server_log = reach.filter((pl.col("from_at") <= start + slack) & (pl.col("to_at") >= end - slack)).height > 0
+    others = rows.filter(
+        (pl.col("seen_by") == "server")
+        & (pl.col("message_type") == "ACK")
+        & (pl.col("client") != scene.client)
+        & pl.col("at").is_between(start - TRANSIT_NS, max(end, attempt.ends) + TRANSIT_NS)
+    ).sort("at", "source", "position")
+    for row in others.head(1).iter_rows(named=True):
+        scene.served_others = Reference(row["source"], f"line:{row['position']}", iso(row["at"]))
+    own_logs = own.filter(pl.col("seen_by") == "client")["source"].unique().to_list()
+    scene.client_log = bool(own_logs)
+    for row in inputs.spans.filter(pl.col("source").is_in(own_logs)).iter_rows(named=True):
+        if row["to_at"] > attempt.ends + 5 * SECOND_NS:
+            scene.log_goes_on = Reference(row["source"], f"line:{row['last']}", iso(row["to_at"]))
+
+
+def _is_alive(scene: Scene) -> bool:
+    """Whether a client that fell silent was still there: otherwise it was shut down or deleted, which is no fault."""
+    ends = scene.attempt.lease.ends if scene.attempt.lease else None
+    exits = any(event["event"] == "exited" for event in scene.attempt.events)
+    restarts = any(event["event"] in ("started", "bound") for event in scene.attempt.events)
+    if ends is None or restarts:
+        return False
+    return bool((scene.sent_after and (scene.attempt.renewals or exits)) or (exits and scene.log_goes_on))
+
+
+def conversation(
+    finding: Finding,
+    dhcp_messages: pl.LazyFrame,
+    client_events: pl.LazyFrame | None = None,
+    packets: pl.LazyFrame | None = None,
+    clocks: pl.LazyFrame | None = None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What the chart of a finding draws.
+
+    Args:
+        finding: A `dhcp-renewal-failure`.
+        dhcp_messages: As for `findings`.
+        client_events: As for `findings`.
+        packets: As for `findings`.
+        clocks: As for `findings`.
+
+    Returns:
+        First, one row per message and place where it was seen: ``at`` (Datetime), ``message`` (number), ``message_type``, ``by_client``,
+        ``unicast``, ``point``, ``seen_by``, ``place`` (from 0 at the client to the server), ``source``, ``locator``.
+        Second, traffic to and from the client: ``at`` (second), ``point``, ``to_bytes``, ``from_bytes``.
+    """
+    inputs = _inputs(dhcp_messages, client_events, packets, None, clocks)
+    mac, ip = finding.facts["mac"], finding.facts["ip"]
+    own = inputs.rows.filter((pl.col("client") == mac) if mac else (pl.col("ip") == ip))
+    start = pl.Series([finding.start]).str.to_datetime(time_unit="ns", time_zone="UTC").to_physical()[0]
+    ends = pl.Series([finding.facts["gave_up_at"]]).str.to_datetime(time_unit="ns", time_zone="UTC").to_physical()[0]
+    margin = max(int((finding.facts["lease_s"] or 120) * SECOND_NS * 0.7), 10 * SECOND_NS)
+    shown = (start - margin, ends + margin // 3)
+    messages = [message for message in merged(own) if shown[0] <= message.at <= shown[1]]
+    points = sorted(set(own.filter(pl.col("seen_by") == "capture")["point"]))
+    homes = tuple(
+        {machine(name) for name in own.filter(pl.col("seen_by") == side)["machine"]} for side in ("client", "server")
+    )
+    order = path_order(points, merged(own), (homes[0], homes[1]))
+    places = {point: place for place, point in enumerate(order, 1)}
+    rows = [
+        (seen.at, number, message.kind, message.by_client, message.unicast, seen.point, seen.seen_by,
+         0 if seen.seen_by == "client" else len(order) + 1 if seen.seen_by in ("server", "relay") else places[seen.point],
+         seen.source, seen.reference().locator)
+        for number, message in enumerate(messages)
+        for seen in message.sightings
+    ]  # fmt: skip
+    schema = {"at": pl.Int64, "message": pl.Int64, "message_type": pl.String, "by_client": pl.Boolean, "unicast": pl.Boolean,
+              "point": pl.String, "seen_by": pl.String, "place": pl.Int64, "source": pl.String, "locator": pl.String}  # fmt: skip
+    said = pl.DataFrame(rows, schema=schema, orient="row")
+    asked = pl.DataFrame(
+        {"client": [str(mac or ip)], "mac": [mac], "ip": [ip], "first_at": [start], "ends_at": [ends]},
+        schema={"client": pl.String, "mac": pl.String, "ip": pl.String, "first_at": pl.Int64, "ends_at": pl.Int64},
+    )
+    seconds = watch(inputs.packets, inputs.clocks, asked).seconds.filter(pl.col("client").is_not_null())
+    nearest = next((point for point in order if point in set(seconds["point"])), None)
+    inward = pl.col("way").is_in(("in", "in-ip"))
+    load = (
+        seconds.filter((pl.col("point") == nearest) & (pl.col("second") * SECOND_NS).is_between(*shown))
+        .group_by("second", "point")
+        .agg(to_bytes=pl.col("size_bytes").filter(inward).sum(), from_bytes=pl.col("size_bytes").filter(~inward).sum())
+        .sort("second")
+        .select(
+            (pl.col("second") * SECOND_NS).cast(pl.Datetime("ns", "UTC")).alias("at"), "point", "to_bytes", "from_bytes"
+        )
+    )
+    return said.with_columns(pl.col("at").cast(pl.Datetime("ns", "UTC"))), load
