@@ -216,18 +216,18 @@ def _write_mac(keys: list[Array]) -> pl.Series:
 
 
 def _write_ipv6(keys: list[Array]) -> pl.Series:
-    octets = np.stack([key.astype(">u8") for key in keys], axis=1).tobytes()
+    octets = np.stack(keys, axis=1).astype(">u8").tobytes()
     return pl.Series([ipv6_text(octets[at : at + 16]) for at in range(0, len(octets), 16)], dtype=pl.String)
 
 
 def ipv6_text(octets: bytes) -> str:
-    """An IPv6 address as RFC 5952 writes it.
+    r"""An IPv6 address as RFC 5952 writes it.
 
     Only the prefix that RFC 5952 section 5 knows, ``::ffff:0:0/96``, ends in dotted
     digits; the C library would write ``::1:2`` so as well.
 
     Examples:
-        >>> ipv6_text(bytes(12) + bytes([0, 1, 0, 2])), ipv6_text(bytes(10) + b"\\xff\\xff" + bytes([10, 0, 0, 1]))
+        >>> ipv6_text(bytes(12) + bytes([0, 1, 0, 2])), ipv6_text(bytes(10) + b"\xff\xff" + bytes([10, 0, 0, 1]))
         ('::1:2', '::ffff:10.0.0.1')
     """
     text = socket.inet_ntop(socket.AF_INET6, octets)

@@ -23,7 +23,7 @@ from forensics.loaders.captures._layouts import (
     Array,
 )
 
-# Arrow arrays are built from buffers: pa.array() and Array.to_numpy() would import pandas, which takes most of a second.
+# Arrow arrays are built from buffers: pa.array() and to_numpy() would import pandas, which takes most of a second.
 _ARROW: dict[str, Any] = {
     "u1": pa.uint8(),
     "u2": pa.uint16(),
