@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from forensics.loaders._reader import Stretch
-from forensics.loaders.captures import _pcap
+from forensics.loaders.captures import _pcap, _pcapng
 from forensics.loaders.captures._block import LINK_TYPE_UNKNOWN, Block, Interface, Loss
 from forensics.loaders.captures._pcap_format import MAGICS, header
 from forensics.loaders.captures._window import CHUNK_BYTES, Source, Window
@@ -15,7 +15,7 @@ __all__ = ["LINK_TYPE_UNKNOWN", "Block", "Interface", "Loss", "blocks", "likenes
 
 def likeness(head: bytes) -> float:
     """How sure it is, from 0 to 1, that a file with these first octets is a capture."""
-    magics = {magic.to_bytes(4, order) for magic in MAGICS for order in ("little", "big")}
+    magics = {magic.to_bytes(4, order) for magic in MAGICS for order in ("little", "big")} | {b"\x0a\x0d\x0d\x0a"}
     return 1.0 if head[:4] in magics else 0.0
 
 
@@ -33,7 +33,11 @@ def blocks(stream: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Block 
     """
     window = Window(stream, chunk_bytes)
     window.advance(0, 1 << 16)
-    head = header(window.buffer[:64].tobytes())
+    octets = window.buffer[:64].tobytes()
+    if octets[:4] == b"\x0a\x0d\x0d\x0a":
+        yield from _pcapng.blocks(window, octets[8:12] == b"\x1a\x2b\x3c\x4d")
+        return
+    head = header(octets)
     if isinstance(head, str):
         yield from _refused(window, head)
         return

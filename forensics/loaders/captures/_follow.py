@@ -117,11 +117,13 @@ class _Pile:
 
     def run(self, framing: RecordFraming) -> Run:
         self._flush()
-        nothing = [np.empty(0, np.int64)]
         marks = np.zeros(self.count, np.bool_)
         marks[np.array(self.marks, np.int64)] = True
-        starts, after = np.concatenate(self.chunks or nothing), np.concatenate(self.ends or nothing)
-        return Run(framing, self.base, starts, after, marks, self.gaps)
+        return Run(framing, self.base, _joined(self.chunks), _joined(self.ends), marks, self.gaps)
+
+
+def _joined(chunks: list[Ints]) -> Ints:
+    return chunks[0] if len(chunks) == 1 else np.concatenate(chunks or [np.empty(0, np.int64)])
 
 
 class Follower:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,7 @@ SLACK_S = 1
 """Captures of several queues may step back by less."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(NamedTuple):
     """Columns of many record headers."""
 
     seconds: Ints
@@ -69,6 +68,7 @@ class PcapFraming:
         self._at = at
         self._unpack = struct.Struct(order + ("II" if self._either else "I")).unpack_from
         self._memory = memoryview(buffer)
+        self._asked = np.empty(0, np.int64), Fields(*[np.empty(0, np.int64)] * 4)
         self._header = struct.Struct(order + "IIII").unpack_from
 
     @property
@@ -99,13 +99,20 @@ class PcapFraming:
 
     def fields(self, places: Ints) -> Fields:
         """Header fields of the records at ``places``, all within the buffer."""
-        columns = self._rows[places].view(self._order).reshape(-1, 4).astype(np.int64)
-        seconds, fraction, captured, wire = columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3]
+        asked, known = self._asked
+        if len(asked) and len(places) and places.base is asked and places[0] == asked[0]:
+            # The first of those that were just judged, now to be handed on: slices start with the same record.
+            return Fields(*(column[: len(places)] for column in known))
+        rows = self._rows[places].view(self._order).reshape(-1, 4)
+        seconds, fraction, captured, wire = rows.T.astype(np.int64, order="C")
         if self._either:
             captured, wire = np.minimum(captured, wire), np.maximum(captured, wire)
         elif self.head.lengths_swapped:
             captured, wire = wire, captured
-        return Fields(seconds, fraction, captured, wire)
+        fields = Fields(seconds, fraction, captured, wire)
+        if len(places) > len(asked):
+            self._asked = places, fields
+        return fields
 
     def possible(self, fields: Fields) -> Bools:
         """Whether a record header can be one at all, whatever its clock says."""
@@ -176,9 +183,7 @@ class PcapFraming:
         before[0] = fields.seconds[0] if self.clock.last_s is None else self.clock.last_s
         odd = ~self.clean(fields) | (np.abs(fields.seconds - before) >= NEAR_S)
         followed = np.zeros(len(starts), np.bool_)  # the last one is left to `verdict` where it is odd
-        followed[:-1] = possible[:-1] & self.possible(
-            Fields(fields.seconds[1:], fields.fraction[1:], fields.captured[1:], fields.wire[1:])
-        )
+        followed[:-1] = self.possible(Fields(*(column[1:] for column in fields)))
         bad = ~possible | (odd & ~followed)
         count = int(np.argmax(bad)) if bad.any() else len(starts)
         if count and not self.clock.steps_back:
@@ -251,6 +256,10 @@ class PcapFraming:
             if time >= floor:
                 return count
         return 0
+
+    def inside(self, low: int, place: int, resumed: int) -> bool:
+        """Whether a capture begins before ``place``, which a packet carries then."""
+        return self._magic(low, place) is not None
 
     def _magic(self, low: int, high: int) -> int | None:
         """Where the last capture file begins whose first record is at ``high``, or that ends before it."""

@@ -40,6 +40,9 @@ class Repairable(Framing, Protocol):
             before: The last sound record before the damage.
         """
 
+    def inside(self, low: int, place: int, resumed: int) -> bool:
+        """Whether a packet that ends before ``resumed`` seems to hold the record at ``place``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chains:
@@ -140,6 +143,6 @@ def resume(framing: Repairable, found: Chains, low: int, broken: int, before: in
     for i in range(bisect_left(places, broken), len(places)):
         if places[i] >= until:
             break
-        if depths[i] > 1 and ends[i] <= until and not framing.nested(low, [places[i]], before):
+        if depths[i] > 1 and ends[i] <= until and not framing.inside(broken, places[i], until):
             return places[i]
     return start
