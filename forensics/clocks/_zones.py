@@ -194,7 +194,7 @@ def _zone_info(zone: str) -> ZoneInfo:
 
 
 # Offsets that civil time uses or has used since 2010 and that are no whole hours (IANA database).
-_ODD_QUARTERS = (-38, -14, -10, 14, 18, 22, 23, 26, 34, 35, 38, 42, 46, 51, 55)
+_ODD_QUARTERS = (-38, -18, -14, -10, 14, 18, 22, 23, 26, 34, 35, 38, 42, 46, 51, 55)
 _ZONE_QUARTERS = np.array(sorted({*range(-48, 57, 4), *_ODD_QUARTERS}), dtype=np.int64)
 QUARTER_S = 900
 
