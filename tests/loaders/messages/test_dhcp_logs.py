@@ -1,13 +1,18 @@
 """What the logs of DHCP servers and clients say, in public evidence and in lines made here."""
 
+import io
 import re
 from collections import Counter
 from pathlib import Path
 
 import polars as pl
+import pytest
 
+from forensics.evidence import stream_of
 from forensics.loaders._message_format import MessageReader, leaves
-from forensics.records import DhcpClientEvent, DhcpMessage
+from forensics.loaders._reader import Origin
+from forensics.loaders.log_files import READERS
+from forensics.records import DhcpClientEvent, DhcpMessage, LogRecord, Record
 from tests._evidence import evidence_root
 from tests.loaders.messages.test_samples import log_records
 
@@ -169,3 +174,25 @@ def test_only_what_is_wanted_is_read() -> None:
     frame = log_records("bound to 10.0.0.5 -- renewal in 50 seconds.", "DHCPACK from 10.0.0.1", program="dhclient")
     assert set(leaves(frame)) == {DhcpMessage, DhcpClientEvent}
     assert set(leaves(frame, [DhcpClientEvent])) == {DhcpClientEvent}
+
+
+@pytest.mark.parametrize(
+    ("source", "lines", "messages", "events"),
+    [("logs/syslog/os-loganalyze/syslog.txt", 25_939, 452, 0), ("logs/syslog/lnav/logfile_partitions.0", 82, 24, 8)],
+)
+def test_the_same_from_the_bytes_of_the_file(source: str, lines: int, messages: int, events: int) -> None:
+    stream = stream_of(io.BytesIO((evidence_root() / source).read_bytes()), source)
+    (reader,) = [reader for reader in READERS if LogRecord in reader.yields]
+    found: Counter[type[Record]] = Counter()
+    for batch in reader.batches(stream, Origin(source, modified_ns=1_402_400_000 * 10**9)):
+        found.update({record: rows.height for record, rows in batch.rows.items()})
+    assert (found[LogRecord], found[DhcpMessage], found[DhcpClientEvent]) == (lines, messages, events)
+
+
+def test_a_file_of_dnsmasq_alone_has_no_host() -> None:
+    line = b"Feb 27 22:01:36 dnsmasq-dhcp[2438]: DHCPDISCOVER(br100) fa:16:3e:56:0b:6f\n"
+    (reader,) = [reader for reader in READERS if LogRecord in reader.yields]
+    batches = list(reader.batches(stream_of(io.BytesIO(line * 3), "dnsmasq.log"), Origin("dnsmasq.log", year=2012)))
+    rows = pl.concat([batch.rows[DhcpMessage] for batch in batches if DhcpMessage in batch.rows])
+    assert rows.select("host", "chaddr", "position").rows() == [(None, "fa:16:3e:56:0b:6f", n) for n in (1, 2, 3)]
+    assert rows["ts"].dt.year().to_list() == [2012] * 3
