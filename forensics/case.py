@@ -159,9 +159,10 @@ class Case:
             what = what.collect()
         rows = isinstance(what, pl.DataFrame)
         places = places_in(what) if rows else places_of(_references(what), self._rows)
-        return cited(places, self._evidence_files())
+        return cited(places, self.evidence_files())
 
-    def _evidence_files(self) -> dict[str, EvidenceFile]:
+    def evidence_files(self) -> Mapping[str, EvidenceFile]:
+        """The files of the evidence that can be opened now, by source."""
         if self._files is None:
             found = list(walk(self._evidence)) if self._evidence is not None and self._evidence.exists() else []
             self._files = {file.source: file for file in found if not file.refusal}
@@ -202,11 +203,6 @@ class Case:
             raise CaseError(f"the query failed: {error}", hint=f"tables are {', '.join(_TABLES)}") from error
         return answer
 
-    def verify(self) -> list[tuple[str, str]]:
-        """Compare store and evidence with their digests: name and what is wrong, nothing where all is well."""
-        wrong = [(f"{self.path.name}/{name}", what) for name, what in self._store.damage()]
-        return wrong + _evidence_damage(self.sources, self._evidence_files())
-
     def add(self, name: str, data: bytes) -> Path:
         """Put one more file, such as a report, into the case."""
         self._store.add(name, data)
@@ -240,15 +236,37 @@ def _references(what: Any) -> list[Reference]:
     raise CaseError(f"a {type(what).__name__} cannot be cited", hint="give rows, findings or references")
 
 
+def verify(path: Path_, *, evidence: Path_ | None = None) -> list[tuple[str, str]]:
+    """Compare a case and the evidence that it was made of with their digests.
+
+    Args:
+        path: The case.
+        evidence: Where the evidence lies now, if it was moved.
+
+    Returns:
+        Name and what is wrong; nothing where all is well. Evidence is looked at when the case itself is whole.
+
+    Raises:
+        CaseError: If there is no case.
+        StoreDamagedError: If the list of digests itself was changed.
+    """
+    store = Store(Path(path), check=False)
+    wrong = [(f"{store.path.name}/{name}", what) for name, what in store.damage()]
+    if wrong:
+        return wrong
+    case = Case(store, Path(evidence) if evidence is not None else store.hint())
+    return _evidence_damage(case.sources, case.evidence_files())
+
+
 def _evidence_damage(sources: pl.DataFrame, files: Mapping[str, EvidenceFile]) -> list[tuple[str, str]]:
     wrong = []
     for source, sha256 in sources.select("source", "sha256").drop_nulls().iter_rows():
         if source not in files:
             wrong.append((source, "is missing"))
-        else:
-            with open_stream(files[source], digest=True) as stream:
-                if stream.finish().sha256 != sha256:
-                    wrong.append((source, "differs from its digest in the case"))
+            continue
+        with open_stream(files[source], digest=True) as stream:
+            if stream.finish().sha256 != sha256:
+                wrong.append((source, "differs from its digest in the case"))
     known = set(sources["source"].to_list())
     return wrong + [(name, "is new since the case was made") for name in files if name not in known]
 

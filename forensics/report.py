@@ -1,0 +1,118 @@
+"""Findings and charts as one HTML file that needs no network, runs no script and shows evidence as text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import polars as pl
+from markupsafe import Markup
+
+from forensics import escape
+from forensics._case_findings import from_file
+from forensics._case_rows import Rows
+from forensics._report_chart import chart
+from forensics.case import Case
+
+NAME = "report.html"
+_MOST_CHARTS = 50
+
+
+def pages(_target: Path, rows: Rows, content: Mapping[str, Any]) -> dict[str, bytes]:
+    """The report as a file of a case that is being made: see `forensics.case.open_case`."""
+    return {NAME: render(content, rows)}
+
+
+def write(case: Case) -> Path:
+    """Put the report into a case; the same case gives the same bytes."""
+    return case.add(NAME, render(case.content, case.rows))
+
+
+def render(content: Mapping[str, Any], rows: Rows) -> bytes:
+    """The report.
+
+    Args:
+        content: The content of ``findings.json``, with ``about`` the case.
+        rows: The rows of the case.
+
+    Returns:
+        HTML in UTF-8. All text in it went through `forensics.escape`.
+    """
+    findings = from_file(dict(content))
+    headline = findings[0] if findings and findings[0].severity != "info" else None
+    title = content["about"]["title"]
+    style = _template("report.css")
+    sources = rows.sources
+    strange = ~pl.col("status").is_in(["read", "configuration"])
+    text = _environment().get_template(NAME).render(
+        heading=title or (headline.title if headline else "Nothing was found"),
+        headline=headline,
+        style=Markup(style),  # noqa: S704 - a file of this package
+        style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        findings=findings,
+        charts=[chart(finding, rows) if n < _MOST_CHARTS else None for n, finding in enumerate(findings)],
+        not_checked=content["not_checked"],
+        sources=sources.to_dicts(),
+        total_bytes=f"{int(sources['size_bytes'].sum()):,} bytes",
+        damaged=sources.filter(strange).height > 0,
+        problems=rows.problems.sort("count", "source", "type", descending=[True, False, False]).to_dicts(),
+        clocks=rows.clocks.to_dicts(),
+        about=content["about"],
+    )  # fmt: skip
+    return text.encode("utf-8", "backslashreplace")
+
+
+@cache
+def _template(name: str) -> str:
+    return resources.files("forensics").joinpath("templates", name).read_text("utf-8")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FunctionLoader(_template),
+        finalize=_safe,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "cite": str,
+        "fact": _fact,
+        "instant": lambda text: str(text).replace("T", " ").rstrip("Z"),
+        "second": _second,
+        "short": lambda text, size: text if len(text) <= size else "…" + text[len(text) - size + 1 :],
+    }
+    return environment
+
+
+def _safe(value: Any) -> Any:
+    """What every expression of a template goes through."""
+    return value if isinstance(value, Markup) else escape.html(str(value))
+
+
+def _second(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at is not None else ""
+
+
+def _fact(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_fact(inner)}" for key, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return "; ".join(map(_fact, value)) or "none"
+    return str(value)
