@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from forensics.loaders.captures._layouts import Array
 
@@ -162,19 +163,22 @@ class AddressBook:
         return codes
 
     def _write(self) -> None:
-        """Make the labels of new codes: one call a kind, then each label to its place."""
-        labels = [self.labels]
-        places = [np.arange(len(self.labels))]
-        for kind in {kind: None for kind, _, _ in self._unwritten}:
+        """Make the labels of new codes, which follow those that there are: one call a kind, then each to its place."""
+        labels = []
+        order = np.empty(self.size - len(self.labels), np.uint32)
+        done = 0
+        for kind in _WRITERS:
             mine = [(first, keys) for name, first, keys in self._unwritten if name == kind]
-            labels.append(
-                _WRITERS[kind]([np.concatenate(words) for words in zip(*(keys for _, keys in mine), strict=True)])
-            )
-            places += [np.arange(first, first + len(keys[0])) for first, keys in mine]
+            if not mine:
+                continue
+            labels.append(_WRITERS[kind]([np.concatenate(words) for words in zip(*(keys for _, keys in mine), strict=True)]))
+            for first, keys in mine:
+                at = first - len(self.labels)
+                order[at : at + len(keys[0])] = np.arange(done, done + len(keys[0]), dtype=np.uint32)
+                done += len(keys[0])
         self._unwritten = []
-        order = np.empty(self.size, np.uint32)
-        order[np.concatenate(places)] = np.arange(self.size, dtype=np.uint32)
-        self.labels = pl.concat(labels, rechunk=True).gather(pl.Series(order))
+        fresh = pl.concat(labels, rechunk=True).gather(pl.Series(order))
+        self.labels = pl.concat([self.labels, fresh], rechunk=True)
 
     def column(self, codes: Array, name: str) -> pl.Series:
         """The labels of codes, as a String column."""
@@ -196,23 +200,40 @@ def _distinct(keys: list[Array]) -> tuple[list[Array], Array]:
     return [key[first] for key in ordered], inverse
 
 
-_DECIMAL = pl.Series([str(value) for value in range(256)])
-_HEXADECIMAL = pl.Series([f"{value:02x}" for value in range(256)])
+def _table_of(texts: list[str]) -> tuple[Array, Array]:
+    """Characters of texts in rows of equal width, and how long each of them is."""
+    width = max(len(text) for text in texts)
+    characters = np.frombuffer("".join(text.ljust(width) for text in texts).encode(), np.uint8)
+    return characters.reshape(-1, width), np.array([len(text) for text in texts], np.uint8)
 
 
-def _joined(words: Array, octets: int, digits: pl.Series, separator: str) -> pl.Series:
-    shifts = range(8 * (octets - 1), -1, -8)
-    parts = [digits.gather(pl.Series((words >> np.uint64(shift)).astype(np.uint8))) for shift in shifts]
-    frame = pl.DataFrame([part.alias(str(place)) for place, part in enumerate(parts)])
-    return frame.select(pl.concat_str(pl.all(), separator=separator)).to_series()
+_DECIMAL = _table_of([f"{value}." for value in range(256)])
+_HEXADECIMAL = _table_of([f"{value:02x}:" for value in range(256)])
+
+
+def _joined(words: Array, octets: int, table: tuple[Array, Array]) -> pl.Series:
+    """Each octet of the words as the table writes it, without the separator after the last one."""
+    characters, lengths = table
+    parts = words.astype(">u8").view(np.uint8).reshape(-1, 8)[:, 8 - octets :]
+    long = lengths.take(parts)
+    kept = np.arange(characters.shape[1], dtype=np.uint8) < long[:, :, None]
+    kept[np.arange(len(parts)), -1, long[:, -1].astype(np.int64) - 1] = False
+    offsets = np.zeros(len(parts) + 1, np.int64)
+    np.cumsum(long.sum(axis=1, dtype=np.int64) - 1, out=offsets[1:])
+    text = characters[parts][kept]
+    series = pl.from_arrow(
+        pa.Array.from_buffers(pa.large_string(), len(parts), [None, pa.py_buffer(offsets), pa.py_buffer(text)])
+    )
+    assert isinstance(series, pl.Series)
+    return series
 
 
 def _write_ipv4(keys: list[Array]) -> pl.Series:
-    return _joined(keys[0], 4, _DECIMAL, ".")
+    return _joined(keys[0], 4, _DECIMAL)
 
 
 def _write_mac(keys: list[Array]) -> pl.Series:
-    return _joined(keys[0], 6, _HEXADECIMAL, ":")
+    return _joined(keys[0], 6, _HEXADECIMAL)
 
 
 def _write_ipv6(keys: list[Array]) -> pl.Series:

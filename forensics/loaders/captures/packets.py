@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
@@ -64,7 +65,7 @@ class CaptureReader:
         mine = [leaf for leaf in leaves() if records is None or leaf.RECORD in records]
         whole = records is None or Packet in records
         pending = _Pending()
-        for part in _container.blocks(stream):
+        for part in _ahead(_container.blocks(stream)):
             if isinstance(part, Stretch):
                 pending.stretches.append(part)
             elif isinstance(part, Loss):
@@ -202,7 +203,7 @@ def _blocks(stream: Stream, label: str) -> Iterator[Block]:
         hint = "captures begin with the magic number of pcap or pcapng; `forensics formats` lists what else can be read"
         raise NotUnderstoodError("is no capture", where=label, hint=hint)
     gaps = []
-    for part in _container.blocks(stream):
+    for part in _ahead(_container.blocks(stream)):
         if isinstance(part, Block):
             yield from parts(part)
         elif isinstance(part, Stretch) and part.kind == "gap":
@@ -216,6 +217,15 @@ def _blocks(stream: Stream, label: str) -> Iterator[Block]:
     for offset, reason in stream.gaps:
         if not reason.startswith(PADDING):
             warnings.warn(f"{label}: octet {offset}: {reason}", stacklevel=2)
+
+
+def _ahead(parts: Iterator[Block | Stretch | Loss]) -> Iterator[Block | Stretch | Loss]:
+    """Read the next chunk while this one is decoded: reading waits for the disk, and the C code of both runs at once."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = pool.submit(next, parts, None)
+            yield part
 
 
 READERS = (
