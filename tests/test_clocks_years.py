@@ -275,3 +275,21 @@ def test_state_stays_small_whatever_the_log_says() -> None:
     assert len(counter._doubts) <= 65_536
     assert len(counter._runs) <= 65_536
     assert plan.years(month, day, np.zeros(n, dtype=np.int64)).height == n
+
+
+def test_other_sources_of_the_case_beat_a_false_file_time() -> None:
+    lines = [datetime(2012, 12, 31, 23, 59), datetime(2013, 1, 1, 0, 1)]
+    capture = ns(datetime(2013, 1, 1, 6, 0)), ns(datetime(2013, 1, 1, 9, 0))
+    counter = YearCounter()
+    counter.add(*columns(lines))
+    plan = counter.resolve(elsewhere_ns=capture, modified_ns=ns(datetime(2024, 5, 1)))
+    assert (plan.basis, plan.years(*columns(lines))["year"].to_list()) == ("neighbour", [2012, 2013])
+
+
+def test_sources_that_lie_far_away_say_nothing_of_the_year() -> None:
+    lines = [datetime(2013, 6, 1, 12, 0)]
+    counter = YearCounter()
+    counter.add(*columns(lines))
+    capture = ns(datetime(2013, 1, 1)), ns(datetime(2013, 1, 2))
+    assert counter.resolve(elsewhere_ns=capture, modified_ns=ns(datetime(2013, 6, 2))).basis == "modified"
+    assert counter.resolve(elsewhere_ns=capture, rotated_on_ns=ns(datetime(2013, 6, 2))).basis == "file-name"

@@ -35,6 +35,8 @@ NAME_SLACK_NS = 2 * DAY_NS
 """A name tells the day of rotation or the day of the content, in some zone."""
 MODIFIED_SLACK_NS = DAY_NS
 """Zones (14 h) and clock errors by which a newest line may seem younger than its file."""
+ELSEWHERE_NS = 60 * DAY_NS
+"""The evidence of one incident lies together: a last line farther from the dated sources says nothing of its year."""
 OLDEST_MODIFIED_NS = 631_152_000 * NS
 """1990-01-01: a file time before it is an unset clock or a packer's constant."""
 _MOST_RUNS = 65_536
@@ -281,6 +283,7 @@ class YearCounter:
         *,
         declared: int | None = None,
         rotated_on_ns: int | None = None,
+        elsewhere_ns: tuple[int, int] | None = None,
         modified_ns: int | None = None,
         now_ns: int | None = None,
     ) -> YearPlan:
@@ -289,6 +292,7 @@ class YearCounter:
         Args:
             declared: Year of the first line, as the case declares it. It wins over all else.
             rotated_on_ns: Day that the file's name tells (start of that day, UTC).
+            elsewhere_ns: First and last instant of the case's sources whose year is known.
             modified_ns: Modification time of the file.
             now_ns: The present, where a modification time in the future shall be called out.
 
@@ -308,6 +312,10 @@ class YearCounter:
             return YearPlan("neighbour", note, steps=steps, lines=self._lines, strays=strays)
         if rotated_on_ns is not None:
             return self._before("file-name", rotated_on_ns + NAME_SLACK_NS, [])
+        if elsewhere_ns is not None and (base := self._base_near(*elsewhere_ns)) is not None:
+            steps = _Steps.constant(base)
+            steps.doubtful_before = self._doubts[-1] if self._doubts else 0
+            return YearPlan("neighbour", "the year of other sources", steps=steps, lines=self._lines, strays=strays)
         if modified_ns is None:
             return YearPlan("none", f"nothing tells the year{self._candidates()}")
         if modified_ns < OLDEST_MODIFIED_NS:
@@ -318,6 +326,17 @@ class YearCounter:
             modified_ns + MODIFIED_SLACK_NS,
             ["the modification time lies in the future"] if future else [],
         )
+
+    def _base_near(self, first_ns: int, last_ns: int) -> int | None:
+        """Year of turn 0 that brings the last line nearest to the dated sources, if that is near enough."""
+        assert self._last is not None
+        turn, month, day, clock = self._last
+        middle = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=(first_ns + last_ns) // 2 // DAY_NS)).year
+        years = np.arange(middle - 1, middle + 2, dtype=np.int64)
+        years = years[[all(_has_leap_day(year - turn + leap) for leap in self._leap_turns) for year in years.tolist()]]
+        at = civil_days(years, np.full_like(years, month), np.full_like(years, day)) * DAY_NS + clock
+        away = np.maximum(np.maximum(first_ns - at, at - last_ns), 0)
+        return int(years[np.argmin(away)]) - turn if len(years) and away.min() <= ELSEWHERE_NS else None
 
     def _before(self, basis: str, bound_ns: int, notes: list[str]) -> YearPlan:
         """The latest years that put the last line before the bound and give each 29 February its day."""
