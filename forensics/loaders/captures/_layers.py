@@ -64,6 +64,7 @@ class Inside:
     rows: Array
     at: Array
     end: Array
+    wire: Array
     declared: Array
     entry: Array
     ethertype: Array
@@ -130,8 +131,8 @@ class Level:
     """A window of packets at one level of encapsulation, while its layers are read one after the other.
 
     All positions are places in the buffer. ``at`` is where the next header begins,
-    ``end`` where the captured octets end, ``declared`` where the headers read so far
-    say that the packet ends.
+    ``end`` where the captured octets end, ``wire`` where the packet ended on the wire,
+    ``declared`` where the headers read so far say that it ends.
     """
 
     def __init__(self, octets: Octets, decoded: Decoded, first: int, inside: Inside, book: AddressBook) -> None:
@@ -141,6 +142,7 @@ class Level:
         self.book = book
         self.at = inside.at
         self.end = inside.end
+        self.wire = inside.wire
         self.declared = inside.declared
         self.stop = np.minimum(self.end, self.declared)
         self.kind = inside.entry
@@ -177,13 +179,15 @@ class Level:
         """Which packets have so many octets more, captured and declared; the others are told why not.
 
         A packet is malformed where a header would reach beyond the end that another
-        one declares, and cut where only the capture ends too early.
+        one declares, and cut where the capture, or what was on the wire, ends too early.
         """
         until = self.at[rows] + octets
         held: Array = until <= self.stop[rows]
         if not held.all():
             short = pick(rows, ~held)
-            self.blame(short, np.where(until[~held] > self.declared[short], MALFORMED, CUT))
+            declared = self.declared[short]
+            told = (until[~held] > declared) & (declared < self.wire[short])
+            self.blame(short, np.where(told, MALFORMED, CUT))
         return held
 
     def holding(self, rows: Rows, octets: int) -> Rows:
@@ -233,7 +237,8 @@ class Level:
         return Inside(
             numbers + self.first,
             at,
-            self.end[rows],
+            self.end[rows].copy(),
+            self.wire[rows].copy(),
             self.declared[rows].copy(),
             np.broadcast_to(np.asarray(entry, np.uint8), len(numbers)).copy(),
             np.broadcast_to(np.asarray(ethertype, np.uint16), len(numbers)).copy(),

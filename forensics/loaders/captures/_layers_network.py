@@ -77,7 +77,7 @@ def _ipv4(level: Level, rows: Rows) -> Rows:
         level.put("src", rows, level.book.ipv4(head["source"].astype(np.uint64)))
     if level.wants("dst"):
         level.put("dst", rows, level.book.ipv4(head["destination"].astype(np.uint64)))
-    level.mark(rows, lay.IP | lay.IPV4_ONLY | lay.FRAGMENT | lay.PROTOCOL)
+    level.mark(rows, lay.IP | lay.TOTAL | lay.IPV4_ONLY | lay.FRAGMENT | lay.PROTOCOL)
     if (size > lay.IPV4.itemsize).any():
         held = level.holds(rows, size)
         rows, size, offset, more = pick(rows, held), size[held], offset[held], more[held]
@@ -110,24 +110,28 @@ def _ipv6(level: Level, rows: Rows) -> Rows:
         level.put("src", rows, book.ipv6(head["source_high"].astype("u8"), head["source_low"].astype("u8")))
     if level.wants("dst"):
         level.put("dst", rows, book.ipv6(head["destination_high"].astype("u8"), head["destination_low"].astype("u8")))
+    jumbo = unsaid & (following == 0)  # the length may stand in an option: not known before that is read
     level.mark(rows, lay.IP)
+    level.mark(pick(rows, ~jumbo) if jumbo.any() else rows, lay.TOTAL)
     level.step(rows, lay.IPV6.itemsize)
     level.protocol[rows] = following
     later = np.zeros(level.n, bool)
     if lay.EXTENDS.take(following).any():
-        rows = _extensions(level, rows, pick(rows, unsaid), later)
+        rows = _extensions(level, rows, pick(rows, jumbo), later)
     level.put("protocol", rows, level.protocol[rows])
     level.mark(rows, lay.PROTOCOL)
     return pick(rows, ~later[rows]) if later.any() else rows
 
 
-def _extensions(level: Level, rows: Rows, unsaid: Array, later: Array) -> Rows:
+def _extensions(level: Level, rows: Rows, unsaid: Rows, later: Array) -> Rows:
     """Walk the extension headers; gives the packets whose transport protocol is known.
 
     ``later`` becomes true for the packets that do not begin their datagram.
     """
     known = np.zeros(level.n, bool)
     known[rows] = True
+    untold = np.zeros(level.n, bool)
+    untold[unsaid] = True
     pending = np.flatnonzero(known & lay.EXTENDS.take(level.protocol))
     for _ in range(lay.DEPTH):
         if not len(pending):
@@ -143,9 +147,12 @@ def _extensions(level: Level, rows: Rows, unsaid: Array, later: Array) -> Rows:
         held = level.holds(pending, size)
         known[pending[~held]] = False
         pending, head, kind, size = pending[held], head[held], kind[held], size[held]
-        jumbo = (kind == 0) & (head["option"] == _JUMBO) & np.isin(pending, unsaid)
-        if jumbo.any():
+        first = (kind == 0) & untold[pending]
+        if first.any():
+            jumbo = first & (head["option"] == _JUMBO)
             _jumbograms(level, pending[jumbo], head["word"][jumbo].astype(np.int64))
+            level.mark(pending[first], lay.TOTAL)
+            untold[pending] = False
         level.protocol[pending] = head["next"]
         level.step(pending, size)
         same = kind == _FRAGMENT_HEADER

@@ -103,14 +103,14 @@ OCTET = _layout(1, octet=(0, "u1"))
 # What is known of a packet: one bit a group of columns that come and go together.
 (
     ADDRESSES, TYPED, TAGGED, LABELLED, IP, IPV4_ONLY, FRAGMENT, PROTOCOL, PORTS, TCP_FIXED, MSS, LENGTH, PLACE,
-    ICMP_KIND, ICMP_ECHO, ICMP_MTU, ARP_HEADER, TUNNEL, TUNNEL_ID,
-) = (np.uint32(1 << bit) for bit in range(19))  # fmt: skip
+    ICMP_KIND, ICMP_ECHO, ICMP_MTU, ARP_HEADER, TUNNEL, TUNNEL_ID, TOTAL,
+) = (np.uint32(1 << bit) for bit in range(20))  # fmt: skip
 ALWAYS = np.uint32(0)
 
 PLAIN: dict[str, tuple[str, np.uint32]] = {
     "ethertype": ("u2", TYPED),
     "ip_version": ("u1", IP),
-    "ip_bytes": ("u4", IP),
+    "ip_bytes": ("u4", TOTAL),
     "ttl": ("u1", IP),
     "ip_id": ("u4", FRAGMENT),
     "dont_fragment": ("?", IPV4_ONLY),

@@ -36,6 +36,7 @@ def decode(block: Block, rows: Array | None, want: frozenset[str], book: Address
         rows=np.arange(len(start), dtype=np.int64),
         at=start.copy(),
         end=start + captured,
+        wire=start + np.maximum(wire, captured),
         declared=start + np.maximum(wire, captured),
         entry=lay.ENTRY.take(link_type),
         ethertype=np.zeros(len(start), np.uint16),
