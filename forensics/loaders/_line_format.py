@@ -1,7 +1,7 @@
 """What a line framing is, as data: a pattern, what it frames, and the samples that prove it.
 
 A pattern is the definition; `_lines_fast.py` reads the commonest framings with byte arithmetic instead, and tests
-hold both to the same result. A compiled kernel can stand beside it at the same seam: `LineFormat.name` says what it reads.
+hold both to the same result. A compiled kernel can stand beside it: a framing is known to all of them by its name.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+DIGITS = "0123456789"
+MONTHS = "ADFJMNOS"
+CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""Sets for `LineFormat.leads`."""
 GROUPS = frozenset(
     {
         # the stamp, in parts
-        *("year", "month", "day", "time", "date", "fraction", "zone", "epoch_us", "epoch_s"),
+        *("year", "month", "day", "time", "date", "fraction", "zone", "stamp", "epoch_us", "epoch_s"),
         # fields of a LogRecord, as the line writes them
         *("host", "program", "pid", "pri", "severity", "logger", "request_id", "global_request_id"),
         *("user_id", "project_id", "instance", "message"),
@@ -23,7 +27,7 @@ GROUPS = frozenset(
 )
 """Names that a group of a pattern may have.
 
-``month`` is a name (``Dec``) or a number, ``date`` is ``YYYY-MM-DD``, ``time`` is ``HH:MM:SS``. ``rest`` is read on as
+``month`` is a name (``Dec``), ``date`` is ``YYYY-MM-DD``, ``time`` is ``HH:MM:SS``, ``stamp`` is all of it (RFC 3339). ``rest`` is read on as
 a line of its own, ``tagged`` is read on as what follows the host name in RFC 3164: a tag and a message.
 """
 
@@ -53,6 +57,8 @@ class LineFormat:
         pattern: Rust regular expression in verbose mode, anchored; its groups are named as `GROUPS` lists.
         samples: At least one for each variant.
         rank: Lines are offered to the lowest rank first; within a rank no two patterns claim the same line.
+        leads: The characters that such a line can begin with; any where empty.
+        inside: Whether such a line is looked for behind a syslog tag.
         inner_only: Needs a wrapper around it, because it has no stamp of its own.
         context: What it says of the request's context: ``given`` (a bracket, if only ``[-]``) or ``bare`` (none:
             its lines of level TRACE or ERROR continue a record of the same logger and process).
@@ -64,6 +70,8 @@ class LineFormat:
     pattern: str
     samples: tuple[Sample, ...]
     rank: int = 0
+    leads: str = ""
+    inside: bool = True
     inner_only: bool = False
     context: str | None = None
     json: Mapping[str, str] | None = None

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
+import polars as pl
 
 from forensics._discovery import modules
 from forensics.evidence import Stream
 from forensics.loaders._line_format import LineFormat
 from forensics.loaders._lines_chunks import CHUNK_BYTES, Chunk, Chunks
-from forensics.loaders._lines_fast import CLOSE, SPACE, Places, dated, oslo, syslog, tag
+from forensics.loaders._lines_clean import apart, peel, peel_continued, unescape
+from forensics.loaders._lines_fast import read_fast
 from forensics.loaders._lines_fields import Fields, Stamps
-from forensics.loaders._lines_frame import rows
-from forensics.loaders._lines_join import Grouping, grouped
-from forensics.loaders._lines_slow import Grammar, read_lines, read_wrapped
+from forensics.loaders._lines_frame import name_of, rows
+from forensics.loaders._lines_join import LONGEST_MESSAGE, Grouping, grouped
+from forensics.loaders._lines_losses import losses
+from forensics.loaders._lines_slow import LAST_RESORT, Grammar, read_lines
 from forensics.loaders._lines_text import Bools, Ints, Text, lines_of
 from forensics.loaders._lines_times import RecordClock
 from forensics.loaders._reader import Batch, Origin, Stretch
 from forensics.records import LogRecord
+
+REJECT = "line in no known framing"
+_BOM, _UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
 
 @cache
@@ -32,7 +38,7 @@ def grammar() -> Grammar:
     return Grammar(tuple(sorted(found, key=lambda form: (form.rank, form.name))))
 
 
-def classify(text: Text, fields: Fields, lines: Ints, *, fast: bool = True) -> None:
+def classify(text: Text, fields: Fields, lines: Ints, *, fast: bool = True) -> dict[int, bytes]:
     """Read the header of each line that has one.
 
     Args:
@@ -40,58 +46,26 @@ def classify(text: Text, fields: Fields, lines: Ints, *, fast: bool = True) -> N
         fields: Is filled.
         lines: Which lines to look at.
         fast: Whether to take the commonest framings apart by their octets first. The result is the same.
+
+    Returns:
+        Names of files that stood in front of lines, by line.
     """
-    if fast:
-        lines = _fast(text, fields, lines)
-    if len(lines):
-        blank = (text.buffer[text.start[lines]] == SPACE) | (text.buffer[text.start[lines]] == 9)
-        read_lines(text, fields, lines[~blank], grammar())
+    unescape(text, lines)
+    left = _read(text, fields, lines, fast)
+    again, names = peel(text, fields, left)
+    if len(again):
+        unescape(text, again)
+        _read(text, fields, again, fast)
+    return names
 
 
-def _fast(text: Text, fields: Fields, lines: Ints) -> Ints:
-    """Read what the fast reader knows; returns the lines that it left alone."""
-    every, codes = grammar(), grammar().codes
-    spaces, closes = Places(text.buffer, SPACE), Places(text.buffer, CLOSE)
-    first = text.buffer[text.start[lines]]
-    named = lines[(first >= ord("A")) & (first <= ord("S"))]
-    framed, rest = syslog(text, fields, named, spaces, codes)
-    stamped = dated(text, rest, text.end[framed])
-    inner = framed[stamped]
-    read = oslo(text, fields, inner, rest[stamped], spaces, closes, codes)
-    left = ~np.isin(inner, read)
-    read_wrapped(text, fields, inner[left], rest[stamped][left], every, tagged=True)
-    framed, rest = framed[~stamped], rest[~stamped]
-    tagged, message = tag(text, fields, framed, rest)
-    untagged = ~np.isin(framed, tagged)
-    read_wrapped(text, fields, framed[untagged], rest[untagged], every, tagged=True)
-    fields.put("message", tagged, message, text.end[tagged])
-    stamped = dated(text, message, text.end[tagged])
-    read = oslo(text, fields, tagged[stamped], message[stamped], spaces, closes, codes)
-    maybe = stamped | _like_a_log(text, message)
-    maybe[np.isin(tagged, read)] = False
-    read_wrapped(text, fields, tagged[maybe], message[maybe], every, tagged=False)
-    numbered = lines[(first >= ord("0")) & (first <= ord("9"))]
-    at = text.start[numbered]
-    stamped = dated(text, at, text.end[numbered])
-    oslo(text, fields, numbered[stamped], at[stamped], spaces, closes, codes)
-    return lines[~fields.header[lines]]
-
-
-_LEADS = np.zeros(256, np.bool_)
-_LEADS[[*b"<({=TDIAWEC0123456789"]] = True
-_SECONDS = np.zeros(256, np.bool_)
-_SECONDS[[*b"REBNUWCAL\"'0123456789"]] = True
-
-
-def _like_a_log(text: Text, at: Ints) -> Bools:
-    """Whether a message might be a log line of its own: how all framings that need no wrapper begin."""
-    window = text.window(at, 5)
-    capital = (window[:, 0] >= 65) & (window[:, 0] <= 90) & (window[:, 1:4] >= 65).all(axis=1)
-    capital &= (window[:, 1:4] <= 90).all(axis=1)
-    number = ((window[:, :4] - np.uint8(48)) < 10).all(axis=1)
-    sign = np.isin(window[:, 0], np.frombuffer(b"<({=[", np.uint8))
-    found: Bools = capital | number | sign
-    return found
+def _read(text: Text, fields: Fields, lines: Ints, fast: bool) -> Ints:
+    """Read lines; gives those that have no header, less those that begin with a blank."""
+    left = read_fast(text, fields, lines, grammar()) if fast else lines
+    first = text.buffer[text.start[left]]
+    left = left[(first != 32) & (first != 9)]
+    read_lines(text, fields, left, grammar())
+    return left[~fields.header[left]]
 
 
 @dataclass(slots=True)
@@ -101,16 +75,79 @@ class Parsed:
     text: Text
     fields: Fields
     records: Grouping
+    apart: Bools
+    reasons: dict[int, str]
 
 
 def parsed(chunk: Chunk, number: int, *, fast: bool = True) -> Parsed:
     """Read the lines of a chunk, the first of which has this number."""
-    text = lines_of(chunk.octets, number)
-    lines = np.flatnonzero(text.end > text.start)
+    text = lines_of(chunk.octets, number, chunk.breaks)
+    if chunk.offset == 0 and len(text) and chunk.octets[:3].tobytes() == _BOM:
+        text.start[0] = min(text.start[0] + 3, text.end[0])
+    text.raw_start, text.raw_end = chunk.place(text.raw_start), chunk.place(text.raw_end)
     fields = Fields(len(text))
-    if len(lines):
-        classify(text, fields, lines, fast=fast)
-    return Parsed(text, fields, grouped(text, fields, np.zeros(len(text), np.bool_)))
+    lines = np.flatnonzero(text.end > text.start)
+    if not len(lines):
+        nothing = np.zeros(len(text), np.bool_)
+        return Parsed(text, fields, grouped(text, fields, nothing), nothing, {})
+    names = classify(text, fields, lines, fast=fast)
+    peel_continued(text, fields, names)
+    barrier, reasons = apart(text, fields)
+    # what stands behind a hole in the evidence continues nothing
+    torn = np.concatenate([[False], text.raw_start[1:] != text.raw_end[:-1]]) & ~fields.header
+    return Parsed(text, fields, grouped(text, fields, barrier | torn), barrier, reasons)
+
+
+@dataclass(slots=True)
+class _Source:
+    """What is remembered from chunk to chunk."""
+
+    origin: Origin
+    columns: Collection[str] | None
+    clock: RecordClock
+    framings: list[str]
+    number: int = 1
+    seen: dict[str, int] = field(default_factory=dict)
+    rejects: int = 0
+    previews: int = 0
+    pending: pl.DataFrame | None = None
+    """A record too long to be held, whose end has not been seen: one row."""
+    more_lines: int = 0
+    more_bytes: int = 0
+
+    def frame(self, part: Parsed) -> pl.DataFrame:
+        first = part.records.first
+        times = self.clock.times(_of(part.fields.inner, first), _of(part.fields.outer, first))
+        return rows(
+            part.text,
+            part.fields,
+            part.records,
+            times,
+            source=self.origin.source,
+            host=self.origin.host,
+            framings=self.framings,
+            columns=self.columns,
+        )
+
+    def ended(self) -> pl.DataFrame:
+        """The long record, now that its end is known."""
+        assert self.pending is not None
+        grown = {"n_lines": self.more_lines, "length_bytes": self.more_bytes}
+        row = self.pending.with_columns(
+            (pl.col(name) + more).cast(self.pending.schema[name])
+            for name, more in grown.items()
+            if name in self.pending.columns
+        )
+        self.pending, self.more_lines, self.more_bytes = None, 0, 0
+        return row
+
+    def facts(self) -> dict[str, str]:
+        facts = self.clock.facts()
+        if self.seen:
+            facts["format"] = max(sorted(self.seen), key=self.seen.__getitem__)
+        if self.rejects:
+            facts["rejects"] = str(self.rejects)
+        return facts
 
 
 def batches(
@@ -126,64 +163,128 @@ def batches(
     Args:
         stream: The log, decompressed.
         origin: What is known about it.
-        columns: Columns of `LogRecord` that are wanted; all where None.
+        columns: Columns of `LogRecord` that are wanted; all where None. Losses need ``ts``, ``position``, ``message``.
         chunk_bytes: How much is read at a time.
         fast: Whether to use the fast reader where it can; the result is the same.
+
+    Yields:
+        Rows of `LogRecord` by position. ``facts`` has ``format`` (the commonest framing), ``rejects`` (lines of all
+        stretches of that kind, which are merged where they touch), and what `RecordClock` found out.
     """
-    clock = RecordClock(origin)
+    if stream.peek(2) in _UTF16:
+        yield _refused(stream, "text in UTF-16")
+        return
+    source = _Source(origin, columns, RecordClock(origin), [form.name for form in grammar().formats])
     chunks = Chunks(stream, chunk_bytes)
-    framings = [form.name for form in grammar().formats]
-    number = 1
+    told = 0
     for chunk in chunks:
-        part = parsed(chunk, number, fast=fast)
-        text, fields, records = part.text, part.fields, part.records
-        text.raw_start, text.raw_end = chunk.place(text.raw_start), chunk.place(text.raw_end)
-        keep = len(text)
-        if not chunk.final and len(records.first) and records.last[-1] == len(text) - 1:
-            keep = int(records.first[-1])
-            chunks.give_back(chunk, int(text.buffer_start[keep]))
-            records = Grouping(records.first[:-1], records.last[:-1], records.lone)
-        number += keep
-        first = records.first
-        times = clock.times(_of(fields.inner, first), _of(fields.outer, first))
-        frame = rows(
-            text, fields, records, times, source=origin.source, host=origin.host, framings=framings, columns=columns
-        )
-        yield Batch({LogRecord: frame}, tuple(_rejects(text, records.lone)), (), clock.facts())
+        part = parsed(chunk, source.number, fast=fast)
+        yield _batch(chunk, chunks, part, source, chunks.gaps[told:] if chunk.final else chunks.gaps[told:-1])
+        told = len(chunks.gaps) if chunk.final else max(told, len(chunks.gaps) - 1)
 
 
-def _of(stamps: Stamps, rows: Ints) -> Stamps:
-    return Stamps(stamps.kind[rows], stamps.ns[rows])
+def _refused(stream: Stream, reason: str) -> Batch:
+    scratch = memoryview(bytearray(1 << 20))
+    while stream.readinto(scratch):
+        pass
+    return Batch({LogRecord: LogRecord.empty()}, (Stretch(0, stream.offset, "reject", reason),), (), {"note": reason})
 
 
-def _rejects(text: Text, lone: Ints) -> Iterator[Stretch]:
+def _batch(chunk: Chunk, chunks: Chunks, part: Parsed, source: _Source, gaps: list[Stretch]) -> Batch:
+    text, records = part.text, part.records
+    held = False
+    taken = len(text)
+    if not chunk.final and len(records.first) and records.last[-1] == len(text) - 1:
+        begin = int(records.first[-1])
+        if text.raw_end[-1] - text.raw_start[begin] > LONGEST_MESSAGE:
+            held = True
+        else:
+            taken = begin
+            chunks.give_back(chunk, int(text.buffer_start[begin]))
+            records = part.records = Grouping(records.first[:-1], records.last[:-1], records.lone)
+    source.number = int(text.number[taken]) if taken < len(text) else source.number + _feeds(chunk, len(chunk.octets))
+    frames: list[pl.DataFrame] = []
+    lone = records.lone
+    if source.pending is not None:
+        lone = _absorb(part, source, lone)
+        if len(lone) or len(records.first) or chunk.final:
+            frames.append(source.ended())
+    frame = source.frame(part)
+    for chain, count in zip(*np.unique(part.fields.framing[records.first], return_counts=True), strict=True):
+        name = name_of(int(chain), source.framings)
+        source.seen[name] = source.seen.get(name, 0) + int(count)
+    if held:
+        source.pending, frame = frame.tail(1), frame.head(-1)
+    frames.append(frame)
+    whole = pl.concat(frames) if len(frames) > 1 else frame
+    admitted = losses(whole) if {"ts", "position", "message"} <= set(whole.columns) else ()
+    nul = tuple((None, None, "octets replaced by NUL", gap.length_bytes) for gap in gaps)
+    stretches = (*_stretches(part, lone, source), *gaps)
+    return Batch({LogRecord: whole}, stretches, (*admitted, *nul), source.facts())
+
+
+def _feeds(chunk: Chunk, end: int) -> int:
+    return int((chunk.octets[:end] == 10).sum()) - len(chunk.breaks)
+
+
+def _absorb(part: Parsed, source: _Source, lone: Ints) -> Ints:
+    """Give the lines at the start of a chunk to the long record before; returns those of no record that are left."""
+    run = int((lone == np.arange(len(lone))).sum())
+    walls = np.flatnonzero(part.apart[:run])
+    gap = np.flatnonzero(part.text.raw_start[1:run] != part.text.raw_end[: max(run - 1, 0)]) + 1
+    run = min([run, *walls[:1].tolist(), *gap[:1].tolist()])
+    if run:
+        source.more_lines += run
+        source.more_bytes += int(part.text.raw_end[run - 1] - part.text.raw_start[0])
+    return lone[run:]
+
+
+def _of(stamps: Stamps, rows_: Ints) -> Stamps:
+    return Stamps(stamps.kind[rows_], stamps.ns[rows_])
+
+
+def _stretches(part: Parsed, lone: Ints, source: _Source) -> Iterator[Stretch]:
+    """Lines of no record, adjacent ones of one kind together."""
     if not len(lone):
         return
-    breaks = np.flatnonzero(np.diff(lone) != 1) + 1
-    for run in np.split(lone, breaks):
-        begin, end = int(text.raw_start[run[0]]), int(text.raw_end[run[-1]])
-        yield Stretch(begin, end - begin, "reject", "line in no known framing", int(text.number[run[0]]))
+    text = part.text
+    blank = text.end[lone] <= text.start[lone]
+    kinds = np.where(blank, 0, 1)
+    reasons = {0: ("padding", "blank line"), 1: ("reject", REJECT)}
+    codes = {reason: code for code, reason in enumerate(sorted(set(part.reasons.values())), 2)}
+    for line, reason in part.reasons.items():
+        kinds[lone == line] = codes[reason]
+    reasons |= {code: ("reject", reason) for reason, code in codes.items()}
+    source.rejects += int((kinds > 0).sum())
+    apart_ = (np.diff(lone) != 1) | (np.diff(kinds) != 0) | (text.raw_start[lone[1:]] != text.raw_end[lone[:-1]])
+    for run in np.split(np.arange(len(lone)), np.flatnonzero(apart_) + 1):
+        first, last = lone[run[0]], lone[run[-1]]
+        kind, reason = reasons[int(kinds[run[0]])]
+        begin, end = int(text.raw_start[first]), int(text.raw_end[last])
+        yield Stretch(begin, end - begin, kind, reason, int(text.number[first]))
 
 
 def likeness(head: bytes) -> float:
     """How much the first octets of a file are like a log, from 0 to 1.
 
     Lines with a header of some framing count in full, lines that continue a record by half; a stamp alone
-    (`generic`) counts less, because so many files begin a line with one.
+    (the framings of last resort) counts less, because so many files begin a line with one.
     """
+    if head[:2] in _UTF16:
+        head = head[: len(head) // 2 * 2].decode("utf-16", "replace").encode()
+    head = head.lstrip(b"\0")
     cut = head.rfind(b"\n") + 1
-    octets = np.frombuffer(head[:cut] if cut and len(head) >= 65_536 else head, np.uint8)
+    octets = np.frombuffer(head[:cut] if cut and len(head) > 32_768 else head, np.uint8)
     if not len(octets):
         return 0.0
     part = parsed(Chunk(octets, 0, [], [], True), 1)
-    said = part.text.end > part.text.start
-    lines = int(said.sum())
-    if not lines:
+    lines = int((part.text.end > part.text.start).sum())
+    if not lines or not part.fields.header.any():
         return 0.0
-    vague = part.fields.header & (part.fields.framing == grammar().codes.get("generic", 0))
-    clear = int((part.fields.header & ~vague).sum())
-    if not clear and not vague.any():
-        return 0.0
-    continued = int(part.records.last.sum() - part.records.first.sum())
-    score = (clear + 0.4 * int(vague.sum()) + 0.5 * max(0, continued)) / lines
-    return min(1.0, score)
+    last_resort = [code for code, form in enumerate(grammar().formats, 1) if form.rank >= LAST_RESORT]
+    vague = np.isin(part.fields.framing, last_resort) & part.fields.header
+    clear = int(part.fields.header.sum() - vague.sum())
+    following = np.concatenate([[0], np.cumsum(part.text.end > part.text.start)])
+    continued = int((following[part.records.last + 1] - following[part.records.first + 1]).sum())
+    continued -= int(part.fields.header.sum()) - len(part.records.first)
+    return min(1.0, (clear + 0.4 * int(vague.sum()) + 0.5 * max(0, continued)) / lines)

@@ -18,6 +18,7 @@ from forensics.loaders._lines_fields import (
     month,
     two,
 )
+from forensics.loaders._lines_slow import Grammar, read_wrapped
 from forensics.loaders._lines_text import Bools, Bytes, Ints, Text
 
 SPACE, COLON, OPEN, CLOSE, DASH, DOT, COMMA, TAB = 32, 58, 91, 93, 45, 46, 44, 9
@@ -36,6 +37,8 @@ _ALPHA = np.zeros(256, np.bool_)
 _ALPHA[[*b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"]] = True
 _HEX = np.zeros(256, np.bool_)
 _HEX[[*b"0123456789abcdefABCDEF-"]] = True
+_SIGNS = np.zeros(256, np.bool_)
+_SIGNS[[*b"<({=["]] = True
 _BLANK = np.zeros(256, np.bool_)
 _BLANK[[9, 10, 11, 12, 13, 32]] = True
 _TAG_END = _BLANK.copy()
@@ -43,6 +46,46 @@ _TAG_END[[COLON, OPEN]] = True
 
 SYSLOG_COLUMNS = (7, 8, 10, 11, 13, 14)
 DATE_COLUMNS = (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18)
+
+
+def read_fast(text: Text, fields: Fields, lines: Ints, grammar: Grammar) -> Ints:
+    """Read what this module knows, and hand over what such lines wrap; returns the lines that it left alone."""
+    codes = grammar.codes
+    spaces, closes = Places(text.buffer, SPACE), Places(text.buffer, CLOSE)
+    first = text.buffer[text.start[lines]]
+    named = lines[(first >= ord("A")) & (first <= ord("S"))]
+    framed, rest = syslog(text, fields, named, spaces, codes)
+    stamped = dated(text, rest, text.end[framed])
+    inner = framed[stamped]
+    read = oslo(text, fields, inner, rest[stamped], spaces, closes, codes)
+    left = ~np.isin(inner, read)
+    read_wrapped(text, fields, inner[left], rest[stamped][left], grammar, tagged=True)
+    framed, rest = framed[~stamped], rest[~stamped]
+    maybe = _like_a_log(text, rest)
+    read_wrapped(text, fields, framed[maybe], rest[maybe], grammar, tagged=True)
+    framed, rest = framed[~maybe], rest[~maybe]
+    tagged, message = tag(text, fields, framed, rest)
+    untagged = ~np.isin(framed, tagged)
+    read_wrapped(text, fields, framed[untagged], rest[untagged], grammar, tagged=True)
+    fields.put("message", tagged, message, text.end[tagged])
+    stamped = dated(text, message, text.end[tagged])
+    read = oslo(text, fields, tagged[stamped], message[stamped], spaces, closes, codes)
+    maybe = (stamped | _like_a_log(text, message)) & (message < text.end[tagged])
+    maybe[np.isin(tagged, read)] = False
+    read_wrapped(text, fields, tagged[maybe], message[maybe], grammar, tagged=False)
+    numbered = lines[(first >= ord("0")) & (first <= ord("9"))]
+    at = text.start[numbered]
+    stamped = dated(text, at, text.end[numbered])
+    oslo(text, fields, numbered[stamped], at[stamped], spaces, closes, codes)
+    return lines[~fields.header[lines]]
+
+
+def _like_a_log(text: Text, at: Ints) -> Bools:
+    """Whether a message might be a log line of its own, by how the framings begin that may stand behind a tag."""
+    window = text.window(at, 4)
+    capitals = ((window - np.uint8(65)) < 26).all(axis=1)
+    number = (window[:, 0] - np.uint8(48)) < 10
+    return capitals | number | _SIGNS[window[:, 0]]
 
 
 class Places:
@@ -76,6 +119,7 @@ def syslog(text: Text, fields: Fields, lines: Ints, spaces: Places, framings: di
     space = spaces.first(after)
     host_end = spaces.at[space]
     good = (host_end > after) & (host_end + 1 < text.end[lines]) & (~micro | micro_digits)
+    good &= text.buffer[after] != OPEN
     good &= (text.buffer[np.where(good, host_end, 1) - 1] != COLON) & (
         text.buffer[np.where(good, host_end, 0) + 1] != SPACE
     )

@@ -57,6 +57,7 @@ class Fields:
     header: Bools = field(init=False)
     context: Bools = field(init=False)
     trace: Bools = field(init=False)
+    peeled: Bools = field(init=False)
     outer: Stamps = field(init=False)
     inner: Stamps = field(init=False)
 
@@ -70,6 +71,7 @@ class Fields:
         self.header = np.zeros(self.count, np.bool_)
         self.context = np.zeros(self.count, np.bool_)
         self.trace = np.zeros(self.count, np.bool_)
+        self.peeled = np.zeros(self.count, np.bool_)
         self.outer = Stamps(np.zeros(self.count, np.int8), np.zeros(self.count, np.int64))
         self.inner = Stamps(np.zeros(self.count, np.int8), np.zeros(self.count, np.int64))
 
@@ -93,8 +95,7 @@ class Fields:
 
 def digits(window: Bytes, columns: tuple[int, ...]) -> Bools:
     """Whether the octets in these columns are decimal digits."""
-    inside: Bools = ((window[:, columns] - np.uint8(48)) < 10).all(axis=1)
-    return inside
+    return np.asarray(((window[:, columns] - np.uint8(48)) < 10).all(axis=1))
 
 
 def two(window: Bytes, column: int) -> Ints:

@@ -30,17 +30,24 @@ def numbers(values: Ints, valid: Bools | None, kind: pl.DataType | type[pl.DataT
     return column
 
 
+def name_of(chain: int, framings: Sequence[str]) -> str:
+    """What a number made of the numbers of framings is called, the outermost first.
+
+    Examples:
+        >>> name_of(2 * CHAIN + 1, ["inner", "outer"])
+        'outer+inner'
+    """
+    parts: list[str] = []
+    while chain:
+        chain, code = divmod(chain, CHAIN)
+        parts.insert(0, framings[code - 1])
+    return "+".join(parts)
+
+
 def names(chains: Ints, framings: Sequence[str]) -> pl.Series:
-    """What the numbers of framings that wrap each other are called, outermost first."""
+    """The same for each row."""
     found, place = np.unique(chains, return_inverse=True)
-    words = []
-    for chain in found.tolist():
-        parts: list[str] = []
-        while chain:
-            chain, code = divmod(chain, CHAIN)
-            parts.insert(0, framings[code - 1])
-        words.append("+".join(parts))
-    return pl.Series(words, dtype=pl.String).gather(place)
+    return pl.Series([name_of(chain, framings) for chain in found.tolist()], dtype=pl.String).gather(place)
 
 
 def rows(
@@ -82,6 +89,9 @@ def rows(
             words = pl.Series([*SEVERITIES, None], dtype=pl.String).gather(np.where(priority < 0, 8, priority % 8))
             made["severity"] = pl.select(pl.coalesce(made["severity"], words)).to_series()
     pid = fields.pid[first]
+    if "repeats" in wanted:
+        said = made["message"] if "message" in made else text.series(*messages(text, fields, records))
+        made["repeats"] = repeats(said)
     plain = {
         "ts": lambda: times.ts,
         "outer_at": lambda: times.outer_at,
@@ -101,3 +111,22 @@ def rows(
         elif name not in made:
             made[name] = pl.repeat(None, len(first), dtype=SCHEMA[name], eager=True)
     return pl.DataFrame({name: made[name].cast(SCHEMA[name]) for name in wanted})
+
+
+def repeats(messages_: pl.Series) -> pl.Series:
+    """How many more times rsyslog or syslogd says that a message was repeated.
+
+    References:
+        rsyslog action.c @ v5.8.6 (``last message repeated N times``), runtime/ratelimit.c @ v8.32.0
+        (``message repeated N times: [ … ]``).
+    """
+    said = messages_.str.contains("message repeated ", literal=True)
+    if not said.any():
+        return pl.repeat(None, len(messages_), dtype=pl.UInt32, eager=True)
+    return (
+        messages_.str.extract(
+            r"^(?:---)? ?(?:last message repeated (\d{1,9}) times?|message repeated \d{1,9} times: \[)", 1
+        )
+        .fill_null(messages_.str.extract(r"^ ?message repeated (\d{1,9}) times: \[", 1))
+        .cast(pl.UInt32, strict=False)
+    )

@@ -88,6 +88,7 @@ def messages(text: Text, fields: Fields, records: Grouping) -> tuple[Ints, Ints]
     """
     first, last = records.first, records.last
     start, end = fields.start["message"][first].copy(), fields.end["message"][first].copy()
+    start, end = np.where(start < 0, text.end[first], start), np.where(start < 0, text.end[first], end)
     several = np.flatnonzero(last > first)
     if len(several):
         _join(text, fields, records, several, start, end)
@@ -102,13 +103,12 @@ def messages(text: Text, fields: Fields, records: Grouping) -> tuple[Ints, Ints]
 
 def _join(text: Text, fields: Fields, records: Grouping, several: Ints, start: Ints, end: Ints) -> None:
     first, last = records.first[several], records.last[several]
-    whole = text.raw_end - text.raw_start
     # the text of a line reaches up to its line feed, untouched: such lines need no copy to be joined
-    plain = (text.start == text.buffer_start) & (text.end + 1 == text.buffer_start + whole) & ~fields.header
+    plain = (text.start == text.buffer_start) & (text.end + 1 >= text.buffer_end) & ~fields.header
     odd = np.concatenate([[0], np.cumsum(~plain)])
-    tail = (odd[last + 1] == odd[first + 1]) & (
-        fields.end["message"][first] + 1 == text.buffer_start[first] + whole[first]
-    )
+    reaches = (fields.end["message"][first] == text.end[first]) & (text.end[first] + 1 >= text.buffer_end[first])
+    reaches &= text.end[first] <= text.buffer_end[first]
+    tail = (odd[last + 1] == odd[first + 1]) & reaches
     blank = text.end <= text.start
     shown = np.maximum.accumulate(np.where(~blank | fields.header, np.arange(len(text)), 0))[last]
     direct = several[tail]
@@ -119,13 +119,18 @@ def _join(text: Text, fields: Fields, records: Grouping, several: Ints, start: I
     counts = shown[slow] - first[slow] + 1
     owner = np.repeat(np.arange(len(slow)), counts)
     lines = np.repeat(first[slow] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
-    begin = np.where(fields.header[lines], fields.start["message"][lines], text.start[lines])
-    stop = np.where(fields.header[lines], fields.end["message"][lines], text.end[lines])
+    headed = fields.header[lines]
+    begin = np.where(headed, fields.start["message"][lines], text.start[lines])
+    stop = np.where(headed, fields.end["message"][lines], text.end[lines])
+    # a header without a message of its own (RabbitMQ's reports) leaves no blank line before what follows
+    said = begin >= 0
+    begin, stop = np.maximum(begin, 0), np.maximum(stop, 0)
     # a joined message that is far too long is only shown by its beginning: do not build all of it
     size = np.cumsum(stop - begin)
     before = np.concatenate([[0], size])[np.concatenate([[0], np.cumsum(counts)[:-1]])]
     near = (size - before[owner] <= 2 * LONGEST_MESSAGE) | (lines == first[slow][owner])
-    pieces = pl.DataFrame({"owner": owner, "piece": text.series(begin, stop)}).filter(pl.Series(near))
-    whole_text = pieces.group_by("owner", maintain_order=True).agg(pl.col("piece").str.join("\n"))
-    at, to = text.append(whole_text["piece"])
-    start[several[slow]], end[several[slow]] = at, to
+    pieces = pl.DataFrame({"owner": owner, "piece": text.series(begin, stop)}).filter(pl.Series(near & said))
+    joined = pieces.group_by("owner", maintain_order=True).agg(pl.col("piece").str.join("\n"))
+    at, to = text.append(joined["piece"])
+    rows = several[slow[joined["owner"].to_numpy()]]
+    start[rows], end[rows] = at, to

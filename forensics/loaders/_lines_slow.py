@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from forensics.loaders._line_format import LineFormat
@@ -27,33 +29,45 @@ TAG = r"^(?P<program>[^\s:\[]{1,64})(?:\[(?P<pid>\d{1,10})\]:?|:) ?(?P<message>(
 """``program:`` or ``program[pid]:`` (RFC 3164 section 4.1.3); rsyslog cuts tags at 32 characters, others do not."""
 TAG_WITHOUT_COLON = r"^(?P<program>[^\s:\[]{1,64}) (?P<message>(?s:.*))$"
 """A tag that only a blank ends: oslo's RFC handler before a stamp, and senders that name a priority."""
+TAG_BEFORE_STAMP = r"^[^\s:\[]{1,64} \d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d"
 TAG_WITH_VERSION = r"^(?P<program>[A-Za-z][\w.-]*) \d+(?:\.\d+)+: ?(?P<message>(?s:.*))$"
 """``syslogd 1.4.1: restart.``"""
 _NAMED = re.compile(r"\(\?P<\w+>")
+_RFC3339 = (
+    r"^(?P<date>\d{4}-\d\d-\d\d)[T ](?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}))?\d*"
+    r" ?(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?$"
+)
 _DEEPEST = 4
 _VOID = ("", "-", "None")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTH = {name.lower(): number for number, name in enumerate(_MONTHS, 1)} | {f"{n:02d}": n for n in range(1, 13)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grammar:
     """All framings, in the order in which they are tried, and the number of each."""
 
     formats: tuple[LineFormat, ...]
 
-    @property
+    @cached_property
     def codes(self) -> dict[str, int]:
         """Number of each framing, from one."""
         return {form.name: code for code, form in enumerate(self.formats, 1)}
 
+    @cached_property
     def stamped(self) -> list[LineFormat]:
         """Framings that stand for themselves, all ranks."""
         return [form for form in self.formats if not form.inner_only]
 
+    @cached_property
     def wrapped(self) -> list[LineFormat]:
         """Framings that may stand inside another one, without those of last resort."""
-        return [form for form in self.formats if form.rank < LAST_RESORT and not form.name.startswith("syslog-")]
+        return [form for form in self.formats if form.rank < LAST_RESORT]
+
+    @cached_property
+    def tagged(self) -> list[LineFormat]:
+        """Framings that may stand behind a syslog tag, or instead of it."""
+        return [form for form in self.wrapped if form.inside]
 
 
 LAST_RESORT = 9
@@ -62,7 +76,7 @@ LAST_RESORT = 9
 
 def read_lines(text: Text, fields: Fields, lines: Ints, grammar: Grammar) -> None:
     """Read lines by pattern, with whatever they wrap."""
-    _read(text, fields, lines, grammar.stamped(), grammar, 0)
+    _read(text, fields, lines, grammar.stamped, grammar, 0)
 
 
 def read_wrapped(text: Text, fields: Fields, lines: Ints, at: Ints, grammar: Grammar, *, tagged: bool) -> None:
@@ -84,7 +98,7 @@ def read_wrapped(text: Text, fields: Fields, lines: Ints, at: Ints, grammar: Gra
     if tagged:
         _read_tagged(text, fields, lines, grammar, 1)
     else:
-        _read(text, fields, lines, grammar.wrapped(), grammar, 1)
+        _read(text, fields, lines, grammar.tagged, grammar, 1)
     text.start[lines], text.end[lines] = keep
 
 
@@ -93,20 +107,42 @@ def _read(text: Text, fields: Fields, lines: Ints, formats: Sequence[LineFormat]
     if depth > _DEEPEST or not len(lines):
         return lines
     column = text.series(text.start[lines], text.end[lines])
-    union = "|".join(f"(?:{_NAMED.sub('(?:', form.regex)})" for form in formats)
-    possible = column.str.contains(union).to_numpy()
-    left = lines[~possible]
-    lines, column = lines[possible], column.filter(possible)
+    first = text.buffer[text.start[lines]]
+    if len(lines) > _MANY:
+        # one pass of one automaton tells the lines that none of many patterns can claim
+        possible = column.str.contains(_union(formats)).to_numpy()
+        skipped, lines, column, first = lines[~possible], lines[possible], column.filter(possible), first[possible]
+    else:
+        skipped = lines[:0]
     codes = grammar.codes
-    for form in sorted(formats, key=lambda form: form.rank):
+    for form in formats:
         if not len(lines):
             break
-        mine = column.str.contains(form.regex).to_numpy()
+        able = _leads(form.leads)[first]
+        if not able.any():
+            continue
+        mine = np.zeros(len(lines), np.bool_)
+        mine[able] = column.filter(able).str.contains(form.regex).to_numpy()
         if not mine.any():
             continue
         _take(text, fields, lines[mine], column.filter(mine), form, codes[form.name], grammar, depth)
-        lines, column = lines[~mine], column.filter(~mine)
-    return np.concatenate([left, lines])
+        lines, column, first = lines[~mine], column.filter(~mine), first[~mine]
+    return np.concatenate([skipped, lines])
+
+
+_MANY = 1000
+
+
+def _union(formats: Sequence[LineFormat]) -> str:
+    return "|".join(f"(?:{_NAMED.sub('(?:', form.regex)})" for form in formats)
+
+
+@cache
+def _leads(characters: str) -> npt.NDArray[np.bool_]:
+    """Which octets a line may begin with."""
+    table = np.full(256, not characters)
+    table[[*characters.encode("ascii")]] = True
+    return table
 
 
 def _take(
@@ -122,7 +158,7 @@ def _take(
     if form.json is None:
         groups = column.str.extract_groups(form.regex).struct.unnest()
     else:
-        groups = pl.select(**{name: pl.lit(column).str.json_path_match(path) for name, path in form.json.items()})
+        groups = pl.DataFrame({name: column.str.json_path_match(path) for name, path in form.json.items()})
     fields.framed(lines, code)
     kind, ns = stamps(groups)
     stamped = kind != NO_STAMP
@@ -142,18 +178,16 @@ def _take(
         if group == "tagged":
             _read_tagged(text, fields, lines, grammar, depth + 1)
         else:
-            _read(text, fields, lines, grammar.wrapped(), grammar, depth + 1)
+            _read(text, fields, lines, grammar.wrapped, grammar, depth + 1)
 
 
 def _read_tagged(text: Text, fields: Fields, lines: Ints, grammar: Grammar, depth: int) -> None:
-    wrapped = grammar.wrapped()
+    wrapped = grammar.tagged
     lines = _read(text, fields, lines, [form for form in wrapped if not form.inner_only], grammar, depth)
     if not len(lines):
         return
     column = text.series(text.start[lines], text.end[lines])
-    inside = "|".join(f"(?:{_NAMED.sub('(?:', form.regex)})" for form in wrapped if not form.inner_only)
-    after_blank = column.str.extract(TAG_WITHOUT_COLON, 2)
-    spoken = (fields.priority[lines] >= 0) | after_blank.str.contains(inside).fill_null(False).to_numpy()
+    spoken = (fields.priority[lines] >= 0) | column.str.contains(TAG_BEFORE_STAMP).to_numpy()
     for pattern in (TAG, TAG_WITH_VERSION, TAG_WITHOUT_COLON):
         mine = column.str.contains(pattern).to_numpy()
         if pattern is TAG_WITHOUT_COLON:
@@ -201,6 +235,9 @@ def stamps(groups: pl.DataFrame) -> tuple[np.ndarray[tuple[int], np.dtype[np.int
     for name, factor in (("epoch_us", 1000), ("epoch_s", SECOND_NS)):
         if name in have:
             return _epoch(groups[name], factor)
+    if "stamp" in have:
+        groups = groups["stamp"].str.extract_groups(_RFC3339).struct.unnest()
+        have = set(groups.columns)
     if "time" not in have:
         return np.zeros(count, np.int8), np.zeros(count, np.int64)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ class Text:
 
     ``start`` and ``end`` bound the text of each line in ``buffer`` (no line end, cleaned); ``raw_start`` and
     ``raw_end`` bound it in the evidence, line end included. ``number`` counts physical lines from one.
-    ``buffer_start`` is where the line as it was read begins in ``buffer``.
+    ``buffer_start`` and ``buffer_end`` bound the line as it was read in ``buffer``, line end included.
     """
 
     buffer: Bytes
@@ -36,6 +37,7 @@ class Text:
     raw_end: Ints
     number: Ints
     buffer_start: Ints
+    buffer_end: Ints
 
     def __len__(self) -> int:
         return len(self.start)
@@ -92,17 +94,22 @@ def _masks() -> npt.NDArray[np.int32]:
 _KEEP = _masks()
 
 
-def lines_of(chunk: Bytes, first_number: int) -> Text:
-    """Split a chunk at its line feeds, and clean what must be cleaned for reading.
+def lines_of(chunk: Bytes, first_number: int, breaks: Sequence[int] = ()) -> Text:
+    r"""Split a chunk at its line feeds, and clean what must be cleaned for reading.
 
     A carriage return before the line feed and NUL octets at the end of a line are left out of the text; octets that
-    are no UTF-8 are shown as ``\\xNN``. Terminal colours (ESC [ … m) go. Nothing else changes.
+    are no UTF-8 are shown as ``\xNN``. Terminal colours (ESC [ … m) go. Nothing else changes.
+
+    Args:
+        chunk: Octets of whole lines; only the last line of a source may lack its line feed.
+        first_number: Number of the first line.
+        breaks: Indexes of line feeds that are not in the evidence: they stand for a hole in it.
     """
     size = len(chunk)
     feeds = np.flatnonzero(chunk == 10)
     if not size:
         none = np.zeros(0, np.int64)
-        return Text(np.full(MARGIN, 10, np.uint8), none, none, none, none, none, none)
+        return Text(np.full(MARGIN, 10, np.uint8), none, none, none, none, none, none, none)
     ends = feeds if size and len(feeds) and feeds[-1] == size - 1 else np.append(feeds, size)
     raw_end = np.minimum(ends + 1, size)
     raw_start = np.concatenate([[0], raw_end[:-1]])
@@ -110,9 +117,17 @@ def lines_of(chunk: Bytes, first_number: int) -> Text:
     end = ends.astype(np.int64)
     returns = (end > raw_start) & (buffer[end - 1] == 13)
     end -= returns
-    number = np.arange(first_number, first_number + len(end), dtype=np.int64)
     start = raw_start.astype(np.int64)
-    text = Text(buffer, start, end, start.copy(), raw_end.astype(np.int64), number, start.copy())
+    number = np.arange(first_number, first_number + len(end), dtype=np.int64)
+    if len(breaks):
+        torn = np.isin(raw_end - 1, np.asarray(breaks))
+        raw_end = raw_end - torn
+        number -= np.concatenate([[0], np.cumsum(torn)[:-1]])
+        keep = raw_end > raw_start
+        start, end, raw_end, number = start[keep], end[keep], raw_end[keep], number[keep]
+    raw_end = raw_end.astype(np.int64)
+    text = Text(buffer, start, end, start.copy(), raw_end, number, start.copy(), np.minimum(end + 1, size) + 0)
+    text.buffer_end = np.maximum(text.buffer_end, raw_end)
     _clean(text, chunk)
     return text
 
@@ -129,7 +144,7 @@ def replace(text: Text, lines: Ints, contents: list[bytes]) -> None:
     text.start[lines], text.end[lines] = start, start + lengths
 
 
-_COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
+COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
 
 
 def _clean(text: Text, chunk: Bytes) -> None:
@@ -144,7 +159,7 @@ def _clean(text: Text, chunk: Bytes) -> None:
     lines, contents = [], []
     for line in sorted(touched):
         before = text.buffer[text.start[line] : text.end[line]].tobytes()
-        after = _COLOUR.sub(b"", before.rstrip(b"\0").removesuffix(b"\r") if b"\0" in before[-1:] else before)
+        after = COLOUR.sub(b"", before.rstrip(b"\0").removesuffix(b"\r") if b"\0" in before[-1:] else before)
         after = after.decode("utf-8", "backslashreplace").encode()
         if after != before:
             lines.append(line)

@@ -1,6 +1,6 @@
 """oslo.log and its ancestors in nova, one grammar for each generation of its default format strings."""
 
-from forensics.loaders._line_format import LineFormat, Sample
+from forensics.loaders._line_format import DIGITS, LineFormat, Sample
 
 _STAMP = r"^(?P<date>\d{4}-\d\d-\d\d)\x20(?P<time>\d\d:\d\d:\d\d)"
 _ANY_STAMP = (
@@ -37,6 +37,7 @@ def _utc(text: str) -> str:
 FORMATS = (
     LineFormat(
         name="oslo-cactus",
+        leads=DIGITS,
         reference="openstack/nova nova/log.py @ 2011.2: default datefmt, request ids of twenty characters",
         context="given",
         pattern=rf"{_STAMP}{_COMMA}{_LEVEL}{_LOGGER}\[(?P<request_id>[A-Z0-9\-]{{20}}){_WHO}\]{_TAIL}",
@@ -56,6 +57,7 @@ FORMATS = (
     ),
     LineFormat(
         name="oslo-diablo",
+        leads=DIGITS,
         reference="openstack/nova nova/log.py @ 2011.3; also Cactus where no request is named",
         context="given",
         pattern=rf"{_STAMP}{_COMMA}{_LEVEL}{_LOGGER}\[(?:-|(?P<request_id>{_UUID}){_WHO})\]{_TAIL}",
@@ -72,6 +74,7 @@ FORMATS = (
     ),
     LineFormat(
         name="oslo-essex",
+        leads=DIGITS,
         reference="openstack/nova nova/log.py @ 2012.1; nova/openstack/common/log.py @ 2012.2 (with context: to 2012.2.4)",
         context="given",
         pattern=rf"{_STAMP}\x20{_LEVEL}{_LOGGER}{_USUAL}",
@@ -99,6 +102,7 @@ FORMATS = (
     ),
     LineFormat(
         name="oslo-folsom",
+        leads=DIGITS,
         reference="openstack/nova nova/openstack/common/log.py @ 2012.2.1 to 2012.2.4, without context",
         context="given",
         pattern=rf"{_STAMP}\x20{_PID}{_LEVEL}{_LOGGER}{_USUAL}",
@@ -116,6 +120,7 @@ FORMATS = (
     ),
     LineFormat(
         name="oslo-grizzly",
+        leads=DIGITS,
         reference="openstack/nova nova/openstack/common/log.py @ 2013.1 (f28d1067cc: milliseconds)",
         context="given",
         pattern=rf"{_STAMP}{_MS}{_LEVEL}{_LOGGER}{_USUAL}",
@@ -136,6 +141,7 @@ FORMATS = (
     ),
     LineFormat(
         name="oslo-havana",
+        leads=DIGITS,
         reference="openstack/nova nova/openstack/common/log.py @ 2013.2 (3e136dea2b: process id); lines without a "
         "request from 2013.1 to this day",
         context="given",
@@ -154,6 +160,7 @@ FORMATS = (
     ),
     LineFormat(
         name="oslo-juno",
+        leads=DIGITS,
         reference="openstack/nova nova/openstack/common/log.py @ 2014.2 (b29443b7f5): user_identity left unset",
         context="given",
         pattern=rf"{_STAMP}{_MS}{_PID}{_LEVEL}{_LOGGER}\[{_REQUEST}(?:\x20{_ID})?\]{_TAIL}",
@@ -170,6 +177,7 @@ FORMATS = (
     ),
     LineFormat(
         name="oslo-kilo",
+        leads=DIGITS,
         reference="openstack/oslo.log 1.0 to 4.7 (Kilo to Yoga): user, tenant, domain, user_domain, project_domain",
         context="given",
         pattern=rf"{_STAMP}{_MS}{_PID}{_LEVEL}{_LOGGER}\[{_REQUEST}{_WHO}(?:\x20{_ID}){{3}}\]{_TAIL}",
@@ -202,6 +210,7 @@ FORMATS = (
     ),
     LineFormat(
         name="oslo-zed",
+        leads=DIGITS,
         reference="openstack/oslo.log 4.8.0 / 5.0.0 and later: global request id first, six fields of identity",
         context="given",
         pattern=rf"{_STAMP}{_MS}{_PID}{_LEVEL}{_LOGGER}\[{_GLOBAL}{_REQUEST}{_WHO}(?:\x20{_ID}){{4}}\]{_TAIL}",
@@ -230,6 +239,7 @@ FORMATS = (
     ),
     LineFormat(
         name="oslo-devstack",
+        leads=DIGITS,
         reference="openstack/devstack functions (b6753cea: project before user; edec16d5: global id), 2017 and later",
         context="given",
         pattern=rf"{_STAMP}{_MS}{_PID}{_LEVEL}{_LOGGER}\[{_GLOBAL}{_REQUEST}"
@@ -243,6 +253,7 @@ FORMATS = (
     ),
     LineFormat(
         name="oslo-other",
+        leads=DIGITS,
         reference="the same fields in an order that no release has by default (a site's own format strings)",
         rank=1,
         context="given",
@@ -257,6 +268,7 @@ FORMATS = (
     ),
     LineFormat(
         name="oslo-bare",
+        leads=DIGITS,
         reference="lines of oslo.log without a context: tracebacks (TRACE to Kilo, ERROR from oslo.log 1.2), plain logging",
         rank=2,
         context="bare",

@@ -1,0 +1,58 @@
+"""RabbitMQ's own log: reports of Erlang's logger, lager from 3.7, its successor from 3.9."""
+
+from forensics.loaders._line_format import DIGITS, LineFormat, Sample
+
+_STAMP = r"(?P<date>\d{4}-\d\d-\d\d)[\x20T](?P<time>\d\d:\d\d:\d\d)\.(?P<fraction>\d{3,6})"
+_REST = r"\x20\[(?P<severity>debug|info|notice|warning|error|critical|alert|emergency|none)\]\x20(?P<logger><\d+\.\d+\.\d+>|[^\x20]+)(?:\x20(?P<message>(?s:.*)))?$"
+
+FORMATS = (
+    LineFormat(
+        name="rabbitmq-report",
+        leads="=",
+        reference="Erlang/OTP error_logger, RabbitMQ to 3.6: rabbit@host.log, rabbit@host-sasl.log",
+        pattern=r"^=(?P<severity>[A-Z]+)\x20REPORT====\x20(?P<day>\d{1,2})-(?P<month>[A-Z][a-z]{2})-(?P<year>\d{4})::"
+        r"(?P<time>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,6}))?\x20===$",
+        samples=(
+            Sample(
+                "=WARNING REPORT==== 7-Dec-2016::03:49:18 ===\nclosing AMQP connection <0.5006.0> (10.0.0.1:40004 -> "
+                "10.0.0.1:5672):\nclient unexpectedly closed TCP connection\n",
+                {
+                    "ts": "2016-12-07 03:49:18+00:00",
+                    "severity": "WARNING",
+                    "n_lines": 4,
+                    "message": "closing AMQP connection <0.5006.0> (10.0.0.1:40004 -> 10.0.0.1:5672):\n"
+                    "client unexpectedly closed TCP connection",
+                },
+            ),
+        ),
+    ),
+    LineFormat(
+        name="rabbitmq-lager",
+        leads=DIGITS,
+        reference="RabbitMQ 3.7, 3.8: lager, local time; continuation lines have no prefix",
+        pattern=rf"^{_STAMP}{_REST}",
+        samples=(
+            Sample(
+                "2019-09-21 22:14:55.123 [info] <0.684.0> accepting AMQP connection <0.684.0> (10.0.0.1:1 -> 10.0.0.2:2)",
+                {
+                    "severity": "INFO",
+                    "logger": "<0.684.0>",
+                    "message": "accepting AMQP connection <0.684.0> (10.0.0.1:1 -> 10.0.0.2:2)",
+                    "zone_basis": "assumed",
+                },
+            ),
+        ),
+    ),
+    LineFormat(
+        name="rabbitmq",
+        leads=DIGITS,
+        reference="RabbitMQ 3.9 and later, rabbit_logger_text_fmt.erl: offset in each stamp",
+        pattern=rf"^{_STAMP}(?P<zone>Z|[+-]\d\d:\d\d){_REST}",
+        samples=(
+            Sample(
+                "2024-01-01 00:00:00.000001+01:00 [notice] <0.44.0> Application syslog exited",
+                {"ts": "2023-12-31 23:00:00.000001+00:00", "severity": "NOTICE", "zone_basis": "stated"},
+            ),
+        ),
+    ),
+)
