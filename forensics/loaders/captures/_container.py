@@ -4,19 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from forensics.loaders._reader import Stretch
 from forensics.loaders.captures import _pcap, _pcapng
 from forensics.loaders.captures._block import LINK_TYPE_UNKNOWN, Block, Interface, Loss
-from forensics.loaders.captures._pcap_format import MAGICS, header
+from forensics.loaders.captures._guess import GUESS_BYTES, guess
+from forensics.loaders.captures._pcap_format import ARCHAIC, MAGICS, PcapHeader, header
 from forensics.loaders.captures._window import CHUNK_BYTES, Source, Window
 
 __all__ = ["LINK_TYPE_UNKNOWN", "Block", "Interface", "Loss", "blocks", "likeness"]
 
 
+SECTION = b"\x0a\x0d\x0d\x0a"
+BYTE_ORDERS = {b"\x1a\x2b\x3c\x4d": True, b"\x4d\x3c\x2b\x1a": False}
+KNOWN = frozenset(magic.to_bytes(4, order) for magic in MAGICS for order in ("little", "big")) | {SECTION}  # type: ignore[arg-type]
+
+
 def likeness(head: bytes) -> float:
-    """How sure it is, from 0 to 1, that a file with these first octets is a capture."""
-    magics = {magic.to_bytes(4, order) for magic in MAGICS for order in ("little", "big")} | {b"\x0a\x0d\x0d\x0a"}
-    return 1.0 if head[:4] in magics else 0.0
+    """How sure it is, from 0 to 1, that a file with these first octets (64 KiB are plenty) is a capture.
+
+    A damaged magic number is no obstacle where the records behind it speak for themselves.
+
+    Examples:
+        >>> likeness(bytes.fromhex("d4c3b2a1 0200 0400")), likeness(b"Nov 22 14:00:01 compute01 kernel: [0.0]")
+        (1.0, 0.0)
+    """
+    if head[:4] in KNOWN:
+        return 1.0
+    return 0.8 if len(head) >= 64 and guess(np.frombuffer(head, np.uint8), False) is not None else 0.0
 
 
 def blocks(stream: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Block | Stretch | Loss]:
@@ -32,16 +48,21 @@ def blocks(stream: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Block 
         stretches put together cover the source exactly. A `Loss` where the capture says that it lost packets.
     """
     window = Window(stream, chunk_bytes)
-    window.advance(0, 1 << 16)
+    window.advance(0, GUESS_BYTES)
     octets = window.buffer[:64].tobytes()
-    if octets[:4] == b"\x0a\x0d\x0d\x0a":
-        yield from _pcapng.blocks(window, octets[8:12] == b"\x1a\x2b\x3c\x4d")
+    if octets[:4] == SECTION and octets[8:12] in BYTE_ORDERS:
+        yield from _pcapng.blocks(window, BYTE_ORDERS[octets[8:12]])
         return
-    head = header(octets)
+    head: PcapHeader | bool | str | None = header(octets)
     if isinstance(head, str):
-        yield from _refused(window, head)
-        return
-    yield from _pcap.blocks(window, head)
+        reason = head
+        head = None if head == ARCHAIC else guess(window.buffer, window.ended)
+    if head is None:
+        yield from _refused(window, reason)
+    elif isinstance(head, PcapHeader):
+        yield from _pcap.blocks(window, head)
+    else:
+        yield from _pcapng.blocks(window, head)
 
 
 def _refused(window: Window, reason: str) -> Iterator[Stretch]:

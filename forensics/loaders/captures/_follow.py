@@ -34,6 +34,9 @@ class RecordFraming(Repairable, Protocol):
     def trouble(self, place: int, ended: bool) -> str:
         """What is wrong with the record at ``place``, for people."""
 
+    def runs_out(self, place: int) -> bool:
+        """Whether the record at ``place`` looks whole, but ends behind the buffer."""
+
     def disproved(self, place: int, resumed: int) -> bool:
         """Whether the record at ``place`` lied about its length, now that the next sound one is known."""
 
@@ -114,6 +117,14 @@ class _Pile:
         if self.marks and self.marks[-1] == self.count:
             self.marks.pop()
             self.after_gap = True
+
+    def holds(self, place: int) -> bool:
+        """Whether a sound record starts at ``place``."""
+        self._flush()
+        for chunk in self.chunks:
+            if len(chunk) and chunk[0] <= place <= chunk[-1]:
+                return bool(chunk[np.searchsorted(chunk, place)] == place)
+        return False
 
     def run(self, framing: RecordFraming) -> Run:
         self._flush()
@@ -231,7 +242,8 @@ class Follower:
         """Find where records go on, and account for what lies between."""
         window, broken = self._window, self._place
         low = self._least if self._before is None else max(self._least, self._before + 1)
-        resumed = resume(framing, found, low, broken, self._before)
+        cut = self._open is None and window.ended and framing.runs_out(broken)
+        resumed = resume(framing, found, low, broken, self._before, cut=cut, taken=pile.holds)
         reason = self._open[1] if self._open else framing.trouble(broken, window.ended)
         begin = self._open[0] if self._open else window.base + broken
         if resumed is None:

@@ -1,4 +1,4 @@
-"""How long a packet was, by its own IP header: for records whose header is lost."""
+"""How long a packet was, by its own headers: for records whose header is lost."""
 
 from __future__ import annotations
 
@@ -54,3 +54,33 @@ def by_its_own_header(buffer: npt.NDArray[np.uint8], start: int, link_type: int)
     if link_type == ETHERNET and length < LEAST_ETHERNET_BYTES:
         lengths += [LEAST_ETHERNET_BYTES, LEAST_ETHERNET_BYTES + 4]
     return lengths
+
+
+def packet_ends(buffer: npt.NDArray[np.uint8], low: int, place: int) -> list[int]:
+    """Ends of the IP packets that may carry the octet at ``place``, by their own headers.
+
+    Args:
+        buffer: The octets.
+        low: Index before which no such packet begins.
+        place: Index of an octet of the payload.
+
+    Returns:
+        Indices behind the packets that begin at most 128 octets before; mostly one or none.
+
+    Examples:
+        >>> packet = bytes.fromhex("0800 4500 0030 0000 0000 4011 0000 00000000 00000000 0035 0400 001c 0000") + bytes(20)
+        >>> packet_ends(np.frombuffer(packet, np.uint8), 0, 30)
+        [50]
+    """
+    first = max(low, place - 128)
+    octets = buffer[first:place].tobytes()
+    ends = []
+    for kind, version, fixed, place_of_length in ((b"\x08\x00", 4, 0, 2), (b"\x86\xdd", 6, 40, 4)):
+        at = octets.find(kind)
+        while at >= 0:
+            ip = at + 2
+            length = int.from_bytes(octets[ip + place_of_length : ip + place_of_length + 2], "big") + fixed
+            if ip + 20 <= len(octets) and octets[ip] >> 4 == version and first + ip + length > place:
+                ends.append(first + ip + length)
+            at = octets.find(kind, at + 1)
+    return sorted(ends)

@@ -24,6 +24,10 @@ NEAR_S = 366 * 86_400
 """Time between neighbours that only a damaged header, or a clock being set, explains."""
 
 
+ARCHAIC = "pcap: major version 1 unsupported"
+"""Files of before 1990 have other record headers (libpcap: "archaic pcap savefile format")."""
+
+
 @dataclass(frozen=True, slots=True)
 class PcapHeader:
     """The file header, as far as it matters for reading records."""
@@ -65,7 +69,7 @@ def header(head: bytes) -> PcapHeader | str:
         return "no capture file"
     major, minor, _, _, snap, network = struct.unpack_from(order + "HHiIII", head, 4)
     if major != 2:
-        return f"pcap: major version {major} unsupported"
+        return ARCHAIC if major == 1 else f"pcap: major version {major} unsupported"
     size, record, digits = MAGICS[magic]
     swapped: bool | None = False if minor > 3 else (None if minor == 3 else True)
     link_type = network & 0xFFFF  # the octets above say how long a frame check sequence is

@@ -10,11 +10,19 @@ import numpy.typing as npt
 
 from forensics.loaders.captures._chain import Bools, Ints, Tell
 from forensics.loaders.captures._follow import BROKEN, DONE, MORE, SOUND
-from forensics.loaders.captures._packet_length import by_its_own_header
+from forensics.loaders.captures._packet_length import LEAST_ETHERNET_BYTES, by_its_own_header, packet_ends
 from forensics.loaders.captures._pcap_format import MAGICS, MAX_WIRE_BYTES, NEAR_S, PcapHeader
+from forensics.loaders.captures._resync import Taken
 
-NESTED_BYTES = 64 << 10
-"""How far back a record is searched for its double, and forward for the end of a capture inside a packet."""
+NESTED_BYTES = 256 << 10
+"""No capture inside a packet is longer."""
+SEEN_BYTES = 64 << 10
+"""How far back a record is searched for its double."""
+CAPTURE_STARTS = tuple(
+    magic.to_bytes(4, order) + version  # type: ignore[arg-type]
+    for magic in MAGICS
+    for order, version in (("little", b"\x02\x00"), ("big", b"\x00\x02"))
+)
 SLACK_S = 1
 """Captures of several queues may step back by less."""
 
@@ -141,7 +149,7 @@ class PcapFraming:
 
     def _scalars(self, place: int) -> tuple[int, int, int, int]:
         seconds, fraction, captured, wire = self._header(self._memory, place)
-        if self._either and captured > wire or self.head.lengths_swapped:
+        if (self._either and captured > wire) or self.head.lengths_swapped:
             captured, wire = wire, captured
         return seconds, fraction, captured, wire
 
@@ -219,42 +227,44 @@ class PcapFraming:
             return []
         _, _, captured, wire = self._scalars(place)
         lengths = [captured, self._limited(wire)]
-        for length in by_its_own_header(self.buffer, first, self.head.link_type):
-            lengths.append(self._limited(length))
+        lengths += map(self._limited, by_its_own_header(self.buffer, first, self.head.link_type))
         return [first + length for length in lengths if 0 < length <= self.head.max_captured]
+
+    def runs_out(self, place: int) -> bool:
+        """Whether the record at ``place`` has a clean header, and ends behind the buffer."""
+        here = np.array([place])
+        return bool(self.credible(here)[0]) and place + self.length_at(place) > len(self.buffer)
 
     def disproved(self, place: int, resumed: int) -> bool:
         """Whether the next record starts where the wire length says, and not where the captured one does."""
         _, _, captured, wire = self._scalars(place)
         return captured != wire and resumed == place + self.least_bytes + self._limited(wire)
 
-    def nested(self, low: int, places: list[int], before: int | None) -> int:
+    def nested(self, low: int, places: list[int], end: int, before: int | None, taken: Taken) -> int:
         """How many of ``places`` are records of a capture inside a packet whose own record is damaged."""
         times = [self._scalars(place)[:2] for place in places]
         magic = self._magic(low, places[0])
-        if magic is not None:
-            ends = _packet_ends(self.buffer, low, magic)
+        if before is not None:
+            now = self._scalars(before)[:2]
+            if self.clock.steps_back:
+                now = (now[0] - SLACK_S, now[1])
+            elif len(times) > 1 and times[0] > times[1] >= now and magic is None:
+                return 1  # its clock is damaged, and perhaps it is no record at all
+            if times[0] < now and (magic is not None or not self._seen(places[0], before, taken)):
+                later = next((i for i, time in enumerate(times) if time >= now), None)
+                if later is not None and places[later] - places[0] <= NESTED_BYTES:
+                    return later
+                if magic is not None and places[-1] + self.length_at(places[-1]) == end:
+                    return len(places)
+        for carrier in [] if magic is None else packet_ends(self.buffer, low, magic):
+            if carrier >= end:
+                return len(places)
             for count, place in enumerate(places):
-                if any(0 <= place - end < 64 for end in ends):  # Ethernet pads short packets
+                if 0 <= place - carrier <= LEAST_ETHERNET_BYTES - 34:  # short packets are padded
                     return count
-            if len(places) == 1:
-                return 1
-        if before is None:
-            return 0
-        now = self._scalars(before)[:2]
-        if not self.clock.steps_back:
-            floor = now
-        else:
-            floor = (now[0] - SLACK_S, now[1])
-        if times[0] >= floor:
-            return 0
-        if magic is None and self._seen(low, places[0]):
-            return 0  # a stretch that the file holds twice
-        for count, (place, time) in enumerate(zip(places, times, strict=True)):
-            if place - places[0] > 4 * NESTED_BYTES:
-                break
-            if time >= floor:
-                return count
+        if magic is not None and not self.clock.steps_back:
+            back = next((i for i in range(1, len(times)) if times[i] < times[i - 1]), 0)
+            return back if places[back] - places[0] <= NESTED_BYTES else 0
         return 0
 
     def inside(self, low: int, place: int, resumed: int) -> bool:
@@ -262,29 +272,14 @@ class PcapFraming:
         return self._magic(low, place) is not None
 
     def _magic(self, low: int, high: int) -> int | None:
-        """Where the last capture file begins whose first record is at ``high``, or that ends before it."""
-        octets = self.buffer[max(low, high - 4 * NESTED_BYTES) : high].tobytes()
-        best = -1
-        for magic in MAGICS:
-            for order, version in (("little", b"\x02\x00"), ("big", b"\x00\x02")):
-                best = max(best, octets.rfind(magic.to_bytes(4, order) + version))  # type: ignore[arg-type]
-        return None if best < 0 else high - len(octets) + best
+        """Where the last capture file begins in ``[low, high)``, None where there is none."""
+        first = max(low, high - NESTED_BYTES)
+        octets = self.buffer[first:high].tobytes()
+        best = max(octets.rfind(start) for start in CAPTURE_STARTS)
+        return None if best < 0 else first + best
 
-    def _seen(self, low: int, place: int) -> bool:
-        """Whether the same record header stands shortly before ``low``."""
-        header = self.buffer[place : place + 16].tobytes()
-        return header in self.buffer[max(0, low - NESTED_BYTES) : low].tobytes()
-
-
-def _packet_ends(buffer: npt.NDArray[np.uint8], low: int, place: int) -> list[int]:
-    """Ends of the IPv4 and IPv6 packets that may carry the octet at ``place``, by their own headers."""
-    first = max(low, place - 128)
-    octets = buffer[first : place + 40].tobytes()
-    ends = []
-    for shift in range(place - first):
-        version = octets[shift] >> 4
-        if version == 4 and shift + 20 <= len(octets) and octets[shift + 9] in (6, 17):
-            ends.append(first + shift + int.from_bytes(octets[shift + 2 : shift + 4], "big"))
-        elif version == 6 and shift + 40 <= len(octets) and octets[shift + 6] in (6, 17):
-            ends.append(first + shift + 40 + int.from_bytes(octets[shift + 4 : shift + 6], "big"))
-    return [end for end in ends if end > place]
+    def _seen(self, place: int, before: int, taken: Taken) -> bool:
+        """Whether the record at ``place`` repeats one of the last sound ones: a stretch that the file holds twice."""
+        first = max(0, before - SEEN_BYTES)
+        twin = self.buffer[first : before + 16].tobytes().find(self.buffer[place : place + 16].tobytes())
+        return twin >= 0 and taken(first + twin)

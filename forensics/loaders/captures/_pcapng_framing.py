@@ -19,6 +19,7 @@ from forensics.loaders.captures._pcapng_format import (
     SECTION,
     SYSDIG_EVENTS,
 )
+from forensics.loaders.captures._resync import Taken
 
 KNOWN = np.array([*range(1, 11), SECTION, CUSTOM, CUSTOM_NOT_COPIED, *SYSDIG_EVENTS, 0x80000001], np.int64)
 """Types that a block found after damage may have."""
@@ -164,6 +165,9 @@ class PcapngFraming:
         # Only the second length is damaged where a sound block follows the first one.
         if after + LEAST > size:
             return BROKEN if ended else MORE
+        (other,) = self.words(np.array([after - 4])).tolist()
+        if place < after - other < after and self.credible(np.array([after - other]))[0]:
+            return BROKEN  # the second length is that of a block inside
         return SOUND if self.credible(np.array([after]))[0] else BROKEN
 
     def accept(self, place: int) -> None:
@@ -186,18 +190,19 @@ class PcapngFraming:
         return "block header not plausible"
 
     def restored(self, place: int) -> list[int]:
-        """Where the next block starts, if a part of this one's header is whole."""
-        if place + 24 > len(self.buffer):
-            return []
-        says = self._stated(place)
-        (captured,) = self.words(np.array([place + 20])).tolist()
-        return [place + says, place + 32 + (captured + 3 & ~3)]
+        """No hints are needed: the first block of the chain that lives is a block of the file, see `nested`."""
+        return []
+
+    def runs_out(self, place: int) -> bool:
+        """Whether the block at ``place`` looks like a packet, and ends behind the buffer."""
+        here = np.array([place])
+        return bool(self.credible(here)[0]) and place + self.length_at(place) > len(self.buffer)
 
     def disproved(self, place: int, resumed: int) -> bool:
         """A block whose two lengths agree is what it says."""
         return False
 
-    def nested(self, low: int, places: list[int], before: int | None) -> int:
+    def nested(self, low: int, places: list[int], end: int, before: int | None, taken: Taken) -> int:
         """Blocks inside a packet never lead out of it: the packet's own trailer stands between."""
         return 0
 

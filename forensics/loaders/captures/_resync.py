@@ -8,6 +8,7 @@ points into the middle of something and dies. So the chain that lives longest is
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,8 +19,13 @@ from forensics.loaders.captures._chain import Bools, Framing, Ints, likely
 
 REGION_BYTES = 1 << 20
 """What is searched at a time: four of the longest usual records."""
+LINE = 512
+"""Records of a capture inside a packet that are told from those of the file."""
 DIES, LIVES, ENDS = 1, 2, 3
 """Fate of a chain: breaks off, runs out of what was read, ends exactly where the source ends."""
+
+
+Taken = Callable[[int], bool]
 
 
 class Repairable(Framing, Protocol):
@@ -31,13 +37,15 @@ class Repairable(Framing, Protocol):
     def restored(self, place: int) -> list[int]:
         """Where the record after the one at ``place`` may start, if only a part of its header is damaged."""
 
-    def nested(self, low: int, places: list[int], before: int | None) -> int:
+    def nested(self, low: int, places: list[int], end: int, before: int | None, taken: Taken) -> int:
         """How many of the first ``places`` belong to a capture that a packet carries.
 
         Args:
             low: Index from which on the octets were not understood.
             places: First records of the chain that lives, ascending.
+            end: Where that chain ends.
             before: The last sound record before the damage.
+            taken: Says whether a sound record of this buffer starts at a place.
         """
 
     def inside(self, low: int, place: int, resumed: int) -> bool:
@@ -100,7 +108,9 @@ def chains(framing: Repairable, buffer: npt.NDArray[np.uint8], low: int, high: i
     )  # fmt: skip
 
 
-def resume(framing: Repairable, found: Chains, low: int, broken: int, before: int | None) -> int | None:
+def resume(
+    framing: Repairable, found: Chains, low: int, broken: int, before: int | None, *, cut: bool, taken: Taken
+) -> int | None:
     """Say where sound records go on.
 
     Args:
@@ -109,35 +119,31 @@ def resume(framing: Repairable, found: Chains, low: int, broken: int, before: in
         low: Records are looked for from here on: inside the last one before the damage, whose length may be false.
         broken: Where a record should start, and none does.
         before: The last sound record, None where there is none.
+        cut: The record at ``broken`` looks whole, but the source ends inside it.
+        taken: Says whether a sound record of this buffer starts at a place.
 
     Returns:
         Index in the buffer of the next sound record; before ``broken`` where the last record is not what it says.
         None where there is none in the region.
     """
-    places, fates, depths, ends, joins = found.places, found.fates, found.depths, found.ends, found.joins
-    first = bisect_left(places, low)
-    living = None
-    for fate in (ENDS, LIVES):
-        living = next(
-            (i for i in range(first, len(places)) if fates[i] == fate and (fate == ENDS or depths[i] > 1)), None
-        )
-        if living is not None:
-            break
+    places, fates, depths, ends = found.places, found.fates, found.depths, found.ends
+    first = bisect_left(places, broken + 1 if cut else low)
     start: int | None = None
+    living = _living(found, first, (ENDS,) if cut else (ENDS, LIVES))
     if living is not None:
-        chain = joins[living]
-        for hint in framing.restored(broken):
-            i = bisect_left(places, hint)
-            if i < len(places) and places[i] == hint and joins[i] == chain:
-                return hint
+        if places[living] >= broken and not cut:
+            for hint in framing.restored(broken):
+                i = bisect_left(places, hint)
+                if i < len(places) and places[i] == hint and found.joins[i] == found.joins[living]:
+                    return hint
         line = [living]  # the chain from its first record on, one after the other
-        while found.afters[line[-1]] != line[-1] and len(line) < 512:
+        while found.afters[line[-1]] != line[-1] and len(line) < LINE:
             line.append(found.afters[line[-1]])
-        others = [places[i] for i in line]
-        skipped = framing.nested(low, others, before)
-        while skipped and skipped >= len(others):
-            skipped -= 1
-        start = others[skipped] if skipped else places[living]
+        skipped = framing.nested(low, [places[i] for i in line], ends[living], before, taken)
+        if skipped < len(line):
+            start = places[line[skipped]]
+    if cut:
+        return start
     # A stretch of sound records that ends at a second damaged place, before the chain that lives begins.
     until = start if start is not None else found.high
     for i in range(bisect_left(places, broken), len(places)):
@@ -146,3 +152,12 @@ def resume(framing: Repairable, found: Chains, low: int, broken: int, before: in
         if depths[i] > 1 and ends[i] <= until and not framing.inside(broken, places[i], until):
             return places[i]
     return start
+
+
+def _living(found: Chains, first: int, fates: tuple[int, ...]) -> int | None:
+    """The first place that leads to the end of what was read; one record alone must end exactly there."""
+    for fate in fates:
+        for i in range(first, len(found.places)):
+            if found.fates[i] == fate and (fate == ENDS or found.depths[i] > 1):
+                return i
+    return None
