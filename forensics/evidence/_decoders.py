@@ -6,6 +6,7 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Protocol
 
@@ -34,7 +35,7 @@ class Gzip:
         if head[8] not in (0, 2, 4) or (head[9] > 13 and head[9] != 255):  # RFC 1952 section 2.3.1: XFL, OS
             return False
         length = _header_bytes(head, head[3])
-        return length is None or _inflates(head[length:])
+        return length is None or _inflated(head[length:])[0]
 
     def member(self, source: Input) -> Member:
         """Inflate until the stream ends or fails; what was inflated before is kept."""
@@ -45,13 +46,14 @@ class Gzip:
             head = source.ahead(_HEADER_LIMIT_BYTES)
             lengths = _header_lengths(head)
         length = lengths[0]
-        if length is None or not _inflates(head[length : length + 512]):
-            others = [at for at in lengths[1:] if at is not None and _inflates(head[at : at + 512]) and head[at:]]
-            if others:
-                length = others[0]
-        if length is None or length > len(head):
-            source.skip(len(head))
-            yield Gap(f"cut off: the file ends inside the header of the gzip member at octet {start}")
+        if length is None or not _inflated(head[length : length + 512])[0]:
+            for other in lengths[1:]:
+                if other is not None and _inflated(head[other : other + 512]) > (True, 64):
+                    length = other
+        if length is None:
+            if len(head) < _HEADER_LIMIT_BYTES:
+                source.skip(len(head))
+                yield Gap(f"cut off: the file ends inside the header of the gzip member at octet {start}")
             return False
         if length not in lengths[:1] or head[:3] != self.magic or head[3] & 0xE0:
             yield Gap(f"the header of the gzip member at octet {start} is damaged")
@@ -96,13 +98,18 @@ def _header_lengths(head: bytes) -> list[int | None]:
     return [_header_bytes(head, tried) for tried in (flags & 0x1F, 0, 8)]
 
 
-def _inflates(data: bytes) -> bool:
-    """Whether this can be the beginning of a deflate stream."""
+def _inflated(data: bytes) -> tuple[bool, int]:
+    """Whether this can be the beginning of a deflate stream, and how many octets it gives."""
+    with suppress(zlib.error):
+        return True, len(zlib.decompressobj(-15).decompress(data, OUTPUT_BYTES))
+    inflater = zlib.decompressobj(-15)
+    size = 0
     try:
-        zlib.decompressobj(-15).decompress(data, OUTPUT_BYTES)
+        for octet in range(len(data)):
+            size += len(inflater.decompress(data[octet : octet + 1]))
     except zlib.error:
-        return False
-    return True
+        return False, size
+    return True, size
 
 
 class _Inflation:
@@ -192,7 +199,7 @@ def _rest(source: Input, decompressor: _Decompressor, done: int) -> Iterator[byt
         while not decompressor.eof:
             data = source.ahead(STEP_BYTES) if decompressor.needs_input else b""
             source.skip(len(data))
-            piece = decompressor.decompress(data, min(STEP_BYTES, done - size) or 1)
+            piece = decompressor.decompress(data, max(min(STEP_BYTES, done - size), 1))
             if size >= done and piece:
                 yield piece
             size += len(piece)
@@ -236,7 +243,7 @@ class Bzip2:
 _BLOCK = bytes.fromhex("314159265359")
 _END = bytes.fromhex("177245385090")
 
-FORMATS: tuple[Format, ...] = (Gzip(), Xz(), Bzip2(), Zstandard(), Lz4())
+_FORMATS: tuple[Callable[[], Format], ...] = (Gzip, Xz, Bzip2, Zstandard, Lz4)
 
 
 def compression_of(head: bytes, name: str = "") -> Format | None:
@@ -248,13 +255,14 @@ def compression_of(head: bytes, name: str = "") -> Format | None:
         >>> compression_of(b"Feb 15 01:40:18 controller") is None
         True
     """
-    for form in FORMATS:
+    forms = [make() for make in _FORMATS]
+    for form in forms:
         if form.likely(head):
             return form
-    for form in FORMATS:
-        if head[:2] and form.magic.startswith(head[: len(form.magic)]):
+    for form in forms:
+        if len(head) > 1 and (head.startswith(form.magic) or form.magic.startswith(head)):
             return form  # cut off or damaged right behind the magic number
-    for form in FORMATS:
+    for form in forms:
         if name.lower().endswith(form.suffixes) and _alike(head, form.magic):
             return form
     return None

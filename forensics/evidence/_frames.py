@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 from forensics.evidence._members import Gap, Input, Member
+
+if TYPE_CHECKING:
+    import zstandard
 
 _WINDOW_BYTES = 1 << 27
 """What ``zstd -d`` accepts without ``--long``: a frame may ask for terabytes."""
@@ -18,13 +22,16 @@ class Zstandard:
     magic = b"\x28\xb5\x2f\xfd"
     suffixes = (".zst", ".zstd")
 
+    def __init__(self) -> None:
+        self._decompressor: zstandard.ZstdDecompressor | None = None
+
     def likely(self, head: bytes) -> bool:
         """Magic number, and a frame header without its reserved bit (section 3.1.1.1.1)."""
         return head.startswith(self.magic) and len(head) > 5 and not head[4] & 0x08
 
     def member(self, source: Input) -> Member:
         """Decode one frame."""
-        import zstandard
+        import zstandard  # here and below: only those who have such files wait for it
 
         start = source.offset
         cut = Gap(f"cut off: the file ends inside the zstd frame at octet {start}")
@@ -37,7 +44,9 @@ class Zstandard:
         single = descriptor & 0x20
         length = 5 + (not single) + (0, 1, 2, 4)[descriptor & 3]
         length += ((1 if single else 0), 2, 4, 8)[descriptor >> 6]
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).decompressobj()
+        if self._decompressor is None:
+            self._decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES)
+        decompressor = self._decompressor.decompressobj()
         step = length
         last = False
         while True:

@@ -90,31 +90,69 @@ class Format(Protocol):
 def decoded(form: Format, source: Input) -> Pieces:
     """All members of a source, one after another, with a gap wherever something is not decodable."""
     whole = False
+    furthest = 0
+    lost: _Lost | None = None
     while head := source.ahead(512):
         start = source.offset
-        if start == 0 or form.likely(head):
-            whole = yield from form.member(source)
-            if whole:
+        if start == 0 or (whole and head.startswith(form.magic)) or form.likely(head):
+            attempt = _Attempt(form.member(source))
+            for piece in attempt:
+                if lost is not None:
+                    yield lost.until(start)
+                    lost = None
+                yield piece
+            if attempt.whole:
+                whole = True
                 continue
             failed = source.offset
             if not source.ahead(1):
                 return  # cut off: the member has said so
-            source.rewind(max(start + 1, failed - HISTORY_BYTES))
+            # What decoded before the octet that fails may have been damaged already, and have swallowed the start of
+            # the next member. Going back once is enough, and more often would take quadratic time on hostile data.
+            back = start + 1 if start >= furthest else furthest
+            source.rewind(max(back, failed - HISTORY_BYTES))
+            furthest = max(failed, furthest)
+            whole = False
         else:
             failed = start
-        found, zero = _next_member(form, source)
-        there = source.offset
-        if found:
-            kind = PADDING if zero and whole else "damage"
-            yield Gap(f"{kind}: {form.name} data is not decodable from octet {failed}, read on at octet {there}")
-        elif zero and whole:
-            yield Gap(f"{PADDING}: {there - failed} zero octets after the last {form.name} member")
-        else:
-            yield Gap(f"{form.name} data is not decodable from octet {failed} to the end at octet {there}")
+        if lost is None:
+            lost = _Lost(form.name, failed, padding=whole)
+        whole = False
+        lost.padding &= _to_next_member(form, source)
+    if lost is not None:
+        yield lost.until(source.offset, end=True)
 
 
-def _next_member(form: Format, source: Input) -> tuple[bool, bool]:
-    """Go to the next place where a member starts, or to the end; also whether all octets passed over are zero."""
+class _Attempt:
+    """Iterates over the pieces of a member, and knows afterwards whether it was whole."""
+
+    def __init__(self, member: Member) -> None:
+        self._member = member
+        self.whole = False
+
+    def __iter__(self) -> Pieces:
+        self.whole = yield from self._member
+
+
+@dataclass(slots=True)
+class _Lost:
+    """A stretch of compressed octets without a member, of which the end is yet to be found."""
+
+    name: str
+    since: int
+    padding: bool
+
+    def until(self, offset: int, *, end: bool = False) -> Gap:
+        if self.padding:
+            return Gap(
+                f"{PADDING}: {offset - self.since} zero octets after the {self.name} member before octet {self.since}"
+            )
+        there = f"to the end at octet {offset}" if end else f"on, read on at octet {offset}"
+        return Gap(f"{self.name} data is not decodable from octet {self.since} {there}")
+
+
+def _to_next_member(form: Format, source: Input) -> bool:
+    """Go to the next place where a member starts, or to the end; whether all octets passed over are zero."""
     zero = True
     while True:
         window = source.ahead(HISTORY_BYTES)
@@ -123,11 +161,9 @@ def _next_member(form: Format, source: Input) -> tuple[bool, bool]:
             at = window.find(form.magic, at + 1)
         last = len(window) < HISTORY_BYTES
         # A member whose first 512 octets reach beyond the window is judged in the next one.
-        if at >= 0 and (last or at <= len(window) - 512):
-            source.skip(at)
-            return True, zero and not window[:at].strip(b"\0")
-        passed = len(window) if last else len(window) - 511
+        found = at >= 0 and (last or at <= len(window) - 512)
+        passed = at if found else len(window) if last else len(window) - 511
         zero = zero and not window[:passed].strip(b"\0")
         source.skip(passed)
-        if last:
-            return False, zero
+        if found or last:
+            return zero

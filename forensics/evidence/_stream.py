@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _REST_BYTES = 1 << 20
+_GAPS = 10_000
+"""So many gaps are listed; those beyond are counted in the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +122,8 @@ class Stream:
         self._descriptor = descriptor
         self._changed = changed
         self._produced = 0
-        self._ended = False
         self._fault_told = False
+        self._further = 1
         compressed = Input(raw.read, again)
         self.compression, decompressed = pieces(compressed, source)
         self._pieces: Pieces | None = decompressed if self.compression is not None else None
@@ -194,7 +196,7 @@ class Stream:
                 self._pending = memoryview(piece)
                 self._produced += len(piece)
                 return True
-            self.gaps.append((self._produced, piece.reason))
+            self._gap(piece.reason)
         self._pending = memoryview(b"")
         self._at_end()
         return False
@@ -202,7 +204,14 @@ class Stream:
     def _at_end(self) -> None:
         if self._raw.fault is not None and not self._fault_told:
             self._fault_told = True
-            self.gaps.append((self._produced, f"the file {self._raw.fault}"))
+            self._gap(f"the file {self._raw.fault}")
+
+    def _gap(self, reason: str) -> None:
+        if len(self.gaps) < _GAPS:
+            self.gaps.append((self._produced, reason))
+        else:  # hostile data could have millions, and memory must not grow with it
+            self._further += 1
+            self.gaps[-1] = (self.gaps[-1][0], f"{self._further} further places that are not decodable, from here on")
 
     def finish(self) -> Digest:
         """Read the rest of the raw octets if a digest was asked for, and look whether the file changed.
