@@ -102,9 +102,10 @@ def _outcomes(
     workers: int,
     advance: Advance | None,
 ) -> list[Outcome]:
-    zones = _zones([file for file in files if file is not config])
+    told = _zones([file for file in files if file is not config])
+    zones = _agreed(told)
     jobs = [
-        Job(number, file, _origin(file, declared, zones), folder)
+        Job(number, file, _origin(file, declared, zones), folder, told.get(file.source))
         for number, file in enumerate(files, 1)
         if file is not config
     ]
@@ -130,17 +131,26 @@ def _origin(file: EvidenceFile, declared: CaseFile, zones: Mapping[str | None, s
     )
 
 
-def _zones(files: Sequence[EvidenceFile]) -> dict[str | None, str]:
-    """Zones that the hosts' own files tell, such as ``/etc/timezone``: host -> zone, where they do not disagree."""
+def _zones(files: Sequence[EvidenceFile]) -> dict[str, str]:
+    """Zones that files such as ``/etc/timezone`` tell, by source."""
     tellers = [module.zone_of for module in modules("forensics.loaders.documents") if hasattr(module, "zone_of")]
-    told: dict[str | None, set[str]] = {}
+    told: dict[str, str] = {}
     for file in files:
         if not file.refusal and 0 < file.size_bytes <= _LARGEST_ZONE_DOCUMENT:
             with contextlib.suppress(EvidenceError), open_stream(file) as stream:
                 head = stream.peek(_LARGEST_ZONE_DOCUMENT)
-                zones = {zone for teller in tellers if (zone := teller(head, file.source)) is not None}
-                told.setdefault(host_of(file.source), set()).update(zones)
-    return {host: next(iter(zones)) for host, zones in told.items() if len(zones) == 1}
+                zone = next((zone for teller in tellers if (zone := teller(head, file.source)) is not None), None)
+                if zone is not None:
+                    told[file.source] = zone
+    return told
+
+
+def _agreed(told: Mapping[str, str]) -> dict[str | None, str]:
+    """The zone of each host whose files do not disagree."""
+    zones: dict[str | None, set[str]] = {}
+    for source, zone in told.items():
+        zones.setdefault(host_of(source), set()).add(zone)
+    return {host: next(iter(own)) for host, own in zones.items() if len(own) == 1}
 
 
 def _configuration(file: EvidenceFile, declared: CaseFile, files: Sequence[EvidenceFile]) -> Outcome:

@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from forensics.errors import EvidenceError
-from forensics.evidence import EvidenceFile, Stream, open_stream
+from forensics.evidence import PADDING, EvidenceFile, Stream, open_stream
 from forensics.loaders._reader import Batch, Origin, Reader
 from forensics.loaders._registry import pick
 from forensics.records import Loss, Span
@@ -29,6 +29,9 @@ _HEAD_BYTES = 65_536
 _MOST_REASONS = 1_000
 _POOL_FROM_BYTES = 64 << 20
 """Below this much evidence one process is done before a second one has started."""
+
+ATIME = "access time not kept"
+"""A problem that costs no evidence: only the owner of a file and root may read it without a trace (open(2))."""
 
 Advance = Callable[[int], None]
 
@@ -43,6 +46,8 @@ class Job:
     origin: Origin
     folder: Path
     """The store under construction."""
+    zone: str | None = None
+    """The time zone that the file itself tells: then it is understood, whatever else it may be."""
 
 
 @dataclass(slots=True)
@@ -77,6 +82,11 @@ class _Tally:
         )
         row["count"] += 1
         row["length_bytes"] = None if length is None or row["length_bytes"] is None else row["length_bytes"] + length
+
+    def illustrate(self, reason: str, sample: str) -> None:
+        """Give an example for what was counted."""
+        if reason in self._found:
+            self._found[reason]["sample"] = sample
 
     def problems(self) -> list[dict[str, Any]]:
         return [self._found[reason] for reason in sorted(self._found)]
@@ -167,7 +177,10 @@ def load_one(job: Job, advance: Advance | None = None) -> Outcome:
             return _refused(row, error.what)
         row |= {"compression": stream.compression, "sha256": digest.sha256}
         for offset, reason in stream.gaps:
-            intake.tally.add("gap", f"compressed data: {reason}", offset, None)
+            if not reason.startswith(PADDING):
+                intake.tally.add("gap", reason, offset, None)
+        if not stream.atime_kept:
+            intake.tally.add("", ATIME, None, None)
         if digest.changed:
             intake.tally.add("", "changed while it was read", None, None, digest.changed)
         counts = intake.tally.counts
@@ -207,13 +220,15 @@ def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: 
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # a panic of polars is no Exception; none of them may cost another file
-        where = stream.offset
         end = _rest(stream)
-        intake.tally.add("", "the reader failed", where, None, f"{type(error).__name__}: {error}"[:300])
-        intake.stretches([(intake.covered, end - intake.covered, "gap", "not read: the reader failed")])
+        intake.stretches([(intake.covered, end - intake.covered, "gap", "the reader failed")])
+        intake.tally.illustrate("the reader failed", f"{type(error).__name__}: {error}"[:300])
         return "damaged"
     end = _rest(stream)
-    if reader is None and end:
+    if reader is None and job.zone is not None:
+        intake.stretches([(0, end, "framing", "tells a time zone")])
+        row |= {"format": "time zone", "note": f"tells the zone {job.zone}"}
+    elif reader is None and end:
         intake.stretches([(0, end, "reject", "in no format that is known")])
         row["note"] = "in no format that is known"
         return "not understood"

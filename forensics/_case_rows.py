@@ -44,8 +44,9 @@ class Rows:
         if not self.zone_shifts_s:
             return scan(record, (path for _, path in numbered))
         runs = []
-        for shift_s, run in groupby(numbered, key=lambda part: self.zone_shifts_s.get(names[part[0] - 1], 0.0)):
-            runs.append(_moved(scan(record, [path for _, path in run]), record, shift_s))
+        for shift_s, run in groupby(numbered, key=lambda part: self.zone_shifts_s.get(names[part[0] - 1])):
+            rows = scan(record, [path for _, path in run])
+            runs.append(rows if shift_s is None else _moved(rows, record, shift_s))
         return pl.concat(runs) if runs else record.empty().lazy()
 
     def matched(self) -> Rows:
@@ -79,8 +80,6 @@ def _duration(seconds: pl.Expr) -> pl.Expr:
 
 def _moved(rows: pl.LazyFrame, record: type[Record], shift_s: float) -> pl.LazyFrame:
     schema = record.polars_schema()
-    if not shift_s and "zone_basis" not in schema:
-        return rows
     instants = [name for name, kind in schema.items() if kind == INSTANT]
     moved = pl.col(instants) - _duration(pl.lit(shift_s))
     if "zone_basis" not in schema:

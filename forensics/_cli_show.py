@@ -12,12 +12,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from forensics.escape import line as safe
+from forensics import escape
 
 if TYPE_CHECKING:
     import polars as pl
 
 _COLOURS = {"critical": "1;31", "high": "31", "medium": "33", "low": "36", "info": "2", "bold": "1", "dim": "2"}
+
+
+def safe(text: str) -> str:
+    """Text of evidence on one line of a terminal."""
+    return escape.line(text)
 
 
 def width() -> int:
@@ -138,9 +143,8 @@ def as_json(value: Any) -> None:
 
 
 def _harmless(text: str) -> bool:
-    from forensics.escape import terminal
-
-    return terminal(text.replace("\\", "")) == text.replace("\\", "") and "\t" not in text
+    bare = text.replace("\\", "")
+    return escape.terminal(bare) == bare
 
 
 def _jsonable(value: Any) -> Any:

@@ -11,6 +11,7 @@ import polars as pl
 from forensics import _cli_show as show
 from forensics import report
 from forensics._case_findings import NOT_YET
+from forensics._case_load import ATIME
 from forensics.case import Case, open_case
 from forensics.errors import CaseError
 from forensics.records import Finding
@@ -19,7 +20,6 @@ from forensics.records.finding import SEVERITIES
 _MOST_SOURCES = 40
 _MOST_STEPS = 8
 _GAPS, _FOUND = 3, 6
-_NO_DAMAGE = "access time not kept"
 
 
 def triage(evidence: Path, out: Path | None, *, as_json: bool, fail_on: str, workers: int, again: bool) -> int:
@@ -45,7 +45,7 @@ def triage(evidence: Path, out: Path | None, *, as_json: bool, fail_on: str, wor
 def has_gaps(case: Case) -> bool:
     """Whether there is anything in the evidence that was not understood."""
     whole = case.sources["status"].is_in(["read", "configuration"]).all()
-    return not whole or case.problems.filter(pl.col("type") != _NO_DAMAGE).height > 0
+    return not whole or case.problems.filter(pl.col("type") != ATIME).height > 0
 
 
 def _show(case: Case) -> None:

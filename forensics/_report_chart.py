@@ -104,12 +104,13 @@ def chart(finding: Finding, rows: Rows) -> Chart | None:
     macs, ips = finding.entities.get("macs", ()), finding.entities.get("ips", ())
     cited = [(ref, _instant(ref.at)) for ref in finding.references()]
     known = [at for _, at in cited if at is not None]
-    edges = [at for at in (_instant(finding.start), _instant(finding.end)) if at is not None] or known
+    told = (finding.start, finding.end, *map(finding.facts.get, _INSTANTS), *(step.at for step in finding.story))
+    edges = [at for at in map(_instant, told) if at is not None] or known
     if not edges:
         return None
     start, end = min(edges), max(edges)
     reach = max((end - start).total_seconds(), 2.0)
-    start, end = start - timedelta(seconds=0.75 * reach), end + timedelta(seconds=0.15 * reach)
+    start, end = start - timedelta(seconds=0.3 * reach), end + timedelta(seconds=0.1 * reach)
     axis = _Axis(start, end)
     lanes: dict[str, list[Mark]] = {}
     if finding.kind.startswith("dhcp") and (macs or ips):

@@ -135,7 +135,7 @@ class Case:
     @property
     def not_checked(self) -> pl.DataFrame:
         """What was not looked for, and which evidence would let it be: ``kind``, ``missing``."""
-        schema = pl.Schema({"kind": pl.String, "missing": pl.List(pl.String)})
+        schema: dict[str, pl.DataType] = {"kind": pl.String(), "missing": pl.List(pl.String())}
         return pl.DataFrame(self._content["not_checked"], schema=schema)
 
     def cite(
@@ -157,8 +157,7 @@ class Case:
         """
         if isinstance(what, pl.LazyFrame):
             what = what.collect()
-        rows = isinstance(what, pl.DataFrame)
-        places = places_in(what) if rows else places_of(_references(what), self._rows)
+        places = places_in(what) if isinstance(what, pl.DataFrame) else places_of(_references(what), self._rows)
         return cited(places, self.evidence_files())
 
     def evidence_files(self) -> Mapping[str, EvidenceFile]:

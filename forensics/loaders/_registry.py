@@ -10,7 +10,7 @@ from functools import cache
 from types import ModuleType
 
 from forensics.loaders._reader import Reader
-from forensics.records import Record
+from forensics.records import LogRecord, Record
 
 _FOLDERS = (
     "forensics.loaders",
@@ -18,7 +18,7 @@ _FOLDERS = (
     "forensics.loaders.lines",
     "forensics.loaders.documents",
 )
-_HERE = frozenset({"_registry", "_scan_dhcp"})
+_HERE = frozenset({"_registry", "_scan_records"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +77,20 @@ def yielding(record: type[Record]) -> tuple[Reader, ...]:
 
 
 def formats() -> tuple[FormatDescription, ...]:
-    """Everything that can be read: formats of files, then messages inside logs, each by name."""
+    """Everything that can be read: formats of files, framings of log lines, messages inside logs; each by name."""
     base = [
-        FormatDescription(
-            reader.name,
-            _tier(type(reader).__module__, reader),
-            tuple(record.__name__ for record in reader.yields),
-            reader.reference,
-        )
+        FormatDescription(reader.name, _tier(reader), tuple(one.__name__ for one in reader.yields), reader.reference)
         for reader in readers()
     ]
-    found: dict[str, FormatDescription] = {}
-    for module in _modules("forensics.loaders.messages"):
-        one = getattr(module, "FORMAT", None)
-        for message in (*getattr(module, "FORMATS", ()), *(() if one is None else (one,))):
-            found[message.name] = FormatDescription(
-                message.name, "messages", (message.record.__name__,), message.reference
-            )
-    return (*base, *(found[name] for name in sorted(found)))
+    inner = {
+        (tier, one.name): FormatDescription(one.name, tier, (record or one.record.__name__,), one.reference)
+        for tier, record in (("lines", LogRecord.__name__), ("messages", None))
+        for module in _modules(f"forensics.loaders.{tier}")
+        for one in (*getattr(module, "FORMATS", ()), *((module.FORMAT,) if hasattr(module, "FORMAT") else ()))
+    }
+    return (*base, *(inner[key] for key in sorted(inner)))
 
 
-def _tier(module: str, reader: Reader) -> str:
-    tier = module.removeprefix("forensics.loaders.").split(".")[0]
-    if tier in ("captures", "lines", "documents"):
-        return tier
-    return "captures" if reader.record.__name__ == "Packet" else "lines"
+def _tier(reader: Reader) -> str:
+    tier = type(reader).__module__.removeprefix("forensics.loaders.").partition(".")[0]
+    return tier if tier in ("captures", "documents") else "lines"

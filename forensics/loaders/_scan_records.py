@@ -1,0 +1,114 @@
+"""Records of any file that can hold them, lazily and without a case: the format is found out, file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from forensics.errors import NotUnderstoodError, UnknownColumnError
+from forensics.evidence import host_of, series_of
+from forensics.loaders._reader import Origin
+from forensics.loaders._registry import pick, yielding
+from forensics.loaders._scan import scan
+from forensics.loaders.captures._paths import Capture, Paths, captures
+from forensics.records import DhcpMessage, LogRecord, Record
+
+
+def scan_dhcp(paths: Paths) -> pl.LazyFrame:
+    """DHCP messages of captures and of logs, as a lazy frame.
+
+    Args:
+        paths: A path, a pattern such as ``"controller/*"``, a binary file object, ``"-"`` for standard input, or a
+            list of these; captures and logs may be mixed.
+
+    Returns:
+        One row per `DhcpMessage`, file after file. Stamps of a log are read without knowledge of its zone, as UTC
+        where its lines do not say: a case (`forensics.open_case`) finds the zone out.
+
+    Raises:
+        EvidenceError: If there is no such file.
+        NotUnderstoodError: When it is collected, if a file is in no format that can hold DHCP messages.
+    """
+    return _scan(DhcpMessage, paths)
+
+
+def scan_logs(paths: Paths) -> pl.LazyFrame:
+    """Log records of files, in any framing that is known, as a lazy frame.
+
+    Args:
+        paths: A path, a pattern such as ``"controller/*.log"``, a binary file object, ``"-"`` for standard input, or
+            a list of these.
+
+    Returns:
+        One row per `LogRecord`, file after file. Stamps without a zone are read as UTC, and ``zone_basis`` says so.
+
+    Raises:
+        EvidenceError: If there is no such file.
+        NotUnderstoodError: When it is collected, if a file is no log.
+    """
+    return _scan(LogRecord, paths)
+
+
+def _scan(record: type[Record], paths: Paths) -> pl.LazyFrame:
+    files = captures(paths)
+    return scan(record, partial(_rows, record, files), repeatable=all(file.repeatable for file in files))
+
+
+def _rows(
+    record: type[Record],
+    files: Sequence[Capture],
+    with_columns: list[str] | None,
+    predicate: pl.Expr | None,
+    n_rows: int | None,
+    batch_size: int | None,  # noqa: ARG001 - batches are as large as the reader makes them
+) -> Iterator[pl.DataFrame]:
+    names = record.polars_schema().names() if with_columns is None else with_columns
+    unknown = [name for name in names if name not in record.columns()]
+    if unknown:
+        raise UnknownColumnError(f"no column {', '.join(unknown)}", hint=f"there are {', '.join(record.columns())}")
+    left = n_rows
+    for file in files:
+        if left is not None and left <= 0:
+            return
+        for rows in _of_file(record, file):
+            found = rows if predicate is None else rows.filter(predicate)
+            found = found.select(names) if left is None else found.select(names).head(left)
+            if found.height:
+                yield found
+            if left is not None:
+                left -= found.height
+                if left <= 0:
+                    return
+
+
+def _of_file(record: type[Record], file: Capture) -> Iterator[pl.DataFrame]:
+    with file.open() as stream:
+        head = stream.peek()
+        if not head:
+            return
+        reader = pick(head, file.label, yielding(record))
+        if reader is None:
+            raise NotUnderstoodError(
+                f"in no format that can hold a {record.__name__}",
+                where=file.label,
+                hint="`forensics formats` lists what can be read",
+            )
+        series = series_of(file.label)
+        origin = Origin(
+            file.label,
+            host=host_of(file.label),
+            capture_point=file.point,
+            modified_ns=_modified_ns(file),
+            rotated_on=series.rotated_on_ns,
+        )
+        for batch in reader.batches(stream, origin, records=(record,)):
+            rows = batch.rows.get(record)
+            if rows is not None and rows.height:
+                yield rows
+
+
+def _modified_ns(file: Capture) -> int | None:
+    return file.file.stat().st_mtime_ns if isinstance(file.file, Path) else None
