@@ -24,6 +24,7 @@ from forensics.loaders.captures._resync import Taken
 KNOWN = np.array([*range(1, 11), SECTION, CUSTOM, CUSTOM_NOT_COPIED, *SYSDIG_EVENTS, 0x80000001], np.int64)
 """Types that a block found after damage may have."""
 LEAST = 12
+MOVED_BYTES = 1024
 SWAPPED_MAGIC = int.from_bytes(BYTE_ORDER_MAGIC.to_bytes(4, "little"), "big")
 
 
@@ -207,11 +208,12 @@ class PcapngFraming:
         return 0
 
     def inside(self, low: int, place: int, resumed: int) -> bool:
-        """Whether a block ends at ``resumed`` that began at ``low`` or later and holds ``place``; or a capture does."""
+        """Whether the trailer before ``resumed`` is that of a block that holds ``place``; or a section begins before.
+
+        What was inserted or deleted moves the block's start away from where its length points.
+        """
         if resumed - 4 >= low:
             (says,) = self.words(np.array([resumed - 4])).tolist()
-            if low <= resumed - says <= place:
+            if says % 4 == 0 and low - MOVED_BYTES <= resumed - says <= place:
                 return True
         return SECTION.to_bytes(4, "big") in self.buffer[low : place + 4].tobytes()
-
-
