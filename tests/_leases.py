@@ -332,7 +332,7 @@ class Guest:
 def traffic(world: World, guest: Guest, start: int, end: int, rate: float) -> None:
     """A TCP stream to the client, pings both ways, ARP: what goes on beside DHCP."""
     dice, plan = world.dice, world.plan
-    step = max(int(NS / rate), (end - start) // 1500)
+    step = max(int(NS / (rate or 1)), (end - start) // 1500)
     seq, t = dice.randrange(2**32), start
     ack = seq
     while t < end and rate > 0 and not plan.quiet:

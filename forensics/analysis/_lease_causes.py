@@ -163,7 +163,7 @@ def _by_capture(scene: Scene, requests: list[Message], acks: list[Message]) -> V
         found = Verdict(
             "reply-not-delivered", "proven" if other else "likely", because, (*first, *citations(acks[:3]), *other)
         )
-        if near.at_server and not near.at_client:
+        if (near.at_server or near.shared) and not near.at_client:
             found.confidence = "likely"
         if not other:
             found.confidence = "possible"
@@ -176,14 +176,14 @@ def _by_capture(scene: Scene, requests: list[Message], acks: list[Message]) -> V
         return found
     at_far = scene.seen_at(far, requests)
     logged = [message for message in requests if message.at_points("server")]
-    if logged or at_far or near.at_server:
+    if logged or at_far or near.at_server or near.shared:
         reached = logged or at_far or scene.seen_at(near, requests)
         sure = bool(logged) or near.at_server or bool(far and far.at_server)
         if reached:
             because = "the request reached the server and no answer left it"
             found = Verdict("server-silent", "proven" if sure else "likely", because, citations(reached[:3]))
-            if not sure and far:
-                found.open["request-not-delivered"] = f"{far.point} may not be the last hop before the server"
+            if not sure:
+                found.open["request-not-delivered"] = f"{(far or near).point} may not be the last hop before the server"
                 found.next_evidence.append("the DHCP server's log, or a capture on its host")
             return found
     if far or scene.server_log:
@@ -211,7 +211,7 @@ def _answer_is_there(scene: Scene, near: View, here: list[Message], requests: li
     if near.at_client:
         return Verdict("client-deaf", "proven", because, refs)
     heard = (scene.heard_after[1],) if scene.heard_after else ()
-    if near.at_server:
+    if near.at_server or (near.shared and not scene.far):
         told = "it still answered other traffic" if heard else "nothing shows what reached it"
         found = Verdict(
             "reply-not-delivered",

@@ -199,7 +199,9 @@ def merged(rows: pl.DataFrame) -> list[Message]:
         same_kind = latest.setdefault(row["message_type"], [])
         fitting = [message for message in same_kind[-8:] if _is_same(message, row)]
         if fitting:
-            message = min(fitting, key=lambda other: abs(other.at - row["at"]))
+            again = [any(seen.source == row["source"] for seen in other.sightings) for other in fitting]
+            ranked = sorted(zip(again, fitting, strict=True), key=lambda pair: (pair[0], abs(pair[1].at - row["at"])))
+            message = ranked[0][1]
         else:
             message = _new(row)
             found.append(message)
@@ -217,9 +219,8 @@ def _is_same(message: Message, row: dict[str, Any]) -> bool:
     if not message.by_client and message.server and row["server"] and message.server != row["server"]:
         return False
     again = [seen for seen in message.sightings if seen.source == row["source"]]
-    if again:  # a relay's second leg, a bridge and its port, a frame that the path doubled
-        same_stamp = abs(again[0].at + (SECOND_NS // 2 if row["coarse"] else 0) - row["at"])
-        return same_stamp == 0 if row["coarse"] else same_stamp < SECOND_NS * 3 // 10
+    if again:  # a relay's second leg, a bridge and its port, a frame that the path doubled; a log has a line for each
+        return row["seen_by"] == "capture" and abs(again[0].at - row["at"]) < SECOND_NS * 3 // 10
     return bool(abs(message.at - row["at"]) <= message.half + row["half"] + TRANSIT_NS)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cmp_to_key
+from itertools import pairwise
 from statistics import median
 
 import polars as pl
@@ -25,6 +26,8 @@ class View:
     at_server: bool
     """It stands on the DHCP server's host."""
     bound: int
+    shared: bool
+    """Several clients' unicast messages pass it: it is no client's own interface."""
     covers: bool
     """It was capturing all through the attempt."""
     last: tuple[int, Reference] | None = None
@@ -61,7 +64,7 @@ class Scene:
     """How many of these were sent before the first unanswered renewal."""
     heard_before: int = 0
     sent_after: tuple[int, Reference] | None = None
-    """First packet of the client after the end of its lease."""
+    """Last packet of the client, if that is after the time at which it had to have renewed (T2 of RFC 2131)."""
     server_log: bool = False
     """A server's log covers the attempt."""
     served_others: Reference | None = None
@@ -110,12 +113,11 @@ def path_order(points: list[str], messages: list[Message], homes: tuple[set[str]
     def nearer(a: str, b: str) -> int:
         if home(a) != home(b):
             return home(a) - home(b)
-        requests = [seen[b] - seen[a] for asks, seen in stamped if asks and a in seen and b in seen]
-        answers = [seen[b] - seen[a] for asks, seen in stamped if not asks and a in seen and b in seen]
-        if requests and answers:
-            lag = median(requests) - median(answers)
-            if abs(lag) > 2000:
-                return -1 if lag > 0 else 1
+        both = [(asks, seen[b] - seen[a]) for asks, seen in stamped if a in seen and b in seen]
+        # Request and answer side by side, so that a drifting clock has no time to drift.
+        lags = [one[1] - two[1] for one, two in pairwise(both) if one[0] and not two[0]]
+        if lags and abs(median(lags)) > 2000:
+            return -1 if median(lags) > 0 else 1
         only_a = sum(asks and a in seen and b not in seen for asks, seen in stamped)
         only_b = sum(asks and b in seen and a not in seen for asks, seen in stamped)
         return (only_b > only_a) - (only_a > only_b)
@@ -123,7 +125,9 @@ def path_order(points: list[str], messages: list[Message], homes: tuple[set[str]
     return sorted(sorted(points), key=cmp_to_key(nearer))
 
 
-def survey(scene: Scene, traffic: Traffic, order: list[str], homes: tuple[set[str], set[str]]) -> None:
+def survey(
+    scene: Scene, traffic: Traffic, order: list[str], homes: tuple[set[str], set[str]], shared: set[str]
+) -> None:
     """Fill a scene with what each capture point says of it.
 
     Args:
@@ -131,6 +135,7 @@ def survey(scene: Scene, traffic: Traffic, order: list[str], homes: tuple[set[st
         traffic: Packets, reduced.
         order: Capture points from the client to the server.
         homes: Hosts of the client's and of the server's log.
+        shared: Capture points that several clients' unicast messages pass.
     """
     first = scene.attempt.first
     start = first.stated if first else (scene.attempt.lease.ends or 0) if scene.attempt.lease else 0
@@ -146,6 +151,7 @@ def survey(scene: Scene, traffic: Traffic, order: list[str], homes: tuple[set[st
             at_client=machine(point) in homes[0],
             at_server=machine(point) in homes[1] and machine(point) not in homes[0],
             bound=span["bound"],
+            shared=point in shared,
             covers=span["from_at"] <= start and span["to_at"] >= min(last_asked, end),
         )
         _arrivals(view, scene, traffic, start, end)
@@ -213,6 +219,9 @@ def _hearing(scene: Scene, traffic: Traffic, start: int, end: int) -> None:
         at = int(str(row["at"]))
         return at, Reference(str(row["source"]), f"frame:{row['position']}", iso(at)), str(row["what"])
 
+    # Without a lease it has no address to answer from.
+    ends = scene.attempt.lease.ends if scene.attempt.lease else None
+    end = min(end, ends) if ends is not None and ends > start else end
     mine = traffic.heard.filter(pl.col("client") == scene.client)
     before, after = mine.filter(pl.col("at") < start), mine.filter(pl.col("at").is_between(start, end))
     scene.heard_before = before.height
@@ -228,11 +237,12 @@ def _hearing(scene: Scene, traffic: Traffic, start: int, end: int) -> None:
         asked = asked.filter(pl.col("point") == scene.views[-1].point)
     scene.probes_lost = [cited(row) for row in asked.head(2000).iter_rows(named=True)]
     scene.probes_before = asked.filter(pl.col("at") < start).height
-    lease_end = scene.attempt.lease.ends if scene.attempt.lease else None
-    if lease_end is not None:
+    lease = scene.attempt.lease
+    if lease and lease.ends is not None and lease.lease_s:
+        late = max(lease.ends - round(lease.lease_s * 0.08 * SECOND_NS), lease.ack.at)
         out = traffic.seconds.filter(
-            (pl.col("client") == scene.client) & (pl.col("way") == "out") & (pl.col("first_at") > lease_end)
+            (pl.col("client") == scene.client) & (pl.col("way") == "out") & (pl.col("first_at") > late)
         ).sort("first_at")
-        for row in out.head(1).iter_rows(named=True):
+        for row in out.tail(1).iter_rows(named=True):
             ref = Reference(row["last_source"], f"frame:{row['last_position']}", iso(row["last_at"]))
             scene.sent_after = (row["last_at"], ref)

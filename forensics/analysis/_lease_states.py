@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 
 from forensics.analysis._correlate import SECOND_NS
@@ -46,6 +47,8 @@ class Attempt:
     """The lease ran out inside the evidence."""
     renewals: int = 0
     """How often it had renewed before."""
+    usual_s: float | None = None
+    """Its usual time between renewals."""
     events: list[dict[str, object]] = field(default_factory=list)
 
     @property
@@ -82,10 +85,19 @@ def state_of(request: Message, before: list[Message]) -> str:
 
 
 def usual_gap_s(messages: list[Message]) -> float | None:
-    """The usual time between renewals, where nobody tells how long a lease is."""
+    """The usual time between renewals, where nobody tells how long a lease is: half of all time lies in longer gaps."""
     asked = [message.at for message in messages if message.kind == "REQUEST"]
-    gaps = [(b - a) / SECOND_NS for a, b in zip(asked, asked[1:], strict=False) if b - a >= 5 * SECOND_NS]
-    return median(gaps) if len(gaps) >= 3 else None
+    gaps = sorted((b - a) / SECOND_NS for a, b in pairwise(asked) if b - a >= SECOND_NS)
+    if len(gaps) < 3:
+        return None
+    most = 4 * median(gaps[-max(3, len(gaps) // 2) :])  # hours of absence are no renewal interval
+    capped = [min(gap, most) for gap in gaps]
+    half, passed = sum(capped) / 2, 0.0
+    for gap in capped:
+        passed += gap
+        if passed >= half:
+            return gap
+    return gaps[-1]
 
 
 def attempts(
@@ -168,6 +180,9 @@ def attempts(
         ends = max(attempt.ends, attempt.recovered.at if attempt.recovered else horizon)
         start = attempt.asked[0].at - SECOND_NS
         attempt.events = [event for event in events if start <= int(str(event["at"])) <= ends]
+        attempt.usual_s = usual
+        said = {event["event"] for event in attempt.events} & {"expired", "no_offers"}
+        attempt.expired = attempt.expired or bool(said) or any(m.kind == "DISCOVER" for m in attempt.asked)
     lost = [attempt for attempt in failed if _is_lost(attempt, usual, horizon)]
     gone = _gone(lease, told, messages, renewals, horizon) if not open_attempt else None
     return lost + ([gone] if gone else [])
@@ -224,8 +239,8 @@ def _took(
     if following.kind in ("RELEASE", "DECLINE"):
         return True
     if following.kind == "DISCOVER":
-        if attempt is not None and lease_s:
-            return gap_s > 0.3 * lease_s
+        if attempt is not None:
+            return gap_s > (0.3 * lease_s if lease_s else 0.5 * usual if usual else 30)
         ends = lease.ends if lease else None
         return not (ends and abs(following.at - ends) < max(2 * SECOND_NS, int((lease_s or 0) * 0.02 * SECOND_NS)))
     next_state = state_of(following, [])

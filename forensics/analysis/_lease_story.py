@@ -10,6 +10,7 @@ from forensics.analysis._lease_messages import Message, citations
 from forensics.analysis._lease_scene import Scene, machine
 from forensics.records.finding import Alternative, Finding, Reference, Step, identity, iso
 
+RAN_OUT = "The lease has run out."
 REMEDIES = {
     "link-dead-before-dhcp": (
         "Leave the lease time and dnsmasq alone: DHCP only noticed first that nothing reached the client.",
@@ -103,6 +104,8 @@ def is_unicast(message: Message, scene: Scene) -> bool:
     if message.unicast is not None:
         return message.unicast
     lease = scene.attempt.lease
+    if lease and lease.t2_s is None and scene.attempt.usual_s:
+        return message.at < lease.ack.at + 1.9 * scene.attempt.usual_s * SECOND_NS  # T1 is half, T2 seven eighths
     if lease is None or lease.t2_s is None:
         return message is scene.attempt.first
     return message.at < lease.ack.at + lease.t2_s * SECOND_NS
@@ -210,7 +213,7 @@ def story(scene: Scene, found: Verdict) -> tuple[Step, ...]:
             (lease.ack.stated, f"The client gets {scene.ip}{for_s}, for the last time.", lease.ack.references())
         )
         if attempt.expired and lease.ends is not None:
-            steps.append((lease.ends, "The lease has run out.", lease.ack.references()))
+            steps.append((lease.ends, RAN_OUT, lease.ack.references()))
     first = attempt.first
     if found.silence and first:
         at, ref = found.silence
@@ -239,7 +242,7 @@ def story(scene: Scene, found: Verdict) -> tuple[Step, ...]:
             steps.append((int(str(event["at"])), text, (event["reference"],)))  # type: ignore[arg-type]
     if scene.sent_after and found.cause == "client-gone":
         at, ref = scene.sent_after
-        steps.append((at, "The host still sends, though its lease has ended.", (ref,)))
+        steps.append((at, "The host still sends, though it should have renewed long ago.", (ref,)))
     if attempt.recovered:
         text = "The client has an address again."
         steps.append((attempt.recovered.stated, text, attempt.recovered.references()))
@@ -252,13 +255,12 @@ def _asked(scene: Scene) -> list[tuple[int, str, tuple[Reference, ...]]]:
     steps: list[tuple[int, str, tuple[Reference, ...]]] = []
     requests = [message for message in scene.attempt.asked if message.kind == "REQUEST"]
     for number, message in enumerate(requests[:12]):
-        where = "the server" if is_unicast(message, scene) else "everybody (255.255.255.255)"
-        verb = "asks" if number == 0 else "asks again, now" if where[0] == "e" else "asks again,"
-        text = (
-            f"The client {verb} to renew {scene.ip} from {where}."
-            if number == 0
-            else f"The client {verb} from {where}."
-        )
+        whom = "the server" if is_unicast(message, scene) else "everybody (255.255.255.255)"
+        text = f"It asks {whom} again."
+        if number == 0:
+            text = f"The client asks {whom} to renew {scene.ip}: the first question without effect."
+        elif whom[0] == "e" and is_unicast(requests[number - 1], scene):
+            text = f"It gives up on the server and asks {whom}."
         steps.append((message.stated, text, message.references()))
     if len(requests) > 12:
         rest = requests[12:]

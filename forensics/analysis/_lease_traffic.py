@@ -11,7 +11,6 @@ from forensics.analysis._lease_messages import on_one_clock
 
 GROUP_BIT = list("13579bdf")
 """Second digit of a group address (IEEE 802: lowest bit of the first octet)."""
-LOOKBACK_NS = 900 * SECOND_NS
 AROUND_NS = 3 * SECOND_NS
 
 
@@ -39,7 +38,7 @@ def watch(packets: pl.LazyFrame, clocks: pl.LazyFrame, clients: pl.DataFrame) ->
     Args:
         packets: One row per `Packet`, any number.
         clocks: One row per `Clock`.
-        clients: ``client``, ``mac``, ``ip``, ``first_at``, ``ends_at`` (ns): one row per failed attempt.
+        clients: ``client``, ``mac``, ``ip``, ``since_at``, ``first_at``, ``ends_at`` (ns): one row per failed attempt.
 
     Returns:
         See `Traffic`; empty frames where there are no packets.
@@ -64,7 +63,7 @@ def watch(packets: pl.LazyFrame, clocks: pl.LazyFrame, clients: pl.DataFrame) ->
     near = labelled.filter(around & (pl.col("way") != "out")).select(
         "client", "point", "way", "sender", "at", "source", "position"
     )
-    earliest = int(clients["first_at"].min() or 0) - LOOKBACK_NS  # type: ignore[call-overload]
+    earliest = int(clients["since_at"].min() or 0)  # type: ignore[call-overload]
     latest = int(clients["ends_at"].max() or 0) + 60 * SECOND_NS  # type: ignore[call-overload]
     asked = labelled.filter(pl.col("at").is_between(earliest, latest))
     parts = [_seconds(labelled), near, _echoes(asked), _acknowledged(asked), _probes(asked), spans]

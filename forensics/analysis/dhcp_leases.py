@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from forensics.analysis._lease_causes import verdict
 from forensics.analysis._lease_messages import TRANSIT_NS, merged, normalised, on_one_clock, suspects
 from forensics.analysis._lease_scene import Scene, machine, path_order, survey
 from forensics.analysis._lease_states import Attempt, attempts
-from forensics.analysis._lease_story import finding
+from forensics.analysis._lease_story import RAN_OUT, finding
 from forensics.analysis._lease_traffic import Traffic, watch
 from forensics.records import Clock, DhcpClientEvent, DhcpMessage, Finding, LogRecord, Packet
 from forensics.records.finding import Reference, iso
@@ -23,6 +24,17 @@ KINDS = {
     "dhcp-renewal-failure": ("DHCP messages (a capture, or the logs of dnsmasq or of a DHCP client)",),
 }
 
+CHART = "ladder"
+
+_ASKED = {
+    **{"client": pl.String, "mac": pl.String, "ip": pl.String},
+    **{"since_at": pl.Int64, "first_at": pl.Int64, "ends_at": pl.Int64},
+}
+_SAID = {
+    **{"at": pl.Int64, "message": pl.Int64, "message_type": pl.String, "by_client": pl.Boolean, "unicast": pl.Boolean},
+    **{"point": pl.String, "seen_by": pl.String, "place": pl.Int64, "source": pl.String, "locator": pl.String},
+}
+_SIDES = ("client", "server")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
 
 
@@ -174,11 +186,19 @@ def _asked_for(scenes: list[Scene]) -> pl.DataFrame:
             "client": [scene.client for scene in scenes],
             "mac": [scene.mac for scene in scenes],
             "ip": [scene.ip for scene in scenes],
+            "since_at": [_since(scene, start(scene)) for scene in scenes],
             "first_at": [start(scene) for scene in scenes],
             "ends_at": [scene.attempt.ends for scene in scenes],
         },
-        schema={"client": pl.String, "mac": pl.String, "ip": pl.String, "first_at": pl.Int64, "ends_at": pl.Int64},
+        schema=_ASKED,
     )
+
+
+def _since(scene: Scene, start: int) -> int:
+    """From when on the client's answers matter: from its last lease, a quarter of an hour at least, a day at most."""
+    lease = scene.attempt.lease
+    usual = min(lease.ack.at, start - 900 * SECOND_NS) if lease else start - 900 * SECOND_NS
+    return max(usual, start - 86400 * SECOND_NS)
 
 
 def _complete(scene: Scene, inputs: _Inputs, traffic: Traffic) -> None:
@@ -192,7 +212,10 @@ def _complete(scene: Scene, inputs: _Inputs, traffic: Traffic) -> None:
         (pl.col("client") == scene.client) & pl.col("way").is_in(("in", "out", "in-ip", "out-ip"))
     )
     points = sorted(seen | set(passed["point"]))
-    survey(scene, traffic, path_order(points, scene.messages, (clients, servers)), (clients, servers))
+    direct = rows.filter((pl.col("seen_by") == "capture") & (pl.col("unicast") == True))  # noqa: E712
+    several = direct.group_by("point").agg(n=pl.col("chaddr").n_unique()).filter(pl.col("n") > 1)
+    homes = (clients, servers)
+    survey(scene, traffic, path_order(points, scene.messages, homes), homes, set(several["point"]))
     start = attempt.asked[0].at if attempt.asked else attempt.ends
     end = attempt.asked[-1].at if attempt.asked else attempt.ends
     logs = rows.filter(pl.col("seen_by") == "server")["source"].unique().to_list()
@@ -224,65 +247,70 @@ def _is_alive(scene: Scene) -> bool:
     return bool((scene.sent_after and (scene.attempt.renewals or exits)) or (exits and scene.log_goes_on))
 
 
-def conversation(
+def chart_frames(
     finding: Finding,
     dhcp_messages: pl.LazyFrame,
     client_events: pl.LazyFrame | None = None,
     packets: pl.LazyFrame | None = None,
+    log_records: pl.LazyFrame | None = None,
     clocks: pl.LazyFrame | None = None,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What the chart of a finding draws.
+) -> dict[str, Any]:
+    """What `forensics.charts.ladder.ladder` needs to draw a finding.
 
     Args:
         finding: A `dhcp-renewal-failure`.
         dhcp_messages: As for `findings`.
         client_events: As for `findings`.
         packets: As for `findings`.
+        log_records: As for `findings`.
         clocks: As for `findings`.
 
     Returns:
-        First, one row per message and place where it was seen: ``at`` (Datetime), ``message`` (number), ``message_type``, ``by_client``,
-        ``unicast``, ``point``, ``seen_by``, ``place`` (from 0 at the client to the server), ``source``, ``locator``.
-        Second, traffic to and from the client: ``at`` (second), ``point``, ``to_bytes``, ``from_bytes``.
+        ``finding``; ``conversation``, one row per message and place where it was seen: ``at``, ``message`` (its number),
+        ``message_type``, ``by_client``, ``unicast``, ``point``, ``seen_by``, ``place`` (0 is the client, the largest the
+        server), ``source``, ``locator``; ``traffic``, one row per second at the capture nearest to the client: ``at``,
+        ``point``, ``to_bytes``, ``from_bytes``; ``lease_ends_at``, ISO text or None.
     """
-    inputs = _inputs(dhcp_messages, client_events, packets, None, clocks)
+    inputs = _inputs(dhcp_messages, client_events, packets, log_records, clocks)
     mac, ip = finding.facts["mac"], finding.facts["ip"]
     own = inputs.rows.filter((pl.col("client") == mac) if mac else (pl.col("ip") == ip))
-    start = pl.Series([finding.start]).str.to_datetime(time_unit="ns", time_zone="UTC").to_physical()[0]
-    ends = pl.Series([finding.facts["gave_up_at"]]).str.to_datetime(time_unit="ns", time_zone="UTC").to_physical()[0]
+    start, ends = (_instant(at) for at in (finding.start, finding.facts["gave_up_at"]))
     margin = max(int((finding.facts["lease_s"] or 120) * SECOND_NS * 0.7), 10 * SECOND_NS)
-    shown = (start - margin, ends + margin // 3)
-    messages = [message for message in merged(own) if shown[0] <= message.at <= shown[1]]
+    shown = (start - margin, max(start, ends) + margin // 4)
+    messages = merged(own)
+    sides = {side: {machine(name) for name in own.filter(pl.col("seen_by") == side)["machine"]} for side in _SIDES}
     points = sorted(set(own.filter(pl.col("seen_by") == "capture")["point"]))
-    homes = tuple(
-        {machine(name) for name in own.filter(pl.col("seen_by") == side)["machine"]} for side in ("client", "server")
-    )
-    order = path_order(points, merged(own), (homes[0], homes[1]))
+    order = path_order(points, messages, (sides["client"], sides["server"]))
     places = {point: place for place, point in enumerate(order, 1)}
+    log_place = {"client": 0, "server": len(order) + 1, "relay": len(order) + 1}
     rows = [
         (seen.at, number, message.kind, message.by_client, message.unicast, seen.point, seen.seen_by,
-         0 if seen.seen_by == "client" else len(order) + 1 if seen.seen_by in ("server", "relay") else places[seen.point],
-         seen.source, seen.reference().locator)
-        for number, message in enumerate(messages)
+         log_place.get(seen.seen_by, places.get(seen.point, 0)), seen.source, seen.reference().locator)
+        for number, message in enumerate(m for m in messages if shown[0] <= m.at <= shown[1])
         for seen in message.sightings
     ]  # fmt: skip
-    schema = {"at": pl.Int64, "message": pl.Int64, "message_type": pl.String, "by_client": pl.Boolean, "unicast": pl.Boolean,
-              "point": pl.String, "seen_by": pl.String, "place": pl.Int64, "source": pl.String, "locator": pl.String}  # fmt: skip
-    said = pl.DataFrame(rows, schema=schema, orient="row")
-    asked = pl.DataFrame(
-        {"client": [str(mac or ip)], "mac": [mac], "ip": [ip], "first_at": [start], "ends_at": [ends]},
-        schema={"client": pl.String, "mac": pl.String, "ip": pl.String, "first_at": pl.Int64, "ends_at": pl.Int64},
-    )
+    said = pl.DataFrame(rows, schema=_SAID, orient="row")
+    asked = pl.DataFrame([(str(mac or ip), mac, ip, start, start, ends)], schema=_ASKED, orient="row")
     seconds = watch(inputs.packets, inputs.clocks, asked).seconds.filter(pl.col("client").is_not_null())
     nearest = next((point for point in order if point in set(seconds["point"])), None)
-    inward = pl.col("way").is_in(("in", "in-ip"))
+    inward, outward = pl.col("way").is_in(("in", "in-ip")), pl.col("way").is_in(("out", "out-ip"))
     load = (
         seconds.filter((pl.col("point") == nearest) & (pl.col("second") * SECOND_NS).is_between(*shown))
         .group_by("second", "point")
-        .agg(to_bytes=pl.col("size_bytes").filter(inward).sum(), from_bytes=pl.col("size_bytes").filter(~inward).sum())
+        .agg(to_bytes=pl.col("size_bytes").filter(inward).sum(), from_bytes=pl.col("size_bytes").filter(outward).sum())
         .sort("second")
-        .select(
-            (pl.col("second") * SECOND_NS).cast(pl.Datetime("ns", "UTC")).alias("at"), "point", "to_bytes", "from_bytes"
-        )
+        .select(_at(pl.col("second") * SECOND_NS), "point", "to_bytes", "from_bytes")
     )
-    return said.with_columns(pl.col("at").cast(pl.Datetime("ns", "UTC"))), load
+    lapse = next((step.at for step in finding.story if step.text == RAN_OUT), None)
+    conversation = said.with_columns(_at(pl.col("at"))).sort("at", "message", "place")
+    return {"finding": finding, "conversation": conversation, "traffic": load, "lease_ends_at": lapse}
+
+
+def _instant(text: str | None) -> int:
+    """Nanoseconds of ISO text in UTC."""
+    parsed = pl.Series([text]).str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="ns").to_physical()
+    return int(parsed[0])
+
+
+def _at(nanoseconds: pl.Expr) -> pl.Expr:
+    return nanoseconds.cast(pl.Int64).cast(pl.Datetime("ns", "UTC")).alias("at")
