@@ -132,7 +132,7 @@ class Level:
 
     All positions are places in the buffer. ``at`` is where the next header begins,
     ``end`` where the captured octets end, ``wire`` where the packet ended on the wire,
-    ``declared`` where the headers read so far say that it ends.
+    ``declared`` where the headers read so far say that it ends; `ENDLESS` before they say.
     """
 
     def __init__(self, octets: Octets, decoded: Decoded, first: int, inside: Inside, book: AddressBook) -> None:
@@ -185,9 +185,7 @@ class Level:
         held: Array = until <= self.stop[rows]
         if not held.all():
             short = pick(rows, ~held)
-            declared = self.declared[short]
-            told = (until[~held] > declared) & (declared < self.wire[short])
-            self.blame(short, np.where(told, MALFORMED, CUT))
+            self.blame(short, np.where(until[~held] > self.declared[short], MALFORMED, CUT))
         return held
 
     def holding(self, rows: Rows, octets: int) -> Rows:

@@ -57,7 +57,7 @@ def _ipv4(level: Level, rows: Rows) -> Rows:
         return np.zeros(0, np.int64)
     at = level.at[rows]
     if not total.all():  # a host that leaves segmentation to its interface writes 0, as tshark knows too
-        total = np.where(total == 0, level.declared[rows] - at, total)
+        total = np.where(total == 0, level.wire[rows] - at, total)
     level.narrow(rows, at + total)
     fragment = head["fragment"].astype(np.uint16)
     offset = (fragment & np.uint16(0x1FFF)) << np.uint16(3)
@@ -100,7 +100,7 @@ def _ipv6(level: Level, rows: Rows) -> Rows:
     following = head["next"].astype(np.uint8)
     # an empty payload is only said where nothing follows: else a jumbogram, or segmentation left to the interface
     unsaid = (length == 0) & (following != _NO_NEXT_HEADER)
-    total = np.where(unsaid, level.declared[rows] - at, length + lay.IPV6.itemsize)
+    total = np.where(unsaid, level.wire[rows] - at, length + lay.IPV6.itemsize)
     level.narrow(rows, at + total)
     level.put("ip_version", rows, 6)
     level.put("ip_bytes", rows, total)
@@ -149,10 +149,10 @@ def _extensions(level: Level, rows: Rows, unsaid: Rows, later: Array) -> Rows:
         pending, head, kind, size = pending[held], head[held], kind[held], size[held]
         first = (kind == 0) & untold[pending]
         if first.any():
+            untold[pending] = False
+            level.mark(pending[first], lay.TOTAL)
             jumbo = first & (head["option"] == _JUMBO)
             _jumbograms(level, pending[jumbo], head["word"][jumbo].astype(np.int64))
-            level.mark(pending[first], lay.TOTAL)
-            untold[pending] = False
         level.protocol[pending] = head["next"]
         level.step(pending, size)
         same = kind == _FRAGMENT_HEADER
@@ -170,9 +170,11 @@ def _extensions(level: Level, rows: Rows, unsaid: Rows, later: Array) -> Rows:
 
 def _jumbograms(level: Level, rows: Array, length: Array) -> None:
     """Take the length from the option; it counts from the end of the fixed header, where ``at`` stands still."""
-    until = level.at[rows] + length
+    huge = length > 0xFFFF  # RFC 2675 section 3: any other length has its place in the fixed header
+    level.blame(rows[~huge], lay.MALFORMED)
+    rows, length = rows[huge], length[huge]
     level.put("ip_bytes", rows, length + lay.IPV6.itemsize)
-    level.narrow(rows, until)
+    level.narrow(rows, level.at[rows] + length)
 
 
 def _fragments(level: Level, rows: Array, head: Array, later: Array) -> None:

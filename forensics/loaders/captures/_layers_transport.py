@@ -206,17 +206,27 @@ def _gre(level: Level, rows: Rows) -> None:
     _tunnel(level, pick(rows, keyed), lay.GRE_WORD, level.octets.at(at, lay.WORD)["word"].astype(np.uint32))
     plain &= ~routing  # RFC 2784 did away with source routes
     rows, types, size, sequence = pick(rows, plain), types[plain], size[plain], sequence[plain]
-    # ERSPAN (draft-foschiano-erspan-03): type I has no header, type II has one with a sequence number, type III more
-    size += np.where((types == _ERSPAN) & sequence, 8, 0) + np.where(types == _ERSPAN_III, 12, 0)
+    mirrored = ((types == _ERSPAN) & sequence) | (types == _ERSPAN_III)
+    if mirrored.any():
+        _mirrored(level, pick(rows, mirrored), types[mirrored], size[mirrored])
+    straight = ~mirrored
+    _carried(level, pick(rows, straight), size[straight], types[straight])
+
+
+def _mirrored(level: Level, rows: Array, types: Array, size: Array) -> None:
+    """ERSPAN (draft-foschiano-erspan-03): type I has no header, II one of 8 octets, III one of 12 and perhaps 8 more."""
+    third = types == _ERSPAN_III
+    held = level.holds(rows, size + np.where(third, 12, 8))
+    rows, types, size, third = rows[held], types[held], size[held], third[held]
+    at = level.at[rows] + size
+    version = level.octets.at(at, lay.OCTET)["octet"] >> 4
+    size += np.where(third, 12, 8)
+    last = level.octets.at(at + 11, lay.OCTET)["octet"]
+    size += np.where(third & ((last & np.uint8(1)) != 0), 8, 0)  # the O flag announces a subheader
+    right = version == np.where(third, 2, 1)
+    rows, types, size = rows[right], types[right], size[right]
     held = level.holds(rows, size)
-    rows, types, size = pick(rows, held), types[held], size[held]
-    third = np.flatnonzero(types == _ERSPAN_III)
-    if len(third):
-        last = level.octets.at(level.at[rows][third] + size[third] - 1, lay.OCTET)["octet"]
-        size[third] += np.where((last & np.uint8(1)) != 0, 8, 0)  # the O flag announces a subheader
-        held = level.holds(rows, size)
-        rows, types, size = pick(rows, held), types[held], size[held]
-    _carried(level, rows, size, types)
+    _carried(level, rows[held], size[held], types[held])
 
 
 def _tunnel(level: Level, rows: Rows, word: int, number: Array | None) -> None:

@@ -14,6 +14,9 @@ Rows = slice | NDArray[Any]
 SLACK: Final = 64
 """Octets that must follow the last captured one in a buffer, so that a gather never has to look where it ends."""
 
+ENDLESS: Final = np.int64(1 << 62)
+"""An end that nothing reaches."""
+
 DEPTH: Final = 255
 """Tags, labels or extension headers that one packet may stack; more is `malformed`, and takes no more time."""
 

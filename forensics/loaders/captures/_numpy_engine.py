@@ -37,7 +37,7 @@ def decode(block: Block, rows: Array | None, want: frozenset[str], book: Address
         at=start.copy(),
         end=start + captured,
         wire=start + np.maximum(wire, captured),
-        declared=start + np.maximum(wire, captured),
+        declared=np.full(len(start), lay.ENDLESS),
         entry=lay.ENTRY.take(link_type),
         ethertype=np.zeros(len(start), np.uint16),
     )

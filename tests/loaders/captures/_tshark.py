@@ -77,9 +77,11 @@ def comparisons(row: Row, told: dict[str, str]) -> Iterator[tuple[str, Sequence[
     tags = _tags(row)
     names = [name for name in told["frame.protocols"].split(":") if name in ("vlan", "ieee8021ad")]
     stacks = {"vlan": iter(theirs("vlan.id", _number)), "ieee8021ad": iter(theirs("ieee8021ad.id", _number))}
-    yield "vlan.id", [(tpid == 0x88A8, vid) for tpid, vid, _ in tags], [
-        (name == "ieee8021ad", next(stacks[name])) for name in names
-    ]
+    yield (
+        "vlan.id",
+        [(tpid == 0x88A8, vid) for tpid, vid, _ in tags],
+        [(name == "ieee8021ad", next(stacks[name])) for name in names],
+    )
     yield "vlan.priority", [pcp for tpid, _, pcp in tags if tpid != 0x88A8], theirs("vlan.priority", _number)
     types = theirs("eth.type", _number)
     if types and row["link_type"] == 1:
@@ -135,7 +137,9 @@ def _network(row: Row, told: dict[str, str], theirs: Any) -> Iterator[tuple[str,
 
 def _messages(row: Row, theirs: Any) -> Iterator[tuple[str, Sequence[Any], Sequence[Any]]]:
     for version, word in ((1, "icmp"), (58, "icmpv6")):
-        levels = [level for level in LEVELS if row[f"{level}protocol"] == version and row[f"{level}icmp_type"] is not None]
+        levels = [
+            level for level in LEVELS if row[f"{level}protocol"] == version and row[f"{level}icmp_type"] is not None
+        ]
         # a quoted ICMP message is shown by tshark as one more, further in
         deeper = sum(row[f"{level}quoted_protocol"] == version for level in LEVELS)
         for field, name in ((f"{word}.type", "icmp_type"), (f"{word}.code", "icmp_code")):

@@ -21,7 +21,9 @@ from tests.loaders.captures._decoding import COLUMNS, Given, block, frame
 from tests.loaders.captures._packets import samples
 
 LINK_TYPES = (0, 1, 12, 14, 101, 108, 113, 228, 229, 276, 9, 147)
-STRUCTURE = [name for name in COLUMNS if name not in ("decode_status", "payload_offset_bytes", "inner_payload_offset_bytes")]
+STRUCTURE = [
+    name for name in COLUMNS if name not in ("decode_status", "payload_offset_bytes", "inner_payload_offset_bytes")
+]
 """What does not depend on where a packet lies in its file."""
 
 
