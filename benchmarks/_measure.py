@@ -1,0 +1,106 @@
+"""Measures whole processes side by side: wall clock, CPU, and the memory that is theirs alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A process to measure; ``runs`` overrules the number of counted runs, for what takes minutes."""
+
+    name: str
+    argv: Sequence[str]
+    runs: int | None = None
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Medians over the counted runs of one command."""
+
+    name: str
+    wall_s: float
+    cpu_s: float
+    resident_mib: float
+    """Peak resident set as the kernel counts it, shared pages and files included."""
+    private_mib: float
+    """Peak of the anonymous pages, looked at every five milliseconds; 0 where the system does not tell."""
+    runs: int
+
+
+def run(command: Command) -> tuple[float, float, float, float]:
+    """One run: wall seconds, CPU seconds, peak resident and peak private MiB."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command.argv, stdout=subprocess.DEVNULL, env=os.environ | command.env)
+    peak, ended = [0], threading.Event()
+    watcher = threading.Thread(target=_watch, args=(process.pid, peak, ended))
+    watcher.start()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    ended.set()
+    watcher.join()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{command.name}: exit code {process.returncode}")
+    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, peak[0] / 1024
+
+
+def _watch(pid: int, peak: list[int], ended: threading.Event) -> None:
+    status = Path(f"/proc/{pid}/status")
+    while not ended.wait(0.005):
+        try:
+            lines = status.read_text().splitlines()
+        except OSError:
+            return
+        peak[0] = max([peak[0], *(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))])
+
+
+def measure(commands: Sequence[Command], *, runs: int = 3, warm_up: int = 1) -> list[Figures]:
+    """Run the commands in turns, so that whatever else the machine does falls on all of them alike."""
+    found: dict[str, list[tuple[float, float, float, float]]] = {command.name: [] for command in commands}
+    for turn in range(warm_up + runs):
+        for command in commands:
+            counted = turn - (0 if command.runs == 1 else warm_up)
+            if counted < (runs if command.runs is None else command.runs):
+                figures = run(command)
+                if counted >= 0:
+                    found[command.name].append(figures)
+    return [
+        Figures(name, *(median(values) for values in zip(*figures, strict=True)), runs=len(figures))
+        for name, figures in found.items()
+    ]
+
+
+def table(figures: Sequence[Figures], *, against: Sequence[str] = ()) -> str:
+    """The figures as text, with the wall time of others in multiples of each."""
+    by_name = {row.name: row for row in figures}
+    others = [name for name in against if name in by_name]
+    head = ["command", "wall s", "CPU s", "resident MiB", "private MiB", "runs", *(f"{name} :" for name in others)]
+    rows = [
+        [
+            row.name,
+            f"{row.wall_s:.3f}",
+            f"{row.cpu_s:.3f}",
+            f"{row.resident_mib:.0f}",
+            f"{row.private_mib:.0f}",
+            str(row.runs),
+            *(f"{by_name[name].wall_s / row.wall_s:.2f}" for name in others),
+        ]
+        for row in figures
+    ]
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def save(figures: Sequence[Figures], path: Path) -> None:
+    """The figures as JSON."""
+    path.write_text(json.dumps([asdict(row) for row in figures], indent=1) + "\n")
