@@ -115,7 +115,8 @@ def walk(root: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Iterator[
     try:
         found = top.lstat()
         if stat.S_ISLNK(found.st_mode) and top.is_dir():
-            found = top.stat()
+            top = top.resolve()
+            found = top.lstat()
     except (OSError, ValueError) as error:
         reason = "no such file or folder" if isinstance(error, FileNotFoundError) else _reason(error)
         raise EvidenceError(

@@ -11,7 +11,7 @@ from forensics.evidence._words import COUNTED, DAEMONS, HOST_FOLDERS, KINDS, PRO
 
 _CAPTURE = re.compile(r"\.(?:pcap|pcapng|cap|dmp|ntar)(?P<number>\d*)$", re.IGNORECASE)
 _COMPRESSED = re.compile(r"\.(?:gz|xz|bz2|zst|zstd|lz4|Z)$")
-_NUMBER = re.compile(r"\.(?P<number>\d{1,3}|old)$")
+_NUMBER = re.compile(r"(?<=.)\.(?P<number>\d{1,3}|old)$")
 _ADDRESS = re.compile(r"^\d{1,3}(?:\.\d{1,3}){3}$")
 _DATE = re.compile(
     r"""[-._](?P<year>19[789]\d|20\d\d)(?P<between>[-._]?)(?P<month>0[1-9]|1[0-2])(?P=between)(?P<day>[0-2]\d|3[01])
