@@ -26,8 +26,8 @@ from forensics.loaders.captures._layouts import (
     pick,
 )
 
-WINDOW: Final = 16384
-"""Packets decoded at once: what is in the works then fits the second-level cache."""
+WINDOW: Final = 32768
+"""Packets decoded at once: few enough that what is in the works fits the second-level cache, and as many as that."""
 
 
 class Octets:
@@ -222,12 +222,14 @@ class Level:
             return
         place = self.at[rows] + header
         self.put("payload_bytes", rows, np.maximum((self.declared[rows] if until is None else until) - place, 0))
-        self.mark(rows, LENGTH)
         captured = place <= self.end[rows]
-        if not captured.all():
+        if captured.all():
+            self.mark(rows, LENGTH | PLACE)
+        else:
+            self.mark(rows, LENGTH)
             rows, place = pick(rows, captured), place[captured]
+            self.mark(rows, PLACE)
         self.put("payload_offset_bytes", rows, place + self.octets.base_offset)
-        self.mark(rows, PLACE)
 
     def inside(self, rows: Rows, at: Array, entry: Array | int, ethertype: Array | int = 0) -> Inside:
         """Packets that these packets carry."""

@@ -42,10 +42,10 @@ def quoted_ports(level: Level, rows: Rows) -> None:
     _ports(level, rows, level.headers(rows, lay.UDP))
 
 
-def _ports(level: Level, rows: Rows, head: Array) -> None:
+def _ports(level: Level, rows: Rows, head: Array, groups: np.uint32 = lay.PORTS) -> None:
     level.put("src_port", rows, head["source"])
     level.put("dst_port", rows, head["destination"])
-    level.mark(rows, lay.PORTS)
+    level.mark(rows, groups)
 
 
 def _tcp(level: Level, rows: Rows) -> None:
@@ -57,12 +57,11 @@ def _tcp(level: Level, rows: Rows) -> None:
     if not sound.all():
         level.blame(pick(rows, ~sound), lay.MALFORMED)
         rows, head, flags, size = pick(rows, sound), head[sound], flags[sound], size[sound]
-    _ports(level, rows, head)
+    _ports(level, rows, head, lay.PORTS | lay.TCP_FIXED)
     level.put("tcp_flags", rows, flags & np.uint16(0x0FFF))
     level.put("tcp_seq", rows, head["sequence"])
     level.put("tcp_ack", rows, head["acknowledgement"])
     level.put("tcp_window", rows, head["window"])
-    level.mark(rows, lay.TCP_FIXED)
     level.payload(rows, size)
     if level.wants("tcp_mss"):
         opening = ((flags & np.uint16(_SYN)) != 0) & (size > lay.TCP.itemsize)
