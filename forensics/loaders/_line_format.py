@@ -27,7 +27,8 @@ GROUPS = frozenset(
 )
 """Names that a group of a pattern may have.
 
-``month`` is a name (``Dec``), ``date`` is ``YYYY-MM-DD``, ``time`` is ``HH:MM:SS``, ``stamp`` is all of it (RFC 3339). ``rest`` is read on as
+``month`` is a name (``Dec``), ``date`` is ``YYYY-MM-DD``, ``time`` is ``HH:MM:SS``; ``stamp`` is all of it (RFC 3339).
+``rest`` is read on as
 a line of its own, ``tagged`` is read on as what follows the host name in RFC 3164: a tag and a message.
 """
 

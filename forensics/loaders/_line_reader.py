@@ -200,7 +200,7 @@ def _batch(chunk: Chunk, chunks: Chunks, part: Parsed, source: _Source, gaps: li
             held = True
         else:
             taken = begin
-            chunks.give_back(chunk, int(text.buffer_start[begin]))
+            chunks.give_back(int(text.buffer_start[begin]))
             records = part.records = Grouping(records.first[:-1], records.last[:-1], records.lone)
     source.number = int(text.number[taken]) if taken < len(text) else source.number + _feeds(chunk, len(chunk.octets))
     frames: list[pl.DataFrame] = []

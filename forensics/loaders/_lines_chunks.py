@@ -12,7 +12,7 @@ from forensics.loaders._lines_join import PREVIEW_BYTES
 from forensics.loaders._lines_text import Bytes, Ints
 from forensics.loaders._reader import Stretch
 
-CHUNK_BYTES = 16 << 20
+CHUNK_BYTES = 8 << 20
 LONGEST_LINE = 16 << 20
 """Of a longer line only the beginning is kept."""
 NUL_RUN = 16
@@ -48,28 +48,32 @@ class Chunks:
         self._stream = stream
         self._chunk_bytes = chunk_bytes
         self._longest = longest_line
-        self._rest = Chunk(np.zeros(0, np.uint8), 0, [], [], False)
+        self._rest = self._whole = Chunk(np.zeros(0, np.uint8), 0, [], [], False)
         self._nul_before = False
         self.gaps: list[Stretch] = []
         self.nul_bytes = 0
 
     def __iter__(self) -> Iterator[Chunk]:
         while True:
-            chunk = self._filled()
-            self._rest = Chunk(np.zeros(0, np.uint8), int(chunk.place(np.array([len(chunk.octets)]))[0]), [], [], False)
-            yield chunk
-            if chunk.final:
+            self._whole, line = self._filled()
+            self.give_back(line)
+            whole = self._whole
+            left = [(at, count) for at, count in whole.left_out if at <= line]
+            breaks = [at for at in whole.breaks if at < line]
+            yield Chunk(whole.octets[:line], whole.offset, left, breaks, whole.final)
+            if whole.final:
                 return
 
-    def give_back(self, chunk: Chunk, index: int) -> None:
+    def give_back(self, index: int) -> None:
         """Let the next chunk begin at this index of the present one."""
-        # what is left out before the index is before it in the evidence as well
-        offset = int(chunk.place(np.array([index]))[0])
-        left = [(at - index, count) for at, count in chunk.left_out if at > index]
-        breaks = [at - index for at in chunk.breaks if at >= index]
-        self._rest = Chunk(chunk.octets[index:], offset, left, breaks, False)
+        whole = self._whole
+        offset = int(whole.place(np.array([index]))[0])
+        left = [(at - index, count) for at, count in whole.left_out if at > index]
+        breaks = [at - index for at in whole.breaks if at >= index]
+        self._rest = Chunk(whole.octets[index:], offset, left, breaks, False)
 
-    def _filled(self) -> Chunk:
+    def _filled(self) -> tuple[Chunk, int]:
+        """Octets with at least one whole line more than before, and where the last whole line ends."""
         rest = self._rest
         parts, held = [rest.octets], len(rest.octets)
         chunk = Chunk(rest.octets, rest.offset, list(rest.left_out), list(rest.breaks), False)
@@ -96,7 +100,7 @@ class Chunks:
             feeds = block == 10
             ended = bool(feeds.any())
             if ended:
-                line = held - len(block) + len(block) - int(feeds[::-1].argmax())
+                line = held - int(feeds[::-1].argmax())
             if final or (ended and held - line <= self._longest):
                 break
             if held - line > self._longest:
@@ -111,7 +115,7 @@ class Chunks:
                 parts, held = [joined[:keep]], keep
         chunk.octets = parts[1] if not len(parts[0]) and len(parts) == 2 else np.concatenate(parts)
         chunk.final = final
-        return chunk
+        return chunk, len(chunk.octets) if final else line
 
     def _without_nul(self, block: Bytes, chunk: Chunk, base: int) -> Bytes:
         """Take runs of NUL out of a block; each leaves a line feed where text went before it."""

@@ -213,11 +213,13 @@ def oslo(
     level_at, level_end, logger_at, logger_end = level_at[good], level_end[good], logger_at[good], logger_end[good]
     good = _ALPHA[text.buffer[logger_at]] & (logger_end > logger_at)
     context = _Context(text, logger_end + 1, end, space, spaces, closes)
-    bare = good & ~context.found
+    # an unknown bracket may be a context that another pattern knows
+    bare = good & ~context.opened
     bare[bare] = _named(text, logger_at[bare], logger_end[bare])
     shape = _generation(context.shape, behind, pid >= 0, framings)
     shape = np.where(bare, framings["oslo-bare"], shape)
     good &= (shape > 0) & (context.found | bare)
+    good &= _instance_is_plain(text, context.after, end)
     lines, message = lines[good], context.after[good]
     end = end[good]
     kind, ns = _date_stamp(window[good], millis[good])
@@ -307,6 +309,8 @@ class _Context:
         others = opened & (shape == 0) & (tokens == 3)
         shape[others & (lengths[0] == 36) & _hexadecimal(text, starts[0], others)] = _UUID
         self.found = shape > 0
+        instance = (text.window(at, 11) == _INSTANCE).all(axis=1)
+        self.opened = (at < end) & (text.buffer[np.minimum(at, len(text.buffer) - 1)] == OPEN) & ~instance
         self.shape = shape
         self.after = np.where(self.found, stop + 1, at)
         self.after += self.found & (self.after < end) & (text.buffer[np.minimum(self.after, end)] == SPACE)
@@ -358,6 +362,16 @@ def _generation(shape: Ints, behind: npt.NDArray[np.uint8], pid: Bools, framings
     result[point & pid & (shape == _GLOBAL)] = framings["oslo-zed"]
     result[point & pid & (shape == _DEVSTACK)] = framings["oslo-devstack"]
     return result
+
+
+def _instance_is_plain(text: Text, at: Ints, end: Ints) -> Bools:
+    """Whether there is no instance in front of the message, or one whose id is written in 36 characters."""
+    opened = (text.window(at, 11) == _INSTANCE).all(axis=1) & (end - at > 11)
+    which = np.flatnonzero(opened)
+    uuid = text.window(at[which] + 11, 37)
+    good = (uuid[:, 36] == CLOSE) & _HEX[uuid[:, :36]].all(axis=1) & (end[which] - at[which] > 47)
+    opened[which[good]] = False
+    return ~opened
 
 
 def _instance(text: Text, fields: Fields, lines: Ints, message: Ints, end: Ints) -> None:

@@ -56,6 +56,10 @@ LOSSES: tuple[tuple[str, str], ...] = (
         r"(?P<count>\d+) (?:log )?messages (?:were )?(?:dropped|suppressed|rate limited)",
     ),
     ("messages dropped by Erlang's logger", r"(?:lager_error_logger_h|error_logger) dropped (?P<count>\d+) messages"),
+    (
+        "messages dropped by lager's rate limit",
+        r"^lager_file_backend dropped (?P<count>\d+) messages in the last second",
+    ),
     ("console log cut", r"^-- MARK -- (?P<count>\d+) lines? lost"),
 )
 """Kinds and how they are worded, anchored where the wording allows; the first that matches counts."""

@@ -172,7 +172,7 @@ def _take(
     for group in ("rest", "tagged"):
         if group not in groups.columns:
             continue
-        start, end = text.append(groups[group].fill_null(""))
+        start, end = text.append(groups[group].fill_null("").str.strip_chars_end("\r\n"))
         text.start[lines], text.end[lines] = start, end
         fields.put("message", lines, start, end)
         if group == "tagged":

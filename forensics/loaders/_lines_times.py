@@ -45,11 +45,6 @@ class RecordClock:
         self._bases: dict[str, int] = {}
         self._zones: dict[str, int] = {}
 
-    def look_ahead(self, inner: Stamps, outer: Stamps) -> None:
-        """First pass over stamps whose year will be asked for, in the order of the file."""
-        if self._plan is None:
-            self._counter.add(*_calendar(inner, outer))
-
     def times(self, inner: Stamps, outer: Stamps) -> Times:
         """Instants of further records.
 
@@ -57,7 +52,9 @@ class RecordClock:
             inner: The stamp nearest to the message.
             outer: The transport's own stamp, where there is another.
         """
-        count = len(inner.kind)
+        if not len(inner.kind):
+            nothing, words = pl.Series([], dtype=INSTANT), pl.Series([], dtype=pl.String)
+            return Times(nothing, nothing, words, words)
         yearless = (inner.kind == YEARLESS) | (outer.kind == YEARLESS)
         inner_ns, outer_ns = inner.ns.copy(), outer.ns.copy()
         known = (inner.kind == LOCAL) | (inner.kind == UNIVERSAL)
@@ -71,6 +68,7 @@ class RecordClock:
                 self._plan = self._counter.resolve(
                     declared=self._origin.year,
                     rotated_on_ns=self._origin.rotated_on,
+                    elsewhere_ns=getattr(self._origin, "elsewhere_ns", None),
                     modified_ns=self._origin.modified_ns,
                 )
             self._yearless = True
@@ -88,7 +86,7 @@ class RecordClock:
         universal = inner.kind == UNIVERSAL
         ts, zone = self._universal(inner_ns, known, universal, outer_ns, outer.kind == UNIVERSAL)
         outer_at = self._outer_at(outer_ns, outer_known, outer.kind == UNIVERSAL)
-        year_basis = pl.Series(words, dtype=pl.String).gather(basis) if count else pl.Series([], dtype=pl.String)
+        year_basis = pl.Series(words, dtype=pl.String).gather(basis)
         zone_words = pl.Series(["none", "stated", "inner", self._zone_basis], dtype=pl.String)
         self._count(self._bases, words, basis)
         self._count(self._zones, zone_words.to_list(), zone)

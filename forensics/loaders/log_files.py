@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 
-from forensics.evidence import Stream
+import polars as pl
+
+from forensics.errors import NotUnderstoodError, UnknownColumnError
+from forensics.evidence import Stream, host_of, series_of
 from forensics.loaders._line_reader import batches, likeness
+from forensics.loaders._lines_duplicates import mark_duplicates
 from forensics.loaders._message_format import MessageReader
 from forensics.loaders._reader import Batch, Origin, Reader
+from forensics.loaders._scan import scan
+from forensics.loaders.captures._paths import Capture, Paths, captures
 from forensics.records import LogRecord, Record
 
-__all__ = ["READERS", "LogFiles"]
+__all__ = ["READERS", "LogFiles", "mark_duplicates", "scan_logs"]
+
+_NAMES = tuple(LogRecord.polars_schema().names())
 
 
 class LogFiles:
     """Every log that has one record a line (and lines that continue it)."""
 
-    name = "log"
+    name: str = "log"
     record: type[Record] = LogRecord
-    reference = "the framings in forensics/loaders/lines, each with its own reference"
+    reference: str = "the framings in forensics/loaders/lines, each with its own reference"
 
     @property
     def yields(self) -> tuple[type[Record], ...]:
         """Log records, and every record that a message format reads from them."""
         return (LogRecord, *MessageReader().yields)
 
-    def likeness(self, head: bytes, name: str) -> float:
+    def likeness(self, head: bytes, name: str) -> float:  # noqa: ARG002 - a name proves nothing about lines
         """Share of the first lines that some framing claims; see `Reader`."""
         return likeness(head)
 
@@ -43,4 +53,77 @@ class LogFiles:
             yield Batch({LogRecord: frame, **messages.leaves(frame)}, batch.stretches, batch.losses, batch.facts)
 
 
-READERS: tuple[Reader, ...] = (LogFiles(),)
+READERS: tuple[Reader, ...] = (LogFiles(),)  # type: ignore[assignment]  # what mypy misses: `yields` is only read
+
+
+def scan_logs(paths: Paths) -> pl.LazyFrame:
+    """Log records of files, in any framing that is known, as a lazy frame: only the columns asked for are made.
+
+    Args:
+        paths: A path, a pattern such as ``"controller/*.log"``, a binary file object, ``"-"`` for standard input, or
+            a list of these. Rows come file after file, in the order given; those of a pattern in the order of names.
+
+    Returns:
+        One row per `LogRecord`, with its continuation lines. Stamps without a zone are read as UTC, and
+        ``zone_basis`` says so; a case (`forensics.open_case`) finds the zone out. ``duplicate_of`` is null: see
+        `mark_duplicates`.
+
+    Raises:
+        EvidenceError: If there is no such file.
+        NotUnderstoodError: When it is collected, if a file is no log.
+
+    Examples:
+        >>> import io
+        >>> line = b"2014-01-10 09:11:45.072 129745 INFO nova.compute [-] Hello"
+        >>> scan_logs(io.BytesIO(line)).select("pid", "logger", "message").collect().row(0)
+        (129745, 'nova.compute', 'Hello')
+    """
+    files = captures(paths)
+    return scan(LogRecord, partial(_rows, files), repeatable=all(file.repeatable for file in files))
+
+
+def _rows(
+    files: Sequence[Capture],
+    with_columns: Sequence[str] | None = None,
+    predicate: pl.Expr | None = None,
+    n_rows: int | None = None,
+    batch_size: int | None = None,  # noqa: ARG001 - batches are as large as chunks make them
+) -> Iterator[pl.DataFrame]:
+    names = list(_NAMES) if with_columns is None else list(with_columns)
+    needed = {*names, *(predicate.meta.root_names() if predicate is not None else [])}
+    unknown = sorted(needed - set(_NAMES))
+    if unknown:
+        raise UnknownColumnError(f"no column {', '.join(unknown)}", hint=f"there are {', '.join(_NAMES)}")
+    left = n_rows
+    for file in files:
+        with file.open() as stream:
+            for batch in _of_file(stream, file, needed, left):
+                found = batch if predicate is None else batch.filter(predicate)
+                found = found.select(names) if left is None else found.select(names).head(left)
+                if found.height:
+                    yield found
+                if left is not None:
+                    left -= found.height
+                    if left <= 0:
+                        return
+
+
+def _of_file(stream: Stream, file: Capture, needed: set[str], left: int | None) -> Iterator[pl.DataFrame]:
+    head = stream.peek()
+    if not head:
+        return
+    if not likeness(head):
+        raise NotUnderstoodError(
+            "no line begins as in any known log", where=file.label, hint="`forensics formats` lists what can be read"
+        )
+    path = file.file if isinstance(file.file, Path) else None
+    origin = Origin(
+        file.label,
+        host=host_of(file.label),
+        modified_ns=path.stat().st_mtime_ns if path is not None else None,
+        rotated_on=series_of(file.label).rotated_on_ns,
+    )
+    # a few rows need no large chunk
+    small = {} if left is None or left > 10_000 else {"chunk_bytes": 1 << 20}
+    for batch in batches(stream, origin, columns=needed, **small):
+        yield batch.rows[LogRecord]

@@ -12,7 +12,7 @@ FORMATS = (
     LineFormat(
         name="oslo-journal",
         leads="TDIAWEC" + DIGITS,
-        reference="openstack/devstack lib/nova and functions, logging_context_format_string under systemd, 2017 and later",
+        reference="openstack/devstack functions, logging_context_format_string under systemd, from 2017 on",
         inner_only=True,
         context="given",
         pattern=rf"^(?:(?P<pid>\d{{1,10}})\x20)?{_LEVEL}(?P<logger>[A-Za-z_][^\x20]*)\x20\[(?:-|"
@@ -20,11 +20,11 @@ FORMATS = (
         rf"(?:\x20(?P<user_id>{_ID})\x20(?P<project_id>{_ID}))?(?:\x20[^\]]*)?)\]\x20?{_MESSAGE}",
         samples=(
             Sample(
-                f"Mar 28 12:20:43.570064 cloud1 devstack@n-api.service[8526]: INFO nova.api [None {_REQ} admin admin] x",
+                f"Mar 28 12:20:43.570064 c1 devstack@n-api.service[8526]: INFO nova.api [None {_REQ} admin admin] x",
                 {"request_id": _REQ, "logger": "nova.api", "severity": "INFO", "message": "x", "pid": 8526},
             ),
             Sample(
-                "Mar 28 12:20:43.570064 cloud1 nova-compute[7]: \x1b[00;32mDEBUG nova.compute [\x1b[00;36m-\x1b[00;32m] "
+                "Mar 28 12:20:43.570064 c1 nova-compute[7]: \x1b[00;32mDEBUG nova.compute [\x1b[00;36m-\x1b[00;32m] "
                 "\x1b[01;35m\x1b[00;32mcoloured\x1b[00m",
                 {"severity": "DEBUG", "logger": "nova.compute", "message": "coloured"},
             ),

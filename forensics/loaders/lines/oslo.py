@@ -70,12 +70,17 @@ FORMATS = (
                 "2011-09-22 10:24:13,123 AUDIT nova.service [-] Starting compute node",
                 {"severity": "AUDIT", "request_id": None, "message": "Starting compute node", "pid": None},
             ),
+            Sample(
+                "2011-09-22 10:24:13,123 ERROR nova.compute [-] Boom\n(nova.compute): TRACE: Traceback (most recent):\n"
+                "(nova.compute): TRACE:   File x",
+                {"n_lines": 3, "message": "Boom\nTraceback (most recent):\n  File x", "severity": "ERROR"},
+            ),
         ),
     ),
     LineFormat(
         name="oslo-essex",
         leads=DIGITS,
-        reference="openstack/nova nova/log.py @ 2012.1; nova/openstack/common/log.py @ 2012.2 (with context: to 2012.2.4)",
+        reference="openstack/nova nova/log.py @ 2012.1; nova/openstack/common/log.py @ 2012.2 to 2012.2.4",
         context="given",
         pattern=rf"{_STAMP}\x20{_LEVEL}{_LOGGER}{_USUAL}",
         samples=(
@@ -269,7 +274,7 @@ FORMATS = (
     LineFormat(
         name="oslo-bare",
         leads=DIGITS,
-        reference="lines of oslo.log without a context: tracebacks (TRACE to Kilo, ERROR from oslo.log 1.2), plain logging",
+        reference="lines without a context: tracebacks (TRACE to Kilo, ERROR from oslo.log 1.2), plain logging",
         rank=2,
         context="bare",
         pattern=rf"{_ANY_STAMP}\x20(?:(?P<pid>\d{{1,10}})\x20)?{_LEVEL}{_STRICT_LOGGER}(?:\x20{_MESSAGE}|$)",

@@ -8,7 +8,7 @@ FORMATS = (
     LineFormat(
         name="oslo-json",
         leads="{",
-        reference="openstack/oslo.log oslo_log/formatters.py, JSONFormatter; nova/openstack/common/log.py from Essex on",
+        reference="openstack/oslo.log oslo_log/formatters.py, JSONFormatter; in nova from Essex on",
         context="given",
         pattern=r'^\{(?:.*"levelname".*"created".*|.*"created".*"levelname".*)\}\s*$',
         json={

@@ -47,9 +47,8 @@ FORMATS = (
         pattern=r"^\((?P<logger>[\w.\-]+)\):\x20(?P<severity>TRACE):\x20(?P<message>(?s:.*))$",
         samples=(
             Sample(
-                "2011-09-22 10:24:13,123 ERROR nova.compute [-] Boom\n(nova.compute): TRACE: Traceback (most recent):\n"
-                "(nova.compute): TRACE:   File x",
-                {"n_lines": 3, "message": "Boom\nTraceback (most recent):\n  File x", "severity": "ERROR"},
+                "(nova.compute): TRACE: Traceback (most recent call last):",
+                {"logger": "nova.compute", "severity": "TRACE", "ts": None, "year_basis": "none"},
             ),
         ),
     ),

@@ -3,7 +3,10 @@
 from forensics.loaders._line_format import DIGITS, LineFormat, Sample
 
 _STAMP = r"(?P<date>\d{4}-\d\d-\d\d)[\x20T](?P<time>\d\d:\d\d:\d\d)\.(?P<fraction>\d{3,6})"
-_REST = r"\x20\[(?P<severity>debug|info|notice|warning|error|critical|alert|emergency|none)\]\x20(?P<logger><\d+\.\d+\.\d+>|[^\x20]+)(?:\x20(?P<message>(?s:.*)))?$"
+_REST = (
+    r"\x20\[(?P<severity>debug|info|notice|warning|error|critical|alert|emergency|none)\]"
+    r"\x20(?P<logger><\d+\.\d+\.\d+>)?(?:\x20(?P<message>(?s:.*)))?$"
+)
 
 FORMATS = (
     LineFormat(
@@ -33,13 +36,19 @@ FORMATS = (
         pattern=rf"^{_STAMP}{_REST}",
         samples=(
             Sample(
-                "2019-09-21 22:14:55.123 [info] <0.684.0> accepting AMQP connection <0.684.0> (10.0.0.1:1 -> 10.0.0.2:2)",
+                "2019-09-21 22:14:55.123 [info] <0.684.0> accepting AMQP connection <0.684.0> "
+                "(10.0.0.1:1 -> 10.0.0.2:2)",
                 {
                     "severity": "INFO",
                     "logger": "<0.684.0>",
                     "message": "accepting AMQP connection <0.684.0> (10.0.0.1:1 -> 10.0.0.2:2)",
                     "zone_basis": "assumed",
                 },
+            ),
+            Sample(
+                "2022-02-04 10:29:49.046 [warning]  lager_file_backend dropped 19 messages in the last second that "
+                "exceeded the limit of 50 messages/sec",
+                {"severity": "WARNING", "logger": None},
             ),
         ),
     ),

@@ -1,0 +1,264 @@
+"""Nothing is lost, whatever the octets: rows and stretches cover the file, and both ways of reading agree."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from forensics.loaders._line_reader import grammar, likeness
+from tests.loaders.lines._reading import read, whole
+
+SAMPLES = [sample.text for form in grammar().formats for sample in form.samples]
+EXAMPLES = int(os.environ.get("FORENSICS_EXAMPLES", "60"))
+PIECES = st.one_of(
+    st.sampled_from(SAMPLES).map(str.encode),
+    st.sampled_from(SAMPLES).flatmap(lambda text: st.integers(0, len(text)).map(lambda cut: text[:cut].encode())),
+    st.binary(max_size=40),
+    st.sampled_from(
+        [
+            b"",
+            b"\tat x",
+            b"  File y",
+            b"--",
+            b"\0" * 40,
+            b"\0" * 5,
+            b"\xff\xfe",
+            b"\r",
+            b"x" * 300,
+            b"MMM 22 07:54:32 h",
+        ]
+    ),
+    st.text(max_size=30).map(lambda text: text.encode("utf-8", "surrogatepass")),
+)
+LOGS = st.lists(PIECES, max_size=12).flatmap(
+    lambda pieces: st.lists(st.sampled_from([b"\n", b"\r\n", b""]), min_size=len(pieces), max_size=len(pieces)).map(
+        lambda ends: b"".join(piece + end for piece, end in zip(pieces, ends, strict=True))
+    )
+)
+QUICK = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+@QUICK
+@given(LOGS)
+def test_every_octet_is_in_one_row_or_one_stretch(data: bytes) -> None:
+    frame, found = whole(data)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return
+    lines = sum(batch.rows.__len__() >= 0 for batch in found)
+    assert lines
+    for offset, length, message in frame.select("offset_bytes", "length_bytes", "message").rows():
+        assert len(message.encode()) <= 4 * length + 8, "a message says no more than its octets"
+        assert 0 <= offset <= len(data)
+
+
+@QUICK
+@given(LOGS)
+def test_octets_and_patterns_read_the_same(data: bytes) -> None:
+    assert_frame_equal(read(data), read(data, fast=False))
+
+
+@QUICK
+@given(LOGS, st.integers(64, 700))
+def test_where_chunks_are_cut_does_not_matter(data: bytes, chunk_bytes: int) -> None:
+    # the years of a source are decided by its first chunk, so state one
+    one, many = read(data, year=2020), read(data, year=2020, chunk_bytes=chunk_bytes)
+    if b"\0" * 16 in data:
+        one, many = one.drop("message"), many.drop("message")
+    assert_frame_equal(one, many)
+
+
+@QUICK
+@given(st.binary(max_size=4096))
+def test_a_head_of_any_octets_has_a_likeness(head: bytes) -> None:
+    assert 0.0 <= likeness(head) <= 1.0
+
+
+def _generated() -> str:
+    """Lines made of all combinations of the parts of the commonest framings."""
+    stamps = [
+        "2012-12-19 12:10:59",
+        "2012-12-19 12:10:59.123",
+        "2012-12-19 12:10:59,123",
+        "2012-02-30 25:10:59",
+        "2012-12-19 12:10:59.1",
+    ]
+    pids = ["", "7 ", "129745 ", "12345678901 ", "x "]
+    levels = ["INFO", "TRACE", "ERROR", "AUDIT", "WARNING", "NOTE", "critical"]
+    uuid = "req-ccac9790-3357-4aa8-84bd-cdaab1aa394e"
+    contexts = [
+        "",
+        "[-] ",
+        f"[{uuid} u p] ",
+        f"[{uuid} None] ",
+        f"[{uuid} ] ",
+        f"[{uuid} - - - - -] ",
+        f"[None {uuid} u p - - d d] ",
+    ]
+    contexts += [
+        f"[{uuid} {uuid} a b] ",
+        f"[None {uuid} a b] ",
+        f"[{uuid[4:]} a b] ",
+        "[x y] ",
+        "[",
+        "[-]",
+        f"[{uuid}",
+        "[UZ5-ABCDEFGHIJKLMNO1 a b] ",
+    ]
+    instances = [
+        "",
+        "[instance: 871e24ab-fc79-4dc9-8071-7b5dc1b50cd0] ",
+        "[instance: 871e24abfc794dc980717b5dc1b50cd0] ",
+        "[instance: x",
+    ]
+    inner = [
+        f"{stamp} {pid}{level} {logger} {context}{instance}text {i}"
+        for i, (stamp, pid, level, logger, context, instance) in enumerate(
+            (s, p, v, g, c, n)
+            for s in stamps
+            for p in pids
+            for v in levels
+            for g in ("nova.compute.manager", "nova:x", "9a", "a" * 80)
+            for c in contexts
+            for n in instances
+        )
+        if i % 5 == 0
+    ]
+    heads = [
+        "",
+        "Dec 19 12:10:59 c03 ",
+        "Dec 19 12:10:59.123456 c03 ",
+        "Dec  9 12:10:59 c03 nova-api: ",
+        "Dec  9 12:10:59 c03 nova-api[7]: ",
+    ]
+    heads += [
+        "Dec 19 12:10:59 c03 nova-api ",
+        "Dez 19 12:10:59 c03 ",
+        "Dec 39 12:10:59 c03 x[y]: ",
+        "Dec 19 12:10:59  c03 x: ",
+        "<13>Dec 19 12:10:59 c03 x: ",
+    ]
+    return "\n".join(heads[i % len(heads)] + line for i, line in enumerate(inner)) + "\n"
+
+
+def test_both_ways_agree_on_generated_lines() -> None:
+    data = _generated()
+    assert data.count("\n") > 8_000
+    assert_frame_equal(read(data), read(data, fast=False))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 400_000,
+        b"2012-12-19 " * 40_000,
+        b"<1>" * 150_000,
+        b"a:" * 200_000,
+        b"Dec 19 12:10:59 h " + b"[" * 400_000,
+        b"2012-12-19 12:10:59 INFO a [" + b" " * 400_000,
+        b"#012" * 100_000,
+        b"{" * 200_000,
+        b'{"log":"' * 60_000,
+    ],
+)
+def test_hostile_lines_take_linear_time(line: bytes) -> None:
+    def spent(data: bytes) -> float:
+        begin = time.process_time()
+        read(data)
+        return time.process_time() - begin
+
+    read(line[:1000])
+    half, full = spent(line[: len(line) // 2]), spent(line)
+    assert full < 1.0
+    assert full < 2.5 * half + 0.15
+
+
+def test_many_near_misses_take_linear_time() -> None:
+    begin = time.process_time()
+    read(b"Dec 19 12:10:5x h\n" * 30_000)
+    read(b"\n" * 500_000)
+    read(b"2012-12-19 12:10:59 INFO\n" * 20_000)
+    assert time.process_time() - begin < 5.0
+
+
+LONG = """
+import resource, sys
+from forensics.evidence import stream_of
+from forensics.loaders._line_reader import batches
+from forensics.loaders._reader import Origin
+from forensics.records import LogRecord
+class Long:
+    def __init__(self):
+        self.left = [b"2012-12-19 12:10:59 INFO nova [-] first\\n2012-12-19 12:11:00 INFO nova [-] "] + [b"x" * (1 << 20)] * int(sys.argv[1])
+        self.left += [b"\\n2012-12-19 12:11:01 INFO nova [-] last\\n"]
+        self.rest = b""
+    def read(self, size):
+        while self.left and len(self.rest) < size:
+            self.rest += self.left.pop(0)
+            if len(self.rest) > 1 << 20:
+                break
+        part, self.rest = self.rest[:size], self.rest[size:]
+        return part
+rows = [row for batch in batches(stream_of(Long(), "x"), Origin("x")) for row in
+        batch.rows[LogRecord].select("position", "offset_bytes", "length_bytes", "n_lines", "message").iter_rows()]
+assert [row[0] for row in rows] == [1, 2, 3], rows
+assert rows[1][2] == (int(sys.argv[1]) << 20) + 35, rows[1][:4]
+assert len(rows[1][4]) in range(60_000, 66_000), len(rows[1][4])
+assert rows[2][1] == rows[1][1] + rows[1][2] and rows[2][4] == "last"
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+"""
+
+
+def test_a_line_beyond_memory_is_one_row() -> None:
+    megabytes = 1024 if os.environ.get("FORENSICS_SLOW") else 200
+    done = subprocess.run([sys.executable, "-c", LONG, str(megabytes)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) <= 512
+
+
+def test_a_record_of_very_many_lines_is_one_row() -> None:
+    data = (
+        "2012-12-19 12:10:59 INFO nova [-] console:\n" + "login: \n" * 400_000 + "2012-12-19 12:11:00 INFO nova [-] x\n"
+    )
+    frame = read(data, chunk_bytes=1 << 20)
+    assert frame["n_lines"].to_list() == [400_001, 1]
+    assert frame["position"].to_list() == [1, 400_002]
+    assert frame["message"].str.len_bytes().to_list() == [65_536, 1]
+
+
+def test_a_line_of_ten_megabytes_is_shown_by_its_beginning() -> None:
+    frame = read("2012-12-19 12:10:59 INFO nova [-] " + "é" * 5_000_000 + "\n")
+    assert frame["length_bytes"][0] == 10_000_035
+    assert re.fullmatch("é{32767,32768}", frame["message"][0])
+
+
+def test_lines_of_no_framing_are_counted_and_merged() -> None:
+    data = "Header1: abc\nHeader2: def\nNov  3 09:23:38 h a: b\n"
+    _, found = whole(data)
+    stretches = [s for batch in found for s in batch.stretches]
+    assert [(s.kind, s.offset_bytes, s.length_bytes, s.position) for s in stretches] == [("reject", 0, 26, 1)]
+    assert found[-1].facts["rejects"] == "2"
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path) -> None:
+    line = b"Dec 19 12:11:02 c03 2012-12-19 12:10:59.123 77 INFO nova.compute.manager [-] something happened again\n"
+    path = tmp_path / "big.log"
+    with path.open("wb") as file:
+        for _ in range(300):
+            file.write(line * 10_000)
+    code = (
+        "import sys, polars as pl\nfrom forensics.loaders.log_files import scan_logs\n"
+        "import resource\n"
+        "print(scan_logs(sys.argv[1]).select(pl.len()).collect(engine='streaming').item())\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows, megabytes = map(int, done.stdout.split())
+    assert rows == 3_000_000
+    assert megabytes <= 512
