@@ -49,7 +49,8 @@ class _Table:
         mixed ^= mixed >> np.uint64(29)
         mixed *= self.multipliers[-1]
         mixed >>= np.uint64(64 - self.bits)
-        return mixed.view(np.int64)
+        hashed: Array = mixed.view(np.int64)
+        return hashed
 
     def _settle(self, places: Array) -> None:
         """Give each of these distinct keys a slot."""
@@ -171,7 +172,8 @@ class AddressBook:
             mine = [(first, keys) for name, first, keys in self._unwritten if name == kind]
             if not mine:
                 continue
-            labels.append(_WRITERS[kind]([np.concatenate(words) for words in zip(*(keys for _, keys in mine), strict=True)]))
+            words = zip(*(keys for _, keys in mine), strict=True)
+            labels.append(_WRITERS[kind]([np.concatenate(parts) for parts in words]))
             for first, keys in mine:
                 at = first - len(self.labels)
                 order[at : at + len(keys[0])] = np.arange(done, done + len(keys[0]), dtype=np.uint32)

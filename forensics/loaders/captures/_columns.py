@@ -35,7 +35,7 @@ _POLARS: dict[str, Any] = {"u1": pl.UInt8, "u2": pl.UInt16, "u4": pl.UInt32, "i8
 _WORD_LABELS = {name: pl.Series(words, dtype=pl.String) for name, words in WORDS.items()}
 
 
-def data_type(name: str) -> pl.DataType | type[pl.DataType]:
+def data_type(name: str) -> Any:
     """Polars type of a header column."""
     bare = name.removeprefix("inner_").removeprefix("quoted_")
     if bare in PLAIN:

@@ -54,7 +54,8 @@ class Octets:
             shape = (len(self.buffer) - width + 1,)
             view = np.ndarray(shape, np.dtype((np.void, width)), self.buffer, 0, (1,))
             self._views[width] = view
-        return view[places - self.origin if self.origin else places].view(layout)
+        headers: Array = view[places - self.origin if self.origin else places].view(layout)
+        return headers
 
 
 @dataclass(slots=True)

@@ -71,23 +71,23 @@ def _tcp(level: Level, rows: Rows) -> None:
         level.holds(rows, size)
 
 
-def _segment_size(level: Level, rows: Array, size: Array) -> None:
+def _segment_size(level: Level, rows: Rows, size: Array) -> None:
     """Find the option among all the others. Only an opening segment may have it."""
     at = level.at[rows]
     stop = np.minimum(at + size, level.stop[rows])
     at += lay.TCP.itemsize
-    while len(rows):  # at most 40 times: each option has an octet at least
+    while len(at):  # at most 40 times: each option has an octet at least
         more = at < stop
-        rows, at, stop = rows[more], at[more], stop[more]
+        rows, at, stop = pick(rows, more), at[more], stop[more]
         head = level.octets.at(at, lay.TCP_OPTION)
         kind = head["kind"]
         length = np.where(kind == 1, np.uint8(1), head["length"]).astype(np.int64)
         found = (kind == _MSS) & (length == 4) & (at + 4 <= stop)
-        level.put("tcp_mss", rows[found], head["value"][found])
-        level.mark(rows[found], lay.MSS)
+        level.put("tcp_mss", pick(rows, found), head["value"][found])
+        level.mark(pick(rows, found), lay.MSS)
         # the length of an option that is cut stands beyond the captured octets
         on = (kind != 0) & ~found & (length >= 1) & ((kind == 1) | ((length >= 2) & (at + 2 <= stop)))
-        rows, at, stop = rows[on], at[on] + length[on], stop[on]
+        rows, at, stop = pick(rows, on), at[on] + length[on], stop[on]
 
 
 def _udp(level: Level, rows: Rows) -> None:
@@ -167,26 +167,26 @@ def _message(level: Level, rows: Rows, family: int) -> None:
         level.quotes.append(level.inside(errors, at, lay.EITHER_INET))
 
 
-def _vxlan(level: Level, rows: Array) -> None:
+def _vxlan(level: Level, rows: Rows) -> None:
     base = lay.UDP.itemsize
-    rows = rows[level.holds(rows, base + lay.VXLAN.itemsize)]
+    rows = pick(rows, level.holds(rows, base + lay.VXLAN.itemsize))
     head = level.octets.at(level.at[rows] + base, lay.VXLAN)
     valid = (head["flags"] & np.uint8(0x08)) != 0  # the port alone proves nothing: the I flag must be set
-    rows, head = rows[valid], head[valid]
+    rows, head = pick(rows, valid), head[valid]
     _tunnel(level, rows, lay.VXLAN_WORD, head["vni"].astype(np.uint32) >> np.uint32(8))
     level.tunnelled.append(level.inside(rows, level.at[rows] + base + lay.VXLAN.itemsize, lay.FRAME))
 
 
-def _geneve(level: Level, rows: Array) -> None:
+def _geneve(level: Level, rows: Rows) -> None:
     base = lay.UDP.itemsize
-    rows = rows[level.holds(rows, base + lay.GENEVE.itemsize)]
+    rows = pick(rows, level.holds(rows, base + lay.GENEVE.itemsize))
     head = level.octets.at(level.at[rows] + base, lay.GENEVE)
     valid = head["options"] >> 6 == 0  # the only version there is
-    rows, head = rows[valid], head[valid]
+    rows, head = pick(rows, valid), head[valid]
     _tunnel(level, rows, lay.GENEVE_WORD, head["vni"].astype(np.uint32) >> np.uint32(8))
     size = (head["options"] & np.uint8(0x3F)).astype(np.int64) * 4 + base + lay.GENEVE.itemsize
     held = level.holds(rows, size)
-    _carried(level, rows[held], size[held], head["type"][held].astype(np.uint16))
+    _carried(level, pick(rows, held), size[held], head["type"][held].astype(np.uint16))
 
 
 def _gre(level: Level, rows: Rows) -> None:
@@ -212,20 +212,20 @@ def _gre(level: Level, rows: Rows) -> None:
     _carried(level, pick(rows, straight), size[straight], types[straight])
 
 
-def _mirrored(level: Level, rows: Array, types: Array, size: Array) -> None:
-    """ERSPAN (draft-foschiano-erspan-03): type I has no header, II one of 8 octets, III one of 12 and perhaps 8 more."""
+def _mirrored(level: Level, rows: Rows, types: Array, size: Array) -> None:
+    """ERSPAN (draft-foschiano-erspan-03): type II has a header of 8 octets, III one of 12 and perhaps 8 more."""
     third = types == _ERSPAN_III
     held = level.holds(rows, size + np.where(third, 12, 8))
-    rows, types, size, third = rows[held], types[held], size[held], third[held]
+    rows, types, size, third = pick(rows, held), types[held], size[held], third[held]
     at = level.at[rows] + size
     version = level.octets.at(at, lay.OCTET)["octet"] >> 4
     size += np.where(third, 12, 8)
     last = level.octets.at(at + 11, lay.OCTET)["octet"]
     size += np.where(third & ((last & np.uint8(1)) != 0), 8, 0)  # the O flag announces a subheader
     right = version == np.where(third, 2, 1)
-    rows, types, size = rows[right], types[right], size[right]
+    rows, types, size = pick(rows, right), types[right], size[right]
     held = level.holds(rows, size)
-    _carried(level, rows[held], size[held], types[held])
+    _carried(level, pick(rows, held), size[held], types[held])
 
 
 def _tunnel(level: Level, rows: Rows, word: int, number: Array | None) -> None:

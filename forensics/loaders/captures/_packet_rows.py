@@ -89,6 +89,7 @@ class _Container:
 
     def column(self, name: str) -> pl.Series:
         block = self.block
+        values: Array
         match name:
             case "ts":
                 return self._instants()

@@ -49,8 +49,11 @@ class Capture:
 
 
 class _Opened:
-    """A binary file that somebody else opened. Each reader has its own place in it, so that several may read it at
-    once; what cannot be sought in can be read once only."""
+    """A binary file that somebody else opened.
+
+    Each reader has its own place in it, so that several may read it at once; what cannot be sought in can be
+    read once only.
+    """
 
     def __init__(self, file: Readable) -> None:
         self.file = file
@@ -128,7 +131,7 @@ def _of(path: Any) -> list[Capture]:
         return [Capture(label, capture_point(label) if isinstance(name, str) else None, _Opened(path))]
     name = os.fspath(path)
     if not Path(name).exists() and has_magic(name):
-        matches = sorted(glob(name, recursive=True))
+        matches = sorted(glob(name, recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
         if not matches:
             raise EvidenceError("matches no file", where=name, hint=f"the folder searched is {Path.cwd()}")
         return [_file(match) for match in matches if not Path(match).is_dir()]

@@ -98,10 +98,8 @@ def _records(
     if packets is not None:
         found[Packet] = packets
     for leaf in leaves:
-        if packets is not None:
-            theirs = packets.filter(leaf.WANTS)
-        else:
-            theirs = _filtered(block, place, book, NAMES, leaf.WANTS)
+        wanted = leaf.WANTS
+        theirs = _filtered(block, place, book, NAMES, wanted) if packets is None else packets.filter(wanted)
         if len(theirs):
             found[leaf.RECORD] = leaf.read(block, theirs)
     return found
@@ -220,7 +218,7 @@ def _blocks(stream: Stream, label: str) -> Iterator[Block]:
 
 
 def _ahead(parts: Iterator[Block | Stretch | Loss]) -> Iterator[Block | Stretch | Loss]:
-    """Read the next chunk while this one is decoded: reading waits for the disk, and the C code of both runs at once."""
+    """Read the next chunk while this one is decoded: reading waits for the disk, and numpy lets go of the lock."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, parts, None)
         while (part := coming.result()) is not None:
