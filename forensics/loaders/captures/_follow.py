@@ -19,6 +19,10 @@ CAREFUL_RECORDS = 32
 """Records taken one by one after a damaged place, since the next one may not be far."""
 
 
+CAREFUL_BYTES = 4096
+"""How far the fast walk goes after them; each time all is well, four times as far."""
+
+
 class RecordFraming(Repairable, Protocol):
     """A framing that can tell sound records from damaged ones."""
 
@@ -208,10 +212,12 @@ class Follower:
                     self._place = int(after[count - 1])
                     pile.extend(starts[:count], after[:count])
                     framing.accept(self._before)
-                if count and count == len(starts):
+                if count == len(starts):
                     budget *= 4
-                    if self._place < size - framing.least_bytes:
+                    if count and self._place < size - framing.least_bytes:
                         continue
+                else:
+                    careful, budget = CAREFUL_RECORDS, CAREFUL_BYTES
             if self._open is None:
                 state = framing.verdict(self._place, window.ended)
                 if state == SOUND:
@@ -236,7 +242,7 @@ class Follower:
                 return -1
             if state == MORE:
                 return self._place + REGION_BYTES
-            careful, budget = CAREFUL_RECORDS, 1 << 16
+            careful, budget = CAREFUL_RECORDS, CAREFUL_BYTES
 
     def _resume(self, framing: RecordFraming, pile: _Pile, found: Chains) -> int:
         """Find where records go on, and account for what lies between."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -232,27 +233,38 @@ class PcapFraming:
 
     def runs_out(self, place: int) -> bool:
         """Whether the record at ``place`` has a clean header, and ends behind the buffer."""
-        here = np.array([place])
-        return bool(self.credible(here)[0]) and place + self.length_at(place) > len(self.buffer)
+        short = place + self.least_bytes > len(self.buffer)
+        if short or place + self.length_at(place) <= len(self.buffer):
+            return False
+        return bool(self.credible(np.array([place]))[0])
 
     def disproved(self, place: int, resumed: int) -> bool:
         """Whether the next record starts where the wire length says, and not where the captured one does."""
         _, _, captured, wire = self._scalars(place)
         return captured != wire and resumed == place + self.least_bytes + self._limited(wire)
 
-    def nested(self, low: int, places: list[int], end: int, before: int | None, taken: Taken) -> int:
-        """How many of ``places`` are records of a capture inside a packet whose own record is damaged."""
+    def nested(
+        self, low: int, line: Callable[[], list[int]], first: int, end: int, before: int | None, taken: Taken
+    ) -> int:
+        """How many records of a chain are those of a capture inside a packet whose own record is damaged.
+
+        Such a capture is older than the packet that carries it, its file header stands before it, and the
+        packet's own headers say where it ends. Shifted by an insertion they may say it wrongly: time goes first.
+        """
+        magic = self._magic(low, first)
+        now = None if before is None else self._scalars(before)[:2]
+        if now is not None and self.clock.steps_back:
+            now = (now[0] - SLACK_S, now[1])
+        if magic is None and (now is None or self._plain(first, now, end)):
+            return 0
+        places = line()
         times = [self._scalars(place)[:2] for place in places]
-        magic = self._magic(low, places[0])
-        if before is not None:
-            now = self._scalars(before)[:2]
-            if self.clock.steps_back:
-                now = (now[0] - SLACK_S, now[1])
-            elif len(times) > 1 and times[0] > times[1] >= now and magic is None:
+        if now is not None:
+            if not self.clock.steps_back and len(times) > 1 and times[0] > times[1] >= now and magic is None:
                 return 1  # its clock is damaged, and perhaps it is no record at all
-            if times[0] < now and (magic is not None or not self._seen(places[0], before, taken)):
+            if times[0] < now and (magic is not None or not self._seen(first, before or 0, taken)):
                 later = next((i for i, time in enumerate(times) if time >= now), None)
-                if later is not None and places[later] - places[0] <= NESTED_BYTES:
+                if later is not None and places[later] - first <= NESTED_BYTES:
                     return later
                 if magic is not None and places[-1] + self.length_at(places[-1]) == end:
                     return len(places)
@@ -264,8 +276,14 @@ class PcapFraming:
                     return count
         if magic is not None and not self.clock.steps_back:
             back = next((i for i in range(1, len(times)) if times[i] < times[i - 1]), 0)
-            return back if places[back] - places[0] <= NESTED_BYTES else 0
+            return back if places[back] - first <= NESTED_BYTES else 0
         return 0
+
+    def _plain(self, first: int, now: tuple[int, int], end: int) -> bool:
+        """Whether a record's time, and the next one's, are what follows ``now``."""
+        time = self._scalars(first)[:2]
+        second = first + self.length_at(first)
+        return now <= time and (second >= end or time <= self._scalars(second)[:2])
 
     def inside(self, low: int, place: int, resumed: int) -> bool:
         """Whether a capture begins before ``place``, which a packet carries then."""

@@ -240,18 +240,18 @@ def _block(
     ts[~timed] = 0
     first = starts + found.header + (captured + 3 & ~3)
     comments: dict[int, str] = {}
-    losses = []
-    for row in np.flatnonzero(found.drops).tolist():
-        losses.append((row, int(found.drops[row])))
+    losses = [(row, int(found.drops[row])) for row in np.flatnonzero(found.drops).tolist()]
     with_options = carriers(part.framing.buffer, first, after - TRAILER_BYTES, part.big[at], (OPT_COMMENT, EPB_DROPS))
     for row in with_options.tolist():
         octets = part.framing.buffer[first[row] : after[row] - TRAILER_BYTES].tobytes()
-        big = bool(part.big[at[row]])
+        big, said = bool(part.big[at[row]]), []
         for code, value in options(octets, big):
             if code == OPT_COMMENT:
-                comments[row] = f"{comments[row]}\n{text(value)}" if row in comments else text(value)
+                said.append(text(value))
             elif code == EPB_DROPS and len(value) == 8 and part.kinds[at[row]] == PACKET:
                 losses.append((row, int.from_bytes(value, "big" if big else "little")))
+        if said:
+            comments[row] = "\n".join(said)
     yield Block(
         buffer=part.framing.buffer,
         base_offset=run.base,
@@ -271,4 +271,5 @@ def _block(
     )
     for row, count in losses:
         if count:
-            yield Loss(int(ts[row]) if timed[row] else None, int(part.frames[at[row]]), "packets lost before this one", count)
+            when = int(ts[row]) if timed[row] else None
+            yield Loss(when, int(part.frames[at[row]]), "packets lost before this one", count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from forensics.loaders.captures._resync import Taken
 
 KNOWN = np.array([*range(1, 11), SECTION, CUSTOM, CUSTOM_NOT_COPIED, *SYSDIG_EVENTS, 0x80000001], np.int64)
 """Types that a block found after damage may have."""
+KNOWN_SET = frozenset(KNOWN.tolist())
 LEAST = 12
 MOVED_BYTES = 1024
 SWAPPED_MAGIC = int.from_bytes(BYTE_ORDER_MAGIC.to_bytes(4, "little"), "big")
@@ -129,6 +131,12 @@ class PcapngFraming:
             )
         return (good & whole & self._trailed(places, says)) | partly
 
+    def _block_at(self, place: int) -> bool:
+        """The same for one place; most that are none are told by their type."""
+        if place + LEAST > len(self.buffer) or self._unpack(self._memory, place)[0] not in KNOWN_SET:
+            return False
+        return bool(self.credible(np.array([place]))[0])
+
     def related(self, places: Ints, after: Ints) -> Bools:
         """Any block may follow any other."""
         return np.ones(len(places), np.bool_)
@@ -159,17 +167,18 @@ class PcapngFraming:
         after = place + (says + 3 & ~3)
         if after > size:
             return BROKEN if ended else MORE
-        if self._trailed(np.array([place]), np.array([says]))[0]:
+        trailer = self._memory[after - 4 : after].tobytes()
+        if trailer == self._memory[place + 4 : place + 8].tobytes():
             return SOUND
-        if kind == SECTION or kind not in KNOWN:
+        if kind == SECTION or kind not in KNOWN_SET:
             return BROKEN
         # Only the second length is damaged where a sound block follows the first one.
         if after + LEAST > size:
             return BROKEN if ended else MORE
-        (other,) = self.words(np.array([after - 4])).tolist()
-        if place < after - other < after and self.credible(np.array([after - other]))[0]:
+        other = int.from_bytes(trailer, "big" if self.big_endian else "little")
+        if place < after - other < after and self._block_at(after - other):
             return BROKEN  # the second length is that of a block inside
-        return SOUND if self.credible(np.array([after]))[0] else BROKEN
+        return SOUND if self._block_at(after) else BROKEN
 
     def accept(self, place: int) -> None:
         """Follow a section header's byte order."""
@@ -196,14 +205,16 @@ class PcapngFraming:
 
     def runs_out(self, place: int) -> bool:
         """Whether the block at ``place`` looks like a packet, and ends behind the buffer."""
-        here = np.array([place])
-        return bool(self.credible(here)[0]) and place + self.length_at(place) > len(self.buffer)
+        short = place + LEAST > len(self.buffer)
+        return not short and place + self.length_at(place) > len(self.buffer) and self._block_at(place)
 
     def disproved(self, place: int, resumed: int) -> bool:
         """A block whose two lengths agree is what it says."""
         return False
 
-    def nested(self, low: int, places: list[int], end: int, before: int | None, taken: Taken) -> int:
+    def nested(
+        self, low: int, line: Callable[[], list[int]], first: int, end: int, before: int | None, taken: Taken
+    ) -> int:
         """Blocks inside a packet never lead out of it: the packet's own trailer stands between."""
         return 0
 

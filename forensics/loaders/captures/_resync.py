@@ -21,6 +21,9 @@ REGION_BYTES = 1 << 20
 """What is searched at a time: four of the longest usual records."""
 LINE = 512
 """Records of a capture inside a packet that are told from those of the file."""
+TRIES = 256
+"""Chains that are looked at one by one, so that no input makes this slow."""
+NONE = 1 << 62
 DIES, LIVES, ENDS = 1, 2, 3
 """Fate of a chain: breaks off, runs out of what was read, ends exactly where the source ends."""
 
@@ -37,12 +40,15 @@ class Repairable(Framing, Protocol):
     def restored(self, place: int) -> list[int]:
         """Where the record after the one at ``place`` may start, if only a part of its header is damaged."""
 
-    def nested(self, low: int, places: list[int], end: int, before: int | None, taken: Taken) -> int:
-        """How many of the first ``places`` belong to a capture that a packet carries.
+    def nested(
+        self, low: int, line: Callable[[], list[int]], first: int, end: int, before: int | None, taken: Taken
+    ) -> int:
+        """How many records of the chain that lives belong to a capture that a packet carries.
 
         Args:
             low: Index from which on the octets were not understood.
-            places: First records of the chain that lives, ascending.
+            line: Gives the chain's first records, ascending.
+            first: The first of them.
             end: Where that chain ends.
             before: The last sound record before the damage.
             taken: Says whether a sound record of this buffer starts at a place.
@@ -59,7 +65,6 @@ class Chains:
     low: int
     high: int
     places: list[int]
-    fates: list[int]
     depths: list[int]
     ends: list[int]
     """Where the last record of the place's chain ends."""
@@ -67,13 +72,17 @@ class Chains:
     """Index of the last record of the place's chain: what joins it is one chain."""
     afters: list[int]
     """Index of the next record of the chain, or its own."""
+    ending: list[int]
+    """Index of the first record from here on whose chain ends where the source ends; `NONE` where there is none."""
+    leading: list[int]
+    """The same for chains of two records or more that run out of what was read."""
 
 
 def chains(framing: Repairable, buffer: npt.NDArray[np.uint8], low: int, high: int, ended: bool) -> Chains:
     """Find the places in ``[low, high)`` that look like records, and how far the chain from each lives."""
     places = likely(framing, buffer, low, high)
     if not len(places):
-        return Chains(low, high, [], [], [], [], [], [])
+        return Chains(low, high, [], [], [], [], [], [NONE], [NONE])
     size = len(buffer)
     after = places + framing.lengths(places)
     index = np.searchsorted(places, after)
@@ -102,10 +111,25 @@ def chains(framing: Repairable, buffer: npt.NDArray[np.uint8], low: int, high: i
             break
         depth = depth + depth[last]
         last = further
+    depth = depth + 1 + extra[last]
+    fate = fate[last]
     return Chains(
-        low, high, places.tolist(), fate[last].tolist(), (depth + 1 + extra[last]).tolist(), after[last].tolist(), last.tolist(),
+        low,
+        high,
+        places.tolist(),
+        depth.tolist(),
+        after[last].tolist(),
+        last.tolist(),
         link.tolist(),
-    )  # fmt: skip
+        _first_from(fate == ENDS),
+        _first_from((fate == LIVES) & (depth > 1)),
+    )
+
+
+def _first_from(chosen: Bools) -> list[int]:
+    """Index of the first that is chosen, from each place on; one more than there are places."""
+    index = np.where(np.append(chosen, True), np.append(np.arange(len(chosen)), NONE), NONE)
+    return np.minimum.accumulate(index[::-1])[::-1].tolist()
 
 
 def resume(
@@ -126,38 +150,42 @@ def resume(
         Index in the buffer of the next sound record; before ``broken`` where the last record is not what it says.
         None where there is none in the region.
     """
-    places, fates, depths, ends = found.places, found.fates, found.depths, found.ends
+    places, depths, ends = found.places, found.depths, found.ends
     first = bisect_left(places, broken + 1 if cut else low)
-    start: int | None = None
-    living = _living(found, first, (ENDS,) if cut else (ENDS, LIVES))
-    if living is not None:
-        if places[living] >= broken and not cut:
-            for hint in framing.restored(broken):
-                i = bisect_left(places, hint)
-                if i < len(places) and places[i] == hint and found.joins[i] == found.joins[living]:
-                    return hint
-        line = [living]  # the chain from its first record on, one after the other
-        while found.afters[line[-1]] != line[-1] and len(line) < LINE:
-            line.append(found.afters[line[-1]])
-        skipped = framing.nested(low, [places[i] for i in line], ends[living], before, taken)
-        if skipped < len(line):
-            start = places[line[skipped]]
-    if cut:
-        return start
+    living = found.ending[first]
+    if living == NONE and not cut:
+        living = found.leading[first]
+    if cut or (living != NONE and places[living] < broken):
+        return None if living == NONE else _without_nested(framing, found, living, low, before, taken)
     # A stretch of sound records that ends at a second damaged place, before the chain that lives begins.
-    until = start if start is not None else found.high
-    for i in range(bisect_left(places, broken), len(places)):
+    until = places[living] if living != NONE else found.high
+    for i in range(bisect_left(places, broken), min(len(places), first + TRIES)):
         if places[i] >= until:
             break
         if depths[i] > 1 and ends[i] <= until and not framing.inside(broken, places[i], until):
             return places[i]
-    return start
+    if living == NONE:
+        return None
+    for hint in framing.restored(broken):
+        i = bisect_left(places, hint)
+        if i < len(places) and places[i] == hint and found.joins[i] == found.joins[living]:
+            return hint
+    return _without_nested(framing, found, living, low, before, taken)
 
 
-def _living(found: Chains, first: int, fates: tuple[int, ...]) -> int | None:
-    """The first place that leads to the end of what was read; one record alone must end exactly there."""
-    for fate in fates:
-        for i in range(first, len(found.places)):
-            if found.fates[i] == fate and (fate == ENDS or found.depths[i] > 1):
-                return i
-    return None
+def _without_nested(
+    framing: Repairable, found: Chains, living: int, low: int, before: int | None, taken: Taken
+) -> int | None:
+    """The first record of a chain that is not one of a capture inside a packet."""
+
+    def line() -> list[int]:
+        chain = [living]
+        while found.afters[chain[-1]] != chain[-1] and len(chain) < LINE:
+            chain.append(found.afters[chain[-1]])
+        return [found.places[i] for i in chain]
+
+    skipped = framing.nested(low, line, found.places[living], found.ends[living], before, taken)
+    if not skipped:
+        return found.places[living]
+    places = line()
+    return places[skipped] if skipped < len(places) else None
