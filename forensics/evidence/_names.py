@@ -23,6 +23,8 @@ _EPOCH = re.compile(r"[-._](?P<epoch>1\d{9})$")
 _RING = re.compile(r"_(?P<ring>\d{5})$")
 _EXTENSION = re.compile(r"(?<=[^.])\.[A-Za-z][A-Za-z0-9]{0,7}$")
 _SECOND_NS = 1_000_000_000
+_NAME_BYTES = 255
+"""No file system takes a longer name (NAME_MAX); what is longer is the escaped label of no machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,8 @@ def _host_in_file(name: str) -> str | None:
 
 def _bare(name: str) -> str:
     """A name without the services, commands and kinds of files that it mentions."""
+    if len(name) > _NAME_BYTES:
+        return ""
     before = ""
     name = _SERVICE.sub("", name).strip("-.")
     while name != before:
