@@ -286,10 +286,14 @@ def as_json(value: Any) -> bytes:
 
 def scan(record: type[Record], parts: Iterable[Path]) -> pl.LazyFrame:
     """All rows in some files of a store, in their order; no rows for no files."""
-    paths = [part.absolute() for part in parts]
+    paths = [os.fsencode(part.absolute()) for part in parts]
     if not paths:
         return record.empty().lazy()
-    return pl.scan_parquet(paths, glob=False, hive_partitioning=False)  # names are taken as they are
+    try:  # names are taken as they are, no patterns; polars knows them as UTF-8 only, whatever the locale says
+        sources: Any = [path.decode("utf-8") for path in paths]
+    except UnicodeDecodeError:
+        sources = [Path(os.fsdecode(path)).read_bytes() for path in paths]
+    return pl.scan_parquet(sources, glob=False, hive_partitioning=False)
 
 
 class Store:

@@ -42,6 +42,15 @@ def test_rows_come_back_in_order(tmp_path: Path) -> None:
     assert store.hint().resolve() == (tmp_path / "evidence").resolve()
 
 
+@pytest.mark.parametrize(
+    "name", [b"a[1]*?.case", b"k=v", b"\xff\xfe.case", "sn\u00f6 {x}.case".encode(), b"http:x", b" x\n.case"]
+)
+def test_hostile_names_of_the_folder(tmp_path: Path, name: bytes) -> None:
+    (tmp_path / "a1x.case").mkdir()
+    store = Store(small_store(tmp_path / os.fsdecode(name)))
+    assert_frame_equal(scan(Span, store.parts(Span).values()).collect(), spans(1_000))
+
+
 def test_size_of_batches_does_not_show_in_the_bytes(tmp_path: Path) -> None:
     total = 2 * ROW_GROUP + 17
     written = []
