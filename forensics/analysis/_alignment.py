@@ -15,10 +15,11 @@ Times = npt.NDArray[np.int64]
 
 CLIENT_TYPES = ("DISCOVER", "REQUEST", "DECLINE", "RELEASE", "INFORM")
 """Messages that a client sends (RFC 2131 table 2); a server sends the others."""
+NOWHERE = "0.0.0.0"  # noqa: S104 - an absent address in a BOOTP field (RFC 2131 section 2)
 MOST_DRIFT_PPM = 200.0
-"""Quartz in servers strays by up to 100 parts per million, in virtual machines by some more; a disciplined clock by less."""
+"""Quartz strays by up to 100 parts per million, in virtual machines by some more; a disciplined clock by less."""
 LONGEST_TRANSIT_NS = SECOND_NS // 2
-"""Where only one direction was seen: nothing is assumed to have travelled, or to have waited for its log line, for longer."""
+"""Where only one direction was seen: nothing is assumed to have travelled, or waited for its log line, for longer."""
 MOST_KEYS = 1_000_000
 
 
@@ -99,8 +100,8 @@ def _extremes(at: Times, values: Times, start: int, end: int, keep: np.ufunc) ->
 def packet_keys(packets: pl.LazyFrame) -> pl.DataFrame:
     """What tells one unicast packet from all others at every point that it passes.
 
-    Addresses, protocol, identification, ports, sequence and acknowledgement numbers, lengths: what retagging, routing and a tunnel
-    leave alone. Of very many packets a part is taken, the same one at every point.
+    Addresses, protocol, identification, ports, sequence and acknowledgement numbers, lengths: what retagging, routing
+    and a tunnel leave alone. Of very many packets a part is taken, the same one at every point.
 
     Args:
         packets: One row per `Packet`.
@@ -109,7 +110,16 @@ def packet_keys(packets: pl.LazyFrame) -> pl.DataFrame:
         ``node`` (capture point, or source), ``key``, ``pair`` (the two addresses, whichever speaks), ``forward``,
         ``at`` (ns); a packet that a point holds several times over some time is left out.
     """
-    own = ("src", "dst", "protocol", "ip_id", "ip_bytes", "fragment_offset_bytes", "src_port", "dst_port")
+    own: tuple[str, ...] = (
+        "src",
+        "dst",
+        "protocol",
+        "ip_id",
+        "ip_bytes",
+        "fragment_offset_bytes",
+        "src_port",
+        "dst_port",
+    )
     own += ("tcp_seq", "tcp_ack", "tcp_flags", "payload_bytes", "icmp_type", "icmp_id", "icmp_seq")
     tunnelled = pl.col("tunnel").is_not_null() & pl.col("inner_src").is_not_null()
     column = {name: pl.when(tunnelled).then(pl.col(f"inner_{name}")).otherwise(pl.col(name)) for name in own}
@@ -168,7 +178,8 @@ def tie_captures(a: pl.DataFrame, b: pl.DataFrame, basis: str = "packets seen at
     directed = both.join(medians, on="pair").with_columns(to_a=(pl.col("there") > pl.col("back")) == pl.col("forward"))
     upper, lower = (directed.filter(pl.col("to_a") == way) for way in (True, False))
     if upper.is_empty() or lower.is_empty():
-        least, most = int(both["difference"].min()), int(both["difference"].max())  # type: ignore[call-overload]
+        differences = both["difference"].to_numpy()
+        least, most = int(differences.min()), int(differences.max())
         bound = (most - least) // 2 + LONGEST_TRANSIT_NS
         return Tie((least + most) // 2, bound, None, both.height, f"{both.height} {basis}, in one direction only")
     offset, bound, drift = settle(*_columns(upper), *_columns(lower))
@@ -243,7 +254,7 @@ def _paired(x: pl.DataFrame, y: pl.DataFrame) -> pl.DataFrame | None:
             pairs = pairs.sort(pl.col("difference").abs()).head(2_000_000)
         if pairs.is_empty():
             continue
-        span = int(x["at"].max()) - int(x["at"].min())  # type: ignore[call-overload]
+        span = int(np.ptp(x["at"].to_numpy()))
         width = SECOND_NS * 3 // 2 + min(span // 10_000, 5 * SECOND_NS)
         windows = densest(pairs["difference"].to_numpy(), pairs["owner"].cast(pl.Int64).to_numpy(), width)
         most = windows[0][1]

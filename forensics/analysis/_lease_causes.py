@@ -48,7 +48,7 @@ def verdict(scene: Scene) -> Verdict:
     acks = [message for message in attempt.answers if message.kind == "ACK"]
     if attempt.refusals and (any(m.kind == "NAK" for m in attempt.answers) or not acks):
         return _refused(scene)
-    found = _dead(scene, acks) or _by_capture(scene, requests, acks) or _by_logs(scene, requests, acks)
+    found = _dead(scene) or _by_capture(scene, requests, acks) or _by_logs(scene, requests, acks)
     _rule_out(found, scene, requests, acks)
     return found
 
@@ -83,7 +83,7 @@ def _refused(scene: Scene) -> Verdict:
     return found
 
 
-def _dead(scene: Scene, acks: list[Message]) -> Verdict | None:
+def _dead(scene: Scene) -> Verdict | None:
     """Whether nothing at all reached the client any more since before its first unanswered renewal."""
     near, first = scene.near, scene.attempt.first
     if first is None:
@@ -134,9 +134,8 @@ def _dead(scene: Scene, acks: list[Message]) -> Verdict | None:
         )
         return found
     if lost and int(str(lost[0]["at"])) <= start + SECOND_NS:
-        ref = lost[0]["reference"]
-        assert isinstance(ref, Reference)
-        found = Verdict("link-dead-before-dhcp", "likely", "its own log says that the carrier was lost before", (ref,))
+        said = tuple(event["reference"] for event in lost[:1] if isinstance(event["reference"], Reference))
+        found = Verdict("link-dead-before-dhcp", "likely", "its own log says that the carrier was lost before", said)
         found.open["reply-not-delivered"] = "no capture shows what still reached it"
         return found
     return None
@@ -223,11 +222,10 @@ def _answer_is_there(scene: Scene, near: View, here: list[Message], requests: li
         if not heard:
             found.open["link-dead-before-dhcp"] = "no other traffic shows whether anything reached the client"
     else:
-        found = Verdict("client-deaf", "proven" if heard and scene.far else "likely", because, (*refs, *heard))
-        if found.confidence != "proven":
-            found.open["reply-not-delivered"] = f"the answer may have been lost between {near.point} and the client"
-            if not heard:
-                found.open["link-dead-before-dhcp"] = f"nothing shows what still reached the client behind {near.point}"
+        found = Verdict("client-deaf", "likely", because, (*refs, *heard))
+        found.open["reply-not-delivered"] = f"the answer may have been lost between {near.point} and the client"
+        if not heard:
+            found.open["link-dead-before-dhcp"] = f"nothing shows what still reached the client behind {near.point}"
     found.next_evidence.append("a capture inside the client while it renews")
     return found
 
@@ -284,8 +282,16 @@ def _rule_out(found: Verdict, scene: Scene, requests: list[Message], acks: list[
     if acks:
         found.ruled_out["server-silent"] = (f"the server answered {len(acks)} times", citations(acks[:3]))
         found.ruled_out["request-not-delivered"] = ("the server answered, so it had been asked", citations(acks[:1]))
-    elif reached:
-        found.ruled_out["request-not-delivered"] = ("the request is where the server is", citations(reached[:3]))
+    else:
+        if reached:
+            found.ruled_out["request-not-delivered"] = ("the request is where the server is", citations(reached[:3]))
+        if found.cause in ("server-silent", "request-not-delivered"):
+            asked = citations(reached[:1] or requests[:1])
+            for cause in ("reply-not-delivered", "client-deaf"):
+                found.ruled_out[cause] = ("there is no answer that could have been lost or ignored", asked)
+            if reached:
+                why = "a dead link to the client keeps no server from answering a request that it has"
+                found.ruled_out["link-dead-before-dhcp"] = (why, asked)
     here = scene.seen_at(near, acks)
     if near and near.resumed and _resumed(near, scene):
         told = f"other frames still reached it at {near.point}"
@@ -309,9 +315,6 @@ def _rule_out(found: Verdict, scene: Scene, requests: list[Message], acks: list[
             "not the answer alone was lost: no frame of any kind reached it any more",
             (near.last[1],),
         )
-        if not acks:
-            # Deaf to everything, the client proves nothing about the server: it stays a question of its own.
-            found.open.pop("server-silent", None)
     found.ruled_out["refused"] = ("nobody told it no", ())
     found.ruled_out["client-gone"] = ("it still asked", citations(requests[-1:]))
     for cause in (found.cause, *found.open):

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from forensics.analysis._alignment import CLIENT_TYPES
+from forensics.analysis._alignment import CLIENT_TYPES, NOWHERE
 from forensics.analysis._correlate import SECOND_NS
 from forensics.records.finding import Reference, iso
 
@@ -16,7 +16,6 @@ TRANSIT_NS = SECOND_NS // 4
 """A frame that two points see more than this apart is two frames: retransmissions come after a second or more."""
 UNKNOWN_BOUND_NS = SECOND_NS
 """How far an untied clock is trusted: enough for hosts that keep time by NTP, and said in the finding."""
-NOWHERE = "0.0.0.0"  # noqa: S104 - an absent address in a BOOTP field (RFC 2131 section 2), nothing is bound to it
 EVERYBODY = "255.255.255.255"
 
 
@@ -117,7 +116,7 @@ def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFram
 
     Returns:
         The rows with ``at``, ``half``, ``point``, ``xkey`` (the smaller of xid and its byte swap: dhclient prints
-        either), ``unicast``, ``ip``, ``server`` and ``client`` (hardware address, or ``host:NAME`` where no source tells it).
+        either), ``unicast``, ``ip``, ``server`` and ``client`` (hardware address, or ``host:NAME`` where none is told).
     """
     xid = pl.col("xid").cast(pl.UInt64)
     swapped = ((xid & 0xFF) * 2**24) + ((xid & 0xFF00) * 2**8) + ((xid // 2**8) & 0xFF00) + (xid // 2**24)
@@ -220,7 +219,7 @@ def _is_same(message: Message, row: dict[str, Any]) -> bool:
         return False
     again = [seen for seen in message.sightings if seen.source == row["source"]]
     if again:  # a relay's second leg, a bridge and its port, a frame that the path doubled; a log has a line for each
-        return row["seen_by"] == "capture" and abs(again[0].at - row["at"]) < SECOND_NS * 3 // 10
+        return bool(row["seen_by"] == "capture" and abs(again[0].at - row["at"]) < SECOND_NS * 3 // 10)
     return bool(abs(message.at - row["at"]) <= message.half + row["half"] + TRANSIT_NS)
 
 

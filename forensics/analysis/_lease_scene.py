@@ -96,8 +96,9 @@ def machine(name: str) -> str:
 def path_order(points: list[str], messages: list[Message], homes: tuple[set[str], set[str]]) -> list[str]:
     """Capture points from the client to the server.
 
-    In this order of force: a point on the client's or the server's own host; requests that take time in one direction and answers in
-    the other (the offset of two clocks cancels out in the difference); requests that only one of two points holds.
+    In this order of force: a point on the client's or the server's own host; requests that take time in one direction
+    and answers in the other (the offset of two clocks cancels out in the difference); requests that only one of two
+    points holds.
     A point's name tells its host only where a log of that host proves which one it is.
     """
     clients, servers = homes
@@ -208,10 +209,11 @@ def _arrivals(view: View, scene: Scene, traffic: Traffic, start: int, end: int) 
     if firsts and view.any_after:
         at, source, position = min(firsts)
         view.resumed = (at, Reference(source, f"frame:{position}", iso(at)))
-    minute = own.filter(pl.col("first_at").is_between(start - 60 * SECOND_NS, start))["size_bytes"].sum()
-    if not own.is_empty():
-        span_s = max((start - int(own["first_at"].min())) / SECOND_NS, 1.0)  # type: ignore[call-overload]
-        view.load = (minute / min(60.0, span_s), own.filter(pl.col("first_at") < start)["size_bytes"].sum() / span_s)
+    earlier = own.filter(pl.col("first_at") < start)
+    if not earlier.is_empty():
+        span_s = max((start - min(earlier["first_at"].to_list())) / SECOND_NS, 1.0)
+        minute = earlier.filter(pl.col("first_at") >= start - 60 * SECOND_NS)
+        view.load = (sum(minute["size_bytes"]) / min(60.0, span_s), sum(earlier["size_bytes"]) / span_s)
 
 
 def _hearing(scene: Scene, traffic: Traffic, start: int, end: int) -> None:

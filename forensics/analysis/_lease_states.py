@@ -1,4 +1,4 @@
-"""A client's leases by RFC 2131 section 4.4.5: which renewal was the first without effect, and whether the lease was lost."""
+"""A client's leases by RFC 2131 section 4.4.5: the first renewal without effect, and whether the lease was lost."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def attempts(
 ) -> list[Attempt]:
     """Walk through a client's messages and return the attempts in which it lost its lease.
 
-    A renewal had an effect if the client behaves so: after an acknowledgement it rests until about T1. A client that asks again
-    much earlier did not take the answer. One that has an effect before the lease ends costs nobody anything.
+    A renewal had an effect if the client behaves so: after an acknowledgement it rests until about T1. A client that
+    asks again much earlier did not take the answer. One that has an effect before the lease ends costs nobody anything.
 
     Args:
         messages: Of one client, each once, in order.
@@ -147,14 +147,14 @@ def attempts(
         state = state_of(message, before)
         acks = [m for m in answers if m.kind == "ACK" and (m.lease_s or not m.at_points("capture"))]
         naks = [m for m in answers if m.kind == "NAK"]
-        taken = next((ack for ack in acks if _was_heard(ack, messages)), None)
+        taken = next((ack for ack in acks if _was_heard(ack)), None)
         if (
             acks
             and not taken
             and _took(message, acks[0], following, open_attempt, lease, usual, told, events, lease_hint_s)
         ):
             taken = acks[0]
-        if taken is None and not acks and not naks and _rests(message, following, lease, usual, events, lease_hint_s):
+        if taken is None and not acks and not naks and _rests(message, following, lease, usual, lease_hint_s):
             taken = message if visible is False else None
         if taken:
             if open_attempt:
@@ -184,7 +184,7 @@ def attempts(
         said = {event["event"] for event in attempt.events} & {"expired", "no_offers"}
         attempt.expired = attempt.expired or bool(said) or any(m.kind == "DISCOVER" for m in attempt.asked)
     lost = [attempt for attempt in failed if _is_lost(attempt, usual, horizon)]
-    gone = _gone(lease, told, messages, renewals, horizon) if not open_attempt else None
+    gone = _gone(lease, told, renewals, horizon) if not open_attempt else None
     return lost + ([gone] if gone else [])
 
 
@@ -197,7 +197,7 @@ def _answers_visible(messages: list[Message]) -> bool | None:
     return True if any(message.unicast for message in messages) else None
 
 
-def _was_heard(ack: Message, messages: list[Message]) -> bool:
+def _was_heard(ack: Message) -> bool:
     """Whether the client's own log says that the answer came."""
     return bool(ack.at_points("client"))
 
@@ -260,7 +260,6 @@ def _rests(
     following: Message | None,
     lease: Lease | None,
     usual: float | None,
-    events: list[dict[str, object]],
     hint_s: float | None,
 ) -> bool:
     """Whether the client rests as one that was answered, though nobody shows the answer."""
@@ -313,9 +312,7 @@ def _is_lost(attempt: Attempt, usual: float | None, horizon: int) -> bool:
     return waited and len(requests) >= 3 and span_s >= (0.1 * lease_s if lease_s else 20)
 
 
-def _gone(
-    lease: Lease | None, told: list[Message], messages: list[Message], renewals: int, horizon: int
-) -> Attempt | None:
+def _gone(lease: Lease | None, told: list[Message], renewals: int, horizon: int) -> Attempt | None:
     """A client that had a lease, had renewed it before, and let it run out without a word."""
     if lease is None or lease.ends is None or lease.lease_s is None:
         return None

@@ -14,29 +14,29 @@ RAN_OUT = "The lease has run out."
 REMEDIES = {
     "link-dead-before-dhcp": (
         "Leave the lease time and dnsmasq alone: DHCP only noticed first that nothing reached the client.",
-        "Bring the client's link back without a reboot: from its console `ip link set eth0 down && ip link set eth0 up`, "
-        "then start its DHCP client; if that does not help, detach and attach the interface, or restart the instance.",
-        "Look at the tap device on its compute host: `ip -s link show TAP` (TX drops that grow), `virsh domiflist`, qemu's log.",
-        "If it happens under load, update qemu and the guest's virtio driver; until then use vhost-net, and reproduce with iperf3.",
+        "Bring the client's link back without a reboot: on its console `ip link set eth0 down; ip link set eth0 up`.",
+        "Start its DHCP client again; if that does not help, detach and attach the interface, or restart the instance.",
+        "Look at the tap device on its compute host (`ip -s link show TAP`: TX drops that grow) and at qemu's log.",
+        "If it happens under load, update qemu and the guest's virtio driver, use vhost-net, reproduce it with iperf3.",
     ),
     "reply-not-delivered": (
-        "Follow one answer hop by hop: tcpdump `port 67 or port 68` on the server's bridge, the compute host's NIC and the tap device.",
-        "Compare filters and tables on the first hop that lacks it: `nft list ruleset`, `ebtables -L`, `ip neigh`, `bridge fdb show`.",
+        "Follow one answer with tcpdump `port 67 or port 68`: server's bridge, the compute host's NIC, the tap device.",
+        "On the first hop that lacks it compare `nft list ruleset`, `ebtables -L`, `ip neigh` and `bridge fdb show`.",
         "A unicast answer needs the client's neighbour entry on the server: `ip neigh show IP`; delete a wrong one.",
     ),
     "client-deaf": (
-        "Look at the client itself: its firewall (`nft list ruleset`), rp_filter, and whether its DHCP client still reads its socket.",
-        "Check for `bad udp checksums` in its log: if so, fill checksums on the server's bridge (iptables target CHECKSUM --checksum-fill).",
+        "Look at the client: its firewall (`nft list ruleset`), rp_filter, whether its DHCP client reads its socket.",
+        "If its log says `bad udp checksums`, fill them on the server's bridge (target CHECKSUM --checksum-fill).",
         "Restart its DHCP client, and update it if it repeats.",
     ),
     "server-silent": (
-        "See whether dnsmasq runs and listens: `ss -ulnp 'sport = :67'`, `systemctl status`, its log and its host file.",
-        "Restart it for that network (nova-network: restart the service; neutron: restart the DHCP agent); leases are kept.",
-        "Check that the client's address is in the host file, and that port 67 is open on the server's own filter.",
+        "See whether dnsmasq runs and listens: `ss -ulnp 'sport = :67'`, its log and its host file.",
+        "Check that the client's address is in the host file, and that the server's own filter lets port 67 in.",
+        "Restart it for that network (nova-network, or neutron's DHCP agent); leases are kept.",
     ),
     "request-not-delivered": (
-        "Follow one request from the tap device to the server: tcpdump `port 67` on each hop, note the first that lacks it.",
-        "On that hop compare VLAN, bridge membership and filters with a hop that works: `bridge vlan show`, `ebtables -L`, `nft list ruleset`.",
+        "Follow one request from the tap device to the server: tcpdump `port 67` on each hop; note where it ends.",
+        "On that hop compare VLAN, bridge membership and filters with one that works (`bridge vlan show`).",
     ),
     "refused": (
         "Compare the client's hardware and IP address with the server's host file and the ports in the database.",

@@ -18,10 +18,11 @@ AROUND_NS = 3 * SECOND_NS
 class Traffic:
     """Packets to and from some clients, reduced.
 
-    ``seconds``: per ``client`` (null: to all), ``point``, ``way`` (`in`, `out`, `group`), ``sender`` (of group frames) and second:
-    ``n``, ``size_bytes``, ``first_at``, ``last_at``, ``last_source``, ``last_position``.
+    ``seconds``: per ``client`` (null: to all), ``point``, ``way`` (`in`, `out`, `group`), ``sender`` (of group frames)
+    and second: ``n``, ``size_bytes``, ``first_at``, ``last_at``, ``last_source``, ``last_position``.
     ``near``: single packets around the first unanswered renewals. ``heard``: packets of a client that prove that it
-    received something (echo and ARP replies, TCP acknowledgements that advance). ``probes``: packets that ask for such an answer.
+    received something (echo and ARP replies, TCP acknowledgements that advance). ``probes``: packets that ask for such
+    an answer.
     ``spans``: per point first and last packet.
     """
 
@@ -44,7 +45,17 @@ def watch(packets: pl.LazyFrame, clocks: pl.LazyFrame, clients: pl.DataFrame) ->
         See `Traffic`; empty frames where there are no packets.
     """
     used = ("ts", "host", "source", "position", "interface", "wire_bytes", "tunnel")
-    headers = ("eth_src", "eth_dst", "src", "dst", "protocol", "tcp_flags", "tcp_ack", "src_port", "dst_port")
+    headers: tuple[str, ...] = (
+        "eth_src",
+        "eth_dst",
+        "src",
+        "dst",
+        "protocol",
+        "tcp_flags",
+        "tcp_ack",
+        "src_port",
+        "dst_port",
+    )
     headers += ("payload_bytes", "icmp_type", "icmp_id", "icmp_seq", "arp_op", "arp_sender_ip", "arp_target_ip")
     inner = pl.col("tunnel").is_not_null() & pl.col("inner_eth_src").is_not_null()
     columns = {name: pl.when(inner).then(f"inner_{name}").otherwise(name) for name in headers}
@@ -63,8 +74,8 @@ def watch(packets: pl.LazyFrame, clocks: pl.LazyFrame, clients: pl.DataFrame) ->
     near = labelled.filter(around & (pl.col("way") != "out")).select(
         "client", "point", "way", "sender", "at", "source", "position"
     )
-    earliest = int(clients["since_at"].min() or 0)  # type: ignore[call-overload]
-    latest = int(clients["ends_at"].max() or 0) + 60 * SECOND_NS  # type: ignore[call-overload]
+    earliest = min(clients["since_at"].to_list(), default=0)
+    latest = max(clients["ends_at"].to_list(), default=0) + 60 * SECOND_NS
     asked = labelled.filter(pl.col("at").is_between(earliest, latest))
     parts = [_seconds(labelled), near, _echoes(asked), _acknowledged(asked), _probes(asked), spans]
     seconds, near_rows, echoes, acknowledged, probes, span_rows = pl.collect_all(parts, engine="streaming")

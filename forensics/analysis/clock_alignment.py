@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 
-from forensics.analysis._alignment import Tie, message_keys, packet_keys, tie_captures, tie_messages
+from forensics.analysis._alignment import NOWHERE, Tie, message_keys, packet_keys, tie_captures, tie_messages
 from forensics.analysis._correlate import SECOND_NS
 from forensics.records import Clock, DataFrame, DhcpMessage, Finding, Packet
 
@@ -36,7 +36,7 @@ def clocks(
 
     Returns:
         One row per source, by name. ``offset_s`` is null where nothing ties the source, and ``basis`` says why.
-        ``zone_s`` is that part of a log's offset which is a whole number of quarter hours, where its lines name no zone.
+        ``zone_s`` is that part of a log's offset in whole quarters of an hour, where its lines name no zone.
 
     Examples:
         >>> from forensics.records import Packet
@@ -48,7 +48,7 @@ def clocks(
     files = _files(frames, messages)
     nodes = sorted(files)
     ties = _ties(nodes, keys, messages)
-    reference = _reference(nodes, ties, messages, files)
+    reference = _reference(nodes, ties, messages)
     chains = _chains(reference, ties) if reference else {}
     listed = sources.lazy().collect() if sources is not None else None
     return Clock.validate(_rows(files, chains, reference, listed), cast=True)
@@ -68,8 +68,8 @@ def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
         at=pl.col("ts").to_physical().cast(pl.Int64),
         xkey=pl.min_horizontal(xid, swapped),
         ip=pl.coalesce(
-            pl.when(pl.col("ciaddr") != "0.0.0.0").then("ciaddr"),
-            pl.when(pl.col("yiaddr") != "0.0.0.0").then("yiaddr"),
+            pl.when(pl.col("ciaddr") != NOWHERE).then("ciaddr"),
+            pl.when(pl.col("yiaddr") != NOWHERE).then("yiaddr"),
             "requested_ip",
         ),
     )
@@ -137,7 +137,6 @@ def _reference(
     nodes: list[str],
     ties: dict[tuple[str, str], Tie],
     messages: pl.DataFrame,
-    files: dict[str, dict[str, str | None]],
 ) -> str | None:
     """The node whose clock counts as right."""
     tied = {node: sum(1 for one, _ in ties if one == node) for node in nodes}
@@ -264,7 +263,7 @@ def findings(clocks: pl.DataFrame | pl.LazyFrame) -> list[Finding]:
         clocks: One row per `Clock`.
 
     Returns:
-        One `clock-skew` per host, ``info``: a skewed clock hurts nobody, yet whoever compares stamps by eye should know.
+        One `clock-skew` per host, ``info``: it hurts nobody, yet whoever compares stamps by eye should know.
     """
     rows = clocks.lazy().collect().drop_nulls(["offset_s", "bound_s", "reference"])
     own = (pl.col("offset_s") - pl.col("zone_s").fill_null(0.0)).alias("own_s")
@@ -279,9 +278,10 @@ def findings(clocks: pl.DataFrame | pl.LazyFrame) -> list[Finding]:
 def _skew(row: dict[str, object]) -> Finding:
     own_s, bound_s = float(row["own_s"]), float(row["bound_s"])  # type: ignore[arg-type]
     between = [str(row["source"]), str(row["reference"])]
+    way = "ahead of" if own_s > 0 else "behind"
     return Finding(
         kind="clock-skew",
-        title=f"The clock of {row['machine']} is {abs(own_s):.3f} s {'ahead of' if own_s > 0 else 'behind'} {between[1]}",
+        title=f"The clock of {row['machine']} is {abs(own_s):.3f} s {way} {between[1]}",
         severity="info",
         confidence="proven",
         start=None,

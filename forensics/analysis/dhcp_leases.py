@@ -26,13 +26,20 @@ KINDS = {
 
 CHART = "ladder"
 
-_ASKED = {
-    **{"client": pl.String, "mac": pl.String, "ip": pl.String},
-    **{"since_at": pl.Int64, "first_at": pl.Int64, "ends_at": pl.Int64},
-}
+_WHO = ("client", "mac", "ip")
+_WHEN = ("since_at", "first_at", "ends_at")
+_ASKED = dict.fromkeys(_WHO, pl.String) | dict.fromkeys(_WHEN, pl.Int64)
 _SAID = {
-    **{"at": pl.Int64, "message": pl.Int64, "message_type": pl.String, "by_client": pl.Boolean, "unicast": pl.Boolean},
-    **{"point": pl.String, "seen_by": pl.String, "place": pl.Int64, "source": pl.String, "locator": pl.String},
+    "at": pl.Int64,
+    "message": pl.Int64,
+    "message_type": pl.String,
+    "by_client": pl.Boolean,
+    "unicast": pl.Boolean,
+    "point": pl.String,
+    "seen_by": pl.String,
+    "place": pl.Int64,
+    "source": pl.String,
+    "locator": pl.String,
 }
 _SIDES = ("client", "server")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
@@ -158,7 +165,7 @@ def _scenes(inputs: _Inputs) -> list[Scene]:
             if attempt.gone and attempt.lease:
                 since = attempt.lease.ack.at
                 attempt.events = [event for event in events if int(str(event["at"])) > since + SECOND_NS]
-            scenes.append(Scene(client, _mac(own), _ip(attempt, messages), attempt, messages, []))
+            scenes.append(Scene(client, _mac(own), _ip(attempt), attempt, messages, []))
     return scenes
 
 
@@ -168,7 +175,7 @@ def _mac(own: pl.DataFrame) -> str | None:
     return str(known[0]) if len(known) else None if client.startswith("host:") else client
 
 
-def _ip(attempt: Attempt, messages: list[object]) -> str | None:
+def _ip(attempt: Attempt) -> str | None:
     told = [attempt.lease.ack.ip] if attempt.lease else []
     told += [message.ip for message in (*attempt.asked, *attempt.answers)]
     return next((ip for ip in told if ip), None)
@@ -266,10 +273,10 @@ def chart_frames(
         clocks: As for `findings`.
 
     Returns:
-        ``finding``; ``conversation``, one row per message and place where it was seen: ``at``, ``message`` (its number),
-        ``message_type``, ``by_client``, ``unicast``, ``point``, ``seen_by``, ``place`` (0 is the client, the largest the
-        server), ``source``, ``locator``; ``traffic``, one row per second at the capture nearest to the client: ``at``,
-        ``point``, ``to_bytes``, ``from_bytes``; ``lease_ends_at``, ISO text or None.
+        ``finding``; ``conversation``, one row per message and place where it was seen: ``at``, ``message`` (its
+        number), ``message_type``, ``by_client``, ``unicast``, ``point``, ``seen_by``, ``place`` (0 is the client, the
+        largest the server), ``source``, ``locator``; ``traffic``, one row per second at the capture nearest to the
+        client: ``at``, ``point``, ``to_bytes``, ``from_bytes``; ``lease_ends_at``, ISO text or None.
     """
     inputs = _inputs(dhcp_messages, client_events, packets, log_records, clocks)
     mac, ip = finding.facts["mac"], finding.facts["ip"]
@@ -295,7 +302,7 @@ def chart_frames(
     nearest = next((point for point in order if point in set(seconds["point"])), None)
     inward, outward = pl.col("way").is_in(("in", "in-ip")), pl.col("way").is_in(("out", "out-ip"))
     load = (
-        seconds.filter((pl.col("point") == nearest) & (pl.col("second") * SECOND_NS).is_between(*shown))
+        seconds.filter(pl.col("point").eq_missing(pl.lit(nearest)) & (pl.col("second") * SECOND_NS).is_between(*shown))
         .group_by("second", "point")
         .agg(to_bytes=pl.col("size_bytes").filter(inward).sum(), from_bytes=pl.col("size_bytes").filter(outward).sum())
         .sort("second")

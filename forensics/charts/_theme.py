@@ -11,7 +11,7 @@ FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Colours by meaning. Hues are those of Okabe and Ito (2008), which all common kinds of colour vision tell apart."""
+    """Colours by meaning. Hues are those of Okabe and Ito (2008), told apart by all common kinds of colour vision."""
 
     asks: str
     answers: str

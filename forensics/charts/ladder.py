@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import plotly.graph_objects as go
@@ -35,8 +36,10 @@ def ladder(
 ) -> go.Figure:
     """Draw a failed lease renewal.
 
-    Time runs to the right. Every party and every capture point has a lane, the client below, the server above; a vertical stroke
-    is one message on its way, a dot is a place that saw it, a cross is where an answer was last seen before it was lost.
+    Time runs to the right. Every party and every capture point has a lane, the client below, the server above; a
+    vertical stroke is one message on its way, a dot is a place that saw it, a cross is where an answer was last seen
+    before it was lost. Answers stand a hair's breadth to the right of their time, so that they do not hide the
+    question; the text on each mark says the time itself.
 
     Args:
         conversation: One row per message and place, as `forensics.analysis.dhcp_leases.chart_frames` gives it.
@@ -57,7 +60,7 @@ def ladder(
     if has_load:
         _ribbon(figure, traffic, colours)
     _strokes(figure, conversation, lanes, colours)
-    _marks(figure, finding, lease_ends_at, len(lanes), colours)
+    _marks(figure, finding, lease_ends_at, colours)
     figure.update_layout(
         template=template(dark=dark),
         title={"text": str(html(finding.title)), "subtitle": {"text": _subtitle(finding)}},
@@ -68,7 +71,7 @@ def ladder(
     figure.update_yaxes(
         tickvals=list(lanes),
         ticktext=list(lanes.values()),
-        range=[-0.95, max(lanes) + 0.75],
+        range=[-1.25, max(lanes) + 0.75],
         row=2,
         col=1,
         showgrid=True,
@@ -93,7 +96,7 @@ def _subtitle(finding: Finding) -> str:
 def _lanes(conversation: pl.DataFrame, finding: Finding) -> dict[int, str]:
     """Place -> label: the client below, capture points in their order along the path, the server above."""
     facts = finding.facts
-    top = max(int(conversation["place"].max() or 1), 1)  # type: ignore[call-overload]
+    top = max(conversation["place"].to_list(), default=1) or 1
     if not conversation.filter((pl.col("place") == top) & (pl.col("seen_by") == "capture")).is_empty():
         top += 1
     lanes = {0: f"client {facts['ip'] or facts['mac'] or ''}", top: f"DHCP server {facts['server'] or ''}"}
@@ -137,36 +140,40 @@ def _strokes(figure: go.Figure, conversation: pl.DataFrame, lanes: dict[int, str
     drawn: dict[str, dict[str, list[Any]]] = {name: {"x": [], "y": [], "text": []} for name in looks}
     lost: dict[str, list[Any]] = {"x": [], "y": [], "text": []}
     messages = conversation.partition_by("message", maintain_order=True)
+    times = conversation["at"].sort()
+    hair: timedelta = (times[-1] - times[0]) / 300 if len(times) else timedelta()
     written: set[str] = set()
     for rows in messages:
         kind, by_client = rows["message_type"][0], rows["by_client"][0]
         name = _look(kind, by_client, rows["unicast"].drop_nulls())
-        at = rows.filter(pl.col("seen_by") == "capture")["at"].min() or rows["at"].min()
+        at: datetime = rows.sort(pl.col("seen_by") != "capture", "at")["at"][0]
+        beside = at if by_client else at + hair
         seen = sorted(set(rows["place"].to_list()))
         start = 0 if by_client else top
         places = sorted({*seen, start}, reverse=not by_client)
         cited = "<br>".join(
             f"{html(source)} {html(where)}" for source, where in rows.select("source", "locator").iter_rows()
         )
-        text = f"<b>{html(kind)}</b> {name}<br>{cited}"
+        text = f"{at:%H:%M:%S}.{at.microsecond:06d}<br><b>{html(kind)}</b> {name}<br>{cited}"
         for place in places:
-            drawn[name]["x"].append(at)
+            drawn[name]["x"].append(beside)
             drawn[name]["y"].append(place)
             drawn[name]["text"].append(text)
         drawn[name]["x"].append(None)
         drawn[name]["y"].append(None)
         drawn[name]["text"].append(None)
-        near = 1 if 1 in lanes and 1 < top else 0
+        near = 1 if 1 in lanes and top > 1 else 0
         if not by_client and min(places) > near and any(0 < place < top for place in seen):
-            lost["x"].append(at)
+            lost["x"].append(beside)
             lost["y"].append(min(places))
             lost["text"].append(f"<b>{html(kind)}</b> is not seen below<br>{cited}")
         if len(messages) <= MOST_LABELS or kind not in written:
             written.add(kind)
             figure.add_annotation(
-                x=at, y=-0.12 if by_client else top + 0.12, text=str(html(kind.lower())), textangle=-45,
+                                x=beside,
+                y=-0.12 if by_client else top + 0.12, text=str(html(kind.lower())), textangle=-45,
                 showarrow=False, xanchor="right" if by_client else "left", yanchor="top" if by_client else "bottom",
-                font={"size": 10, "color": looks[name][0]}, row=2, col=1,
+                font={"size": 10, "color": colours.ink}, row=2, col=1,
             )  # fmt: skip
     for name, points in drawn.items():
         colour, dash, symbol = looks[name]
@@ -178,7 +185,7 @@ def _strokes(figure: go.Figure, conversation: pl.DataFrame, lanes: dict[int, str
                     mode="lines+markers",
                     line={"color": colour, "width": 1.6, "dash": dash},
                     marker={"symbol": symbol, "size": 8},
-                    hovertemplate="%{x|%H:%M:%S.%L}<br>%{text}<extra></extra>",
+                    hovertemplate="%{text}<extra></extra>",
                 ),
                 row=2,
                 col=1,
@@ -190,7 +197,7 @@ def _strokes(figure: go.Figure, conversation: pl.DataFrame, lanes: dict[int, str
                 name="answer lost after this place",
                 mode="markers",
                 marker={"symbol": "x", "size": 11, "color": colours.trouble},
-                hovertemplate="%{x|%H:%M:%S.%L}<br>%{text}<extra></extra>",
+                hovertemplate="%{text}<extra></extra>",
             ),
             row=2,
             col=1,
@@ -203,7 +210,7 @@ def _look(kind: str, by_client: bool, unicast: pl.Series) -> str:
     return "refusal" if kind == "NAK" else "answer"
 
 
-def _marks(figure: go.Figure, finding: Finding, lease_ends_at: str | None, n_lanes: int, colours: Palette) -> None:
+def _marks(figure: go.Figure, finding: Finding, lease_ends_at: str | None, colours: Palette) -> None:
     """Shade the silence, and draw where the lease ended."""
     facts = finding.facts
     start = facts["silence_at"] or facts["first_unanswered_at"] or finding.start
@@ -217,6 +224,6 @@ def _marks(figure: go.Figure, finding: Finding, lease_ends_at: str | None, n_lan
     if lease_ends_at:
         figure.add_vline(x=lease_ends_at, line={"color": colours.ink, "width": 1.4, "dash": "dash"})
         figure.add_annotation(
-            x=lease_ends_at, y=n_lanes - 0.4, text="lease ends", showarrow=False, xanchor="left", yanchor="top", xshift=4,
+            x=lease_ends_at, y=-1.2, text="lease ends", showarrow=False, xanchor="left", yanchor="bottom", xshift=4,
             font={"size": 12, "color": colours.ink}, row=2, col=1,
         )  # fmt: skip

@@ -1,0 +1,136 @@
+"""Clocks tied by what two sources saw: the true offset lies inside the bound, whatever the delays, drifts and zones."""
+
+import random
+
+import numpy as np
+import polars as pl
+import pytest
+
+from forensics.analysis._alignment import settle
+from forensics.analysis.clock_alignment import clocks, findings, series
+from forensics.records import Clock, DhcpMessage, Packet
+from tests._leases import LOGS, POINTS, Plan, history
+
+CASES = [
+    Plan(
+        seed=1000 + n,
+        sources=((*POINTS, *LOGS), (POINTS[0], LOGS[0]), LOGS, (POINTS[0], POINTS[2]))[n % 4],
+        lease_s=(60, 120, 600)[n % 3],
+        client="dhclient",
+        rate=1.0,
+        client_xid=n % 2 == 0,
+    )
+    for n in range(44)
+]
+
+
+def told(plan: Plan) -> tuple[pl.DataFrame, object]:
+    played = history(plan)
+    return clocks(played.frame(DhcpMessage), played.frame(Packet), played.sources()), played
+
+
+def test_true_offsets_lie_inside_their_bounds() -> None:
+    inside, total, wide = 0, 0, 0
+    for plan in CASES:
+        found, played = told(plan)
+        reference = found["reference"].drop_nulls()[0]
+        middle = (played.start + played.end) // 2
+        for row in found.iter_rows(named=True):
+            if row["source"] == reference:
+                continue
+            truth = played.offset_s(row["source"], middle) - played.offset_s(reference, middle)
+            total += 1
+            inside += abs(row["offset_s"] - truth) <= row["bound_s"]
+            wide += row["bound_s"] > (0.1 if "pcap" in row["source"] and "pcap" in reference else 2.0)
+    assert total >= 75
+    assert inside / total >= 0.99
+    assert wide / total <= 0.05
+
+
+def test_a_zone_is_split_off_in_whole_quarters_of_an_hour() -> None:
+    for plan in CASES[::6]:
+        found, _ = told(plan)
+        for row in found.filter(pl.col("source").str.ends_with("syslog") & pl.col("zone_s").is_not_null()).iter_rows(
+            named=True
+        ):
+            assert row["zone_s"] % 900 == 0
+            assert abs(row["offset_s"] - row["zone_s"]) <= 450
+
+
+def test_the_reference_is_the_capture_nearest_to_the_server() -> None:
+    found, _ = told(CASES[0])
+    assert set(found["reference"].drop_nulls()) == {"controller/br100.pcap"}
+
+
+def test_a_source_that_shares_nothing_says_so() -> None:
+    played = history(Plan(seed=5, sources=(POINTS[0],)))
+    other = (
+        played.frame(Packet)
+        .head(5)
+        .with_columns(
+            source=pl.lit("elsewhere/eth0.pcap"),
+            host=pl.lit("elsewhere/eth0"),
+            src=pl.lit("192.0.2.1"),
+            ip_id=pl.lit(9, pl.UInt32),
+        )
+    )
+    found = clocks(played.frame(DhcpMessage), pl.concat([played.frame(Packet), other]))
+    row = found.row(by_predicate=pl.col("source") == "elsewhere/eth0.pcap", named=True)
+    assert row["offset_s"] is None
+    assert "seen by another" in row["basis"]
+
+
+def test_order_of_rows_and_files_changes_nothing() -> None:
+    played = history(CASES[0])
+    messages, packets = played.frame(DhcpMessage), played.frame(Packet)
+    straight = clocks(messages, packets, played.sources())
+    shuffled = clocks(messages.sample(fraction=1, shuffle=True, seed=3), packets.reverse(), played.sources().reverse())
+    assert straight.equals(shuffled)
+
+
+def test_a_host_without_shared_messages_keeps_time_by_its_other_log() -> None:
+    played = history(CASES[0])
+    extra = (
+        played.sources()
+        .filter(pl.col("source") == "controller/syslog")
+        .with_columns(source=pl.lit("controller/nova.log"))
+    )
+    found = clocks(played.frame(DhcpMessage), played.frame(Packet), pl.concat([played.sources(), extra]))
+    rows = {row["source"]: row for row in found.iter_rows(named=True)}
+    assert rows["controller/nova.log"]["offset_s"] == rows["controller/syslog"]["offset_s"]
+    assert "same host" in rows["controller/nova.log"]["basis"]
+
+
+@pytest.mark.parametrize("drift_ppm", [-150.0, -20.0, 0.0, 35.0, 180.0])
+def test_settle_holds_under_drift(drift_ppm: float) -> None:
+    dice = np.random.default_rng(round(drift_ppm) + 500)
+    at = np.sort(dice.integers(0, 3_600_000_000_000, 4000))
+    line = 5_000_000_000 + at * drift_ppm * 1e-6
+    there, back = line + dice.exponential(2e6, 4000) + 1e5, line - dice.exponential(2e6, 4000) - 1e5
+    offset, bound, drift = settle(at, there.astype(np.int64), at, back.astype(np.int64))
+    assert all(abs(offset - edge) <= bound for edge in (line[0], line[len(line) // 2], line[-1]))
+    assert bound <= abs(drift_ppm) * 1e-6 * 1.8e12 * 1.1 + 1e6
+    assert (drift is not None) == (drift_ppm != 0)
+    if drift is not None:
+        assert drift == pytest.approx(drift_ppm, abs=2)
+
+
+def test_a_step_of_the_clock_widens_the_bound_instead_of_hiding() -> None:
+    at = np.arange(0, 100_000_000_000, 100_000_000)
+    line = np.where(at < 50_000_000_000, 0, 3_000_000_000)
+    offset, bound, _ = settle(at, line + 100_000, at, line - 100_000)
+    assert all(abs(offset - value) <= bound for value in (0, 3_000_000_000))
+
+
+def test_skew_is_named_per_host_and_never_above_info() -> None:
+    found = findings(told(CASES[0])[0])
+    assert {finding.severity for finding in found} <= {"info"}
+    assert all(abs(finding.facts["offset_s"]) > finding.facts["uncertainty_s"] for finding in found)
+    assert findings(Clock.empty()) == []
+
+
+def test_rotated_files_are_one_series() -> None:
+    dice = random.Random(1)
+    names = ["a/syslog", "a/syslog.1", "a/syslog.2.gz", "a/syslog-20120830.xz"]
+    dice.shuffle(names)
+    assert {series(name) for name in names} == {"a/syslog"}
