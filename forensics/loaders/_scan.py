@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import time
 from collections.abc import Callable, Iterator
+from threading import Event
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -11,7 +14,8 @@ from forensics.records import Record
 
 Generate = Callable[[list[str] | None, pl.Expr | None, int | None, int | None], Iterator[pl.DataFrame]]
 """Yields data frames, given the columns wanted (None for all), a predicate over rows, a number of rows, and a hint
-how many of them make a good batch. It holds to the first three, on whatever thread it is called."""
+how many of them make a good batch. It holds to the first three, on whatever thread it is called: the predicate chooses
+among the first so many rows, for polars hands over both at once where a query limits first and filters then."""
 
 
 class _Source:
@@ -24,13 +28,54 @@ class _Source:
     def __call__(
         self, with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
-        some = False
-        for frame in self.generate(with_columns, predicate, n_rows, batch_size):
-            some = True
-            yield frame
-        if not some:  # a source without rows still has columns
-            names = self.schema.names() if with_columns is None else with_columns
-            yield pl.DataFrame(schema={name: self.schema[name] for name in names})
+        reading = _Reading()
+        try:
+            some = False
+            for frame in self.generate(with_columns, predicate, n_rows, batch_size):
+                some = True
+                reading.busy = False
+                yield frame
+                reading.busy = True
+                if _leaving.is_set():
+                    return
+            if not some:  # a source without rows still has columns
+                names = self.schema.names() if with_columns is None else with_columns
+                yield pl.DataFrame(schema={name: self.schema[name] for name in names})
+        finally:
+            reading.end()
+
+
+class _Reading:
+    """One scan under way, on a thread of polars. A query that has enough rows returns before that thread stops."""
+
+    def __init__(self) -> None:
+        self.busy = True
+        _readings.add(self)
+
+    def end(self) -> None:
+        self.busy = False
+        _readings.discard(self)
+
+
+_readings: set[_Reading] = set()
+_leaving = Event()
+
+
+def _leave() -> None:
+    """Let scans come to a halt before the interpreter goes: a foreign thread that then calls Python aborts the process.
+
+    What a query left unread is waiting to be thrown away; only what runs must be waited for, and not for long.
+    """
+    _leaving.set()
+    until = time.monotonic() + _PATIENCE_S
+    while any(reading.busy for reading in list(_readings)) and time.monotonic() < until:
+        time.sleep(0.002)
+    if _readings:
+        time.sleep(0.05)  # polars puts the last frame away
+
+
+_PATIENCE_S = 10.0
+atexit.register(_leave)
 
 
 def scan(record: type[Record], generate: Generate, *, repeatable: bool = True) -> pl.LazyFrame:

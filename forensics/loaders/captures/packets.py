@@ -160,11 +160,11 @@ def rows(
         paths: Captures, as `scan_packets` takes them.
         with_columns: Columns wanted, in that order; all where None.
         predicate: Rows wanted; of the others only the columns that it looks at are decoded.
-        n_rows: Rows wanted at most; reading stops when they are there.
+        n_rows: Rows looked at, before the predicate; reading stops there.
         batch_size: Taken for the sake of polars.
 
     Yields:
-        Frames of 1 to 65,536 rows.
+        Frames of at most 65,536 rows; of none where no packet of a chunk passed.
 
     Raises:
         UnknownColumnError: If Packet has no such column.
@@ -181,17 +181,15 @@ def rows(
         with capture.open() as stream:
             place = Place(capture.label, capture.point)
             for block in _blocks(stream, capture.label):
-                if predicate is None:
-                    found = frame(block if left is None else first(block, left), place, names, None, book)
-                else:
-                    found = _filtered(block, place, book, names, predicate)
-                    found = found if left is None else found.head(left)
-                if len(found):
-                    yield found
                 if left is not None:
-                    left -= len(found)
-                    if left <= 0:
-                        return
+                    block = first(block, left)
+                    left -= len(block)
+                if predicate is None:
+                    yield frame(block, place, names, None, book)
+                else:  # though nothing may have passed: whoever wants no more can only say so between two frames
+                    yield _filtered(block, place, book, names, predicate)
+                if left is not None and left <= 0:
+                    return
 
 
 def _blocks(stream: Stream, label: str) -> Iterator[Block]:
