@@ -10,8 +10,13 @@ case.findings
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
+    # `python -m forensics` looks for every module in the current folder first, and that may be the
+    # evidence. While a package is imported for -m, argv[0] is still "-m" (PEP 338).
+    del sys.path[0]
+
+TYPE_CHECKING = False  # as type checkers know it, without the import
 if TYPE_CHECKING:
     from forensics.case import Case, open_case
     from forensics.errors import (
@@ -52,11 +57,6 @@ __all__ = [
     "scan_logs",
     "scan_packets",
 ]
-
-if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
-    # `python -m forensics` looks for every module in the current folder first, and that may be the
-    # evidence. While a package is imported for -m, argv[0] is still "-m" (PEP 338).
-    del sys.path[0]
 
 
 def __getattr__(name: str) -> object:

@@ -268,8 +268,6 @@ def load_all(jobs: Sequence[Job], workers: int, advance: Advance | None = None) 
 
 
 def _in_pool(jobs: Sequence[Job], workers: int, done: dict[int, Outcome], advance: Advance | None) -> str:
-    context = multiprocessing.get_context("spawn")
-    counter = context.Value("q", 0)
     told = 0
 
     def tell() -> None:
@@ -278,8 +276,11 @@ def _in_pool(jobs: Sequence[Job], workers: int, done: dict[int, Outcome], advanc
             advance(counter.value - told)
             told = counter.value
 
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (counter,))
     pending: dict[Future[Outcome], Job] = {}
+    with _nothing_from_here():  # the counter, too, starts a process: multiprocessing's resource tracker
+        context = multiprocessing.get_context("spawn")
+        counter = context.Value("q", 0)
+        pool = ProcessPoolExecutor(workers, context, _start_worker, (counter,))
     try:
         with _nothing_from_here():
             for job in sorted(jobs, key=lambda job: (-job.file.size_bytes, job.number)):  # the longest first

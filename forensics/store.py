@@ -149,7 +149,12 @@ class Sink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish the files; what a failed reader yielded before it failed is kept."""
+        """Finish the files; after an interruption close them as they are: nobody will read them."""
+        if kind is not None:
+            for stack, _ in self._open.values():
+                with contextlib.suppress(Exception):
+                    stack.__exit__(kind, error, trace)
+            return
         try:
             for record, parts in self._waiting.items():
                 rows = pl.concat(parts)

@@ -21,7 +21,7 @@ CONSOLE_SCRIPT = Path(sys.executable).with_name("forensics")
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # noqa: ANN201
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run a command in this process: exit code, standard output, standard error."""
 
     def command(*arguments: object) -> tuple[int, str, str]:
@@ -57,7 +57,7 @@ def test_help_is_instant_and_imports_nothing_heavy() -> None:
     assert best < 0.3, f"{best:.2f} s"
 
 
-def test_every_command_has_an_example(run) -> None:  # noqa: ANN001
+def test_every_command_has_an_example(run) -> None:
     code, out, _ = run("--help")
     assert code == 0
     assert "Exit codes" in out
@@ -71,7 +71,7 @@ def test_every_command_has_an_example(run) -> None:  # noqa: ANN001
         assert max(map(len, out.splitlines())) <= 100
 
 
-def test_triage(run, tmp_path: Path) -> None:  # noqa: ANN001
+def test_triage(run, tmp_path: Path) -> None:
     evidence = small_evidence(tmp_path / "evidence")
     code, out, err = run("triage", evidence, "--out", tmp_path / "x.case")
     assert (code, err) == (3, "")
@@ -86,7 +86,7 @@ def test_triage(run, tmp_path: Path) -> None:  # noqa: ANN001
     assert "No findings" in out
 
 
-def test_triage_of_the_bundled_case(run, tmp_path: Path) -> None:  # noqa: ANN001
+def test_triage_of_the_bundled_case(run, tmp_path: Path) -> None:
     guilty = REPOSITORY / "data" / "lost_lease" / "guilty"
     code, out, _ = run("triage", guilty, "--out", tmp_path / "x.case")
     assert code == 0
@@ -102,7 +102,7 @@ def test_triage_of_the_bundled_case(run, tmp_path: Path) -> None:  # noqa: ANN00
     assert "one of critical, high, medium" in err
 
 
-def test_wrong_use_has_a_hint_and_no_traceback(run, tmp_path: Path, case: Path) -> None:  # noqa: ANN001
+def test_wrong_use_has_a_hint_and_no_traceback(run, tmp_path: Path, case: Path) -> None:
     (tmp_path / "text.txt").write_text("no capture")
     for arguments, told in (
         (("triage", tmp_path / "nothing"), "no such file"),
@@ -124,7 +124,7 @@ def test_wrong_use_has_a_hint_and_no_traceback(run, tmp_path: Path, case: Path) 
         assert "Traceback" not in err
 
 
-def test_internal_errors_have_no_traceback(run, monkeypatch: pytest.MonkeyPatch, case: Path) -> None:  # noqa: ANN001
+def test_internal_errors_have_no_traceback(run, monkeypatch: pytest.MonkeyPatch, case: Path) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("odd \x1b[31m thing")
 
@@ -135,7 +135,7 @@ def test_internal_errors_have_no_traceback(run, monkeypatch: pytest.MonkeyPatch,
     assert "Traceback" not in out + err
 
 
-def test_questions_to_a_case(run, case: Path, tmp_path: Path) -> None:  # noqa: ANN001
+def test_questions_to_a_case(run, case: Path, tmp_path: Path) -> None:
     code, out, _ = run("timeline", case, "--entity", "fa:16:3e:24:e7:22", "--limit", 5)
     assert code == 0
     assert "DHCP REQUEST" in out
@@ -159,7 +159,7 @@ def test_questions_to_a_case(run, case: Path, tmp_path: Path) -> None:  # noqa: 
     assert run("verify", case)[0] == 0
 
 
-def test_verify_exits_5(run, tmp_path: Path) -> None:  # noqa: ANN001
+def test_verify_exits_5(run, tmp_path: Path) -> None:
     evidence = small_evidence(tmp_path / "evidence")
     run("triage", evidence, "--out", tmp_path / "x.case")
     (evidence / "node1" / "syslog").write_bytes(b"x")
@@ -175,7 +175,7 @@ def test_verify_exits_5(run, tmp_path: Path) -> None:  # noqa: ANN001
     assert "sources.parquet" in err
 
 
-def test_packets(run, tmp_path: Path) -> None:  # noqa: ANN001
+def test_packets(run, tmp_path: Path) -> None:
     (tmp_path / "a.pcap").write_bytes(capture())
     code, out, _ = run("packets", tmp_path / "a.pcap")
     assert code == 0
@@ -213,7 +213,7 @@ def test_packets_from_standard_input() -> None:
     assert (done.returncode, done.stdout.split()[:2]) == (0, [b"position", b"1"])
 
 
-def test_formats_and_analyses(run) -> None:  # noqa: ANN001
+def test_formats_and_analyses(run) -> None:
     formats = json.loads(run("formats", "--json")[1])
     assert {"pcap", "pcapng"} <= {one["name"] for one in formats}
     assert all(one["reference"] and one["yields"] for one in formats)
@@ -223,7 +223,7 @@ def test_formats_and_analyses(run) -> None:  # noqa: ANN001
     assert "dhcp-renewal-failure: needs" in run("analyses")[1]
 
 
-def test_demo(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001
+def test_demo(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, _ = run("demo", "--out", tmp_path)
     assert code == 0
     guilty, healthy = out.split("=== healthy")
@@ -235,7 +235,7 @@ def test_demo(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # 
     assert "they come with the source" in err
 
 
-def test_nothing_of_evidence_reaches_the_terminal_raw(run, tmp_path: Path) -> None:  # noqa: ANN001
+def test_nothing_of_evidence_reaches_the_terminal_raw(run, tmp_path: Path) -> None:
     evidence = small_evidence(tmp_path / "evidence")
     nasty = "\x1b[2J\x07\u202e\u200b\x9b31m\u2028"
     (evidence / f"na{nasty}.log").write_bytes(log(6).replace(b"node1", f"no{nasty[:-1]}de".encode()))
@@ -305,15 +305,15 @@ def test_stopped_runs_leave_no_half_case(tmp_path: Path, stop: signal.Signals) -
     assert [path.name for path in tmp_path.iterdir()] == ["evidence"]
 
 
-SHADOWS = (
-    "polars numpy pyarrow html typer click rich jinja2 markupsafe dataframely plotly scipy pandas json re os sys pathlib "
-    "typing dataclasses contextlib hashlib tempfile shutil socket signal struct gzip bz2 lzma zlib csv tomllib zoneinfo "
-    "datetime time random math logging warnings importlib email string types enum copy pickle subprocess threading "
-    "multiprocessing concurrent queue isal zstandard lz4 dpkt sitecustomize usercustomize tzdata fnmatch textwrap"
-).split()
-EARLY = {  # what Python itself looks for here before a line of ours runs (-P keeps it from doing so)
-    *("contextlib", "types", "warnings", "importlib", "os", "sys", "typing", "enum", "re", "copy"),
-}
+SHADOWS = """
+    polars numpy pyarrow html typer click rich jinja2 markupsafe dataframely plotly scipy pandas
+    json re os sys pathlib typing dataclasses contextlib hashlib tempfile shutil socket signal
+    struct gzip bz2 lzma zlib csv tomllib zoneinfo datetime time random math logging warnings
+    importlib email string types enum copy pickle subprocess threading multiprocessing concurrent
+    queue isal zstandard lz4 dpkt sitecustomize usercustomize tzdata fnmatch textwrap
+""".split()  # noqa: SIM905
+EARLY = ("contextlib", "types", "warnings")
+"""What Python itself imports for ``-m``, before a line of ours runs. Only ``python -P -m`` keeps these out."""
 
 
 def hostile_folder(folder: Path) -> Path:
