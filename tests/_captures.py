@@ -31,8 +31,8 @@ def pcap(
     parts = [struct.pack(order + "IHHiIII", magic, *version, 0, 0, snap_bytes, link_type)]
     if magic in (0x1C0001AC, 0x1C0001AB):
         parts.append(bytes(4))
-    for packet in packets:
-        parts.append(pcap_record(packet, big_endian=big_endian, digits=digits, record_bytes=record_bytes))
+    layout = {"big_endian": big_endian, "digits": digits, "record_bytes": record_bytes}
+    parts += [pcap_record(packet, **layout) for packet in packets]
     return b"".join(parts)
 
 

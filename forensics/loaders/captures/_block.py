@@ -14,14 +14,15 @@ LINK_TYPE_UNKNOWN = 0xFFFF
 
 
 class Loss(NamedTuple):
-    """A loss that the capture itself admits, as `forensics.loaders._reader.Batch.losses` takes it."""
+    """A loss that the capture itself admits, as `forensics.loaders._reader.Batch.losses` takes it.
+
+    ``count`` packets were lost, which was said at ``ts`` (nanoseconds since 1970), at or after the frame ``position``.
+    """
 
     ts: int | None
-    """Nanoseconds since 1970 at which it was said."""
     position: int | None
-    """Frame number at which, or after which, it was said."""
     kind: str
-    count: int | None
+    count: int | None  # type: ignore[assignment]  # hides tuple.count, which nobody asks
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,10 @@ class Framing(Protocol):
     """Octets of a record that must be there to know its length."""
     look_bytes: int
     """How many octets from each guessed place on are searched for a record."""
-    tells: tuple[tuple[Tell, ...], ...]
-    """What records start with: alternatives, the most frequent first."""
+
+    @property
+    def tells(self) -> tuple[tuple[Tell, ...], ...]:
+        """What records start with: alternatives, the most frequent first."""
 
     def length_at(self, place: int) -> int:
         """Length of the record that starts at ``place``, as it says itself; at least 1."""
@@ -63,10 +65,11 @@ def likely(framing: Framing, buffer: npt.NDArray[np.uint8], low: int, high: int)
 def _between(octets: npt.NDArray[np.uint8], least: int, greatest: int) -> Bools:
     """Octets in ``[least, greatest]``; the difference wraps around, so that one comparison tells."""
     if least == greatest:
-        return octets == least
-    if least == 0:
-        return octets <= greatest
-    return octets - np.uint8(least) <= greatest - least
+        same: Bools = octets == least
+        return same
+    span = octets if least == 0 else octets - np.uint8(least)
+    within: Bools = span <= greatest - least
+    return within
 
 
 def serial(framing: Framing, place: int, limit: int, size: int, most: int) -> tuple[list[int], int]:
@@ -159,8 +162,8 @@ def _heads(framing: Framing, buffer: npt.NDArray[np.uint8], place: int, end: int
         first = place + stride + shift
         octets = np.lib.stride_tricks.as_strided(buffer[first:], mask.shape, (stride, 1), writeable=False)
         mask &= _between(octets, least, greatest)
-    lane, shift = np.divmod(np.flatnonzero(mask), width)
-    places = place + (lane + 1) * stride + shift
+    lane, inside = np.divmod(np.flatnonzero(mask), width)
+    places = place + (lane + 1) * stride + inside
     good = framing.credible(places)
     places, lane = places[good], lane[good]
     good = framing.credible(places + framing.lengths(places))

@@ -11,6 +11,7 @@ from forensics.loaders.captures import _pcap, _pcapng
 from forensics.loaders.captures._block import LINK_TYPE_UNKNOWN, Block, Interface, Loss
 from forensics.loaders.captures._guess import GUESS_BYTES, guess
 from forensics.loaders.captures._pcap_format import ARCHAIC, MAGICS, PcapHeader, header
+from forensics.loaders.captures._torn import without_torn
 from forensics.loaders.captures._window import CHUNK_BYTES, Source, Window
 
 __all__ = ["LINK_TYPE_UNKNOWN", "Block", "Interface", "Loss", "blocks", "likeness"]
@@ -18,7 +19,7 @@ __all__ = ["LINK_TYPE_UNKNOWN", "Block", "Interface", "Loss", "blocks", "likenes
 
 SECTION = b"\x0a\x0d\x0d\x0a"
 BYTE_ORDERS = {b"\x1a\x2b\x3c\x4d": True, b"\x4d\x3c\x2b\x1a": False}
-KNOWN = frozenset(magic.to_bytes(4, order) for magic in MAGICS for order in ("little", "big")) | {SECTION}  # type: ignore[arg-type]
+KNOWN = frozenset(magic.to_bytes(4, order) for magic in MAGICS for order in ("little", "big")) | {SECTION}
 
 
 def likeness(head: bytes) -> float:
@@ -47,8 +48,12 @@ def blocks(stream: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Block 
         (``framing``), and damage (``gap``, with the frame before it as ``position``). All rows' records and all
         stretches put together cover the source exactly. A `Loss` where the capture says that it lost packets.
     """
+    yield from without_torn(_blocks(stream, chunk_bytes), getattr(stream, "gaps", ()))
+
+
+def _blocks(stream: Source, chunk_bytes: int) -> Iterator[Block | Stretch | Loss]:
     window = Window(stream, chunk_bytes)
-    window.advance(0, GUESS_BYTES)
+    window.advance(0, 64)
     octets = window.buffer[:64].tobytes()
     if octets[:4] == SECTION and octets[8:12] in BYTE_ORDERS:
         yield from _pcapng.blocks(window, BYTE_ORDERS[octets[8:12]])
@@ -56,6 +61,7 @@ def blocks(stream: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Block 
     head: PcapHeader | bool | str | None = header(octets)
     if isinstance(head, str):
         reason = head
+        window.advance(0, GUESS_BYTES)
         head = None if head == ARCHAIC else guess(window.buffer, window.ended)
     if head is None:
         yield from _refused(window, reason)

@@ -23,13 +23,17 @@ CAREFUL_BYTES = 4096
 """How far the fast walk goes after them; each time all is well, four times as far."""
 
 
+RECENT_RECORDS = 1024
+"""How far back a record is searched for its double."""
+
+
 class RecordFraming(Repairable, Protocol):
     """A framing that can tell sound records from damaged ones."""
 
     def verdict(self, place: int, ended: bool) -> int:
         """`BROKEN`, `SOUND`, `MORE` or `DONE`; ``ended`` says that the source ends with the buffer."""
 
-    def sound(self, starts: Ints, after: Ints, ended: bool) -> int:
+    def sound(self, starts: Ints, after: Ints) -> int:
         """How many of these records, from the first on, are surely sound; ``after`` is where each one ends."""
 
     def accept(self, place: int) -> None:
@@ -37,6 +41,9 @@ class RecordFraming(Repairable, Protocol):
 
     def trouble(self, place: int, ended: bool) -> str:
         """What is wrong with the record at ``place``, for people."""
+
+    def leave(self, recent: Ints) -> None:
+        """Remember what the next buffer needs of this one's last records."""
 
     def runs_out(self, place: int) -> bool:
         """Whether the record at ``place`` looks whole, but ends behind the buffer."""
@@ -122,13 +129,17 @@ class _Pile:
             self.marks.pop()
             self.after_gap = True
 
-    def holds(self, place: int) -> bool:
-        """Whether a sound record starts at ``place``."""
+    def recent(self) -> Ints:
+        """Starts of the last records."""
         self._flush()
-        for chunk in self.chunks:
-            if len(chunk) and chunk[0] <= place <= chunk[-1]:
-                return bool(chunk[np.searchsorted(chunk, place)] == place)
-        return False
+        parts: list[Ints] = []
+        count = 0
+        for chunk in reversed(self.chunks):
+            parts.append(chunk[count - RECENT_RECORDS :])
+            count += len(parts[-1])
+            if count >= RECENT_RECORDS:
+                break
+        return _joined(parts[::-1])
 
     def run(self, framing: RecordFraming) -> Run:
         self._flush()
@@ -177,6 +188,7 @@ class Follower:
             if not done and self._before is not None:
                 pile.drop_last()
             self._after_gap = pile.after_gap
+            framing.leave(pile.recent())
             yield pile.run(framing)
             if not done:
                 self._advance(wanted)
@@ -206,7 +218,7 @@ class Follower:
             if self._open is None and not careful:
                 starts, last = walk(framing, window.buffer, self._place, min(size, self._place + budget))
                 after = np.append(starts[1:], last)
-                count = framing.sound(starts, after, window.ended)
+                count = framing.sound(starts, after)
                 if count:
                     self._before = int(starts[count - 1])
                     self._place = int(after[count - 1])
@@ -236,7 +248,8 @@ class Follower:
                     return self._place + REGION_BYTES
             if found is None or found.low > self._place or found.high < min(size, self._place + REGION_BYTES // 2):
                 low = self._least if self._before is None else self._before + 1
-                found = chains(framing, window.buffer, min(low, self._place), min(size, self._place + REGION_BYTES), window.ended)
+                high = min(size, self._place + REGION_BYTES)
+                found = chains(framing, window.buffer, min(low, self._place), high, window.ended)
             state = self._resume(framing, pile, found)
             if state == DONE:
                 return -1
@@ -249,7 +262,7 @@ class Follower:
         window, broken = self._window, self._place
         low = self._least if self._before is None else max(self._least, self._before + 1)
         cut = self._open is None and window.ended and framing.runs_out(broken)
-        resumed = resume(framing, found, low, broken, self._before, cut=cut, taken=pile.holds)
+        resumed = resume(framing, found, low, broken, self._before, cut=cut, recent=pile.recent)
         reason = self._open[1] if self._open else framing.trouble(broken, window.ended)
         begin = self._open[0] if self._open else window.base + broken
         if resumed is None:

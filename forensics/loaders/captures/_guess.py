@@ -42,7 +42,7 @@ def guess(buffer: npt.NDArray[np.uint8], ended: bool) -> PcapHeader | bool | Non
     found: PcapHeader | None = None
     for magic, (header_bytes, record_bytes, digits) in MAGICS.items():
         for big in (False, True):
-            head = _header(part, magic, big, header_bytes, record_bytes, digits)
+            head = _header(part, big, header_bytes, record_bytes, digits)
             depth = _depth(PcapFraming(head, part, Clock()), part, ended)
             # The same records may fit microseconds and nanoseconds: what is left of the magic number decides.
             rank = (depth, -_distance(part, magic, big), -digits)
@@ -62,9 +62,7 @@ def _distance(buffer: npt.NDArray[np.uint8], magic: int, big: bool) -> int:
     return (int.from_bytes(octets, "big" if big else "little") ^ magic).bit_count()
 
 
-def _header(
-    buffer: npt.NDArray[np.uint8], magic: int, big: bool, header_bytes: int, record_bytes: int, digits: int
-) -> PcapHeader:
+def _header(buffer: npt.NDArray[np.uint8], big: bool, header_bytes: int, record_bytes: int, digits: int) -> PcapHeader:
     octets = buffer[:24].tobytes().ljust(24, b"\0")
     snap, link_type = struct.unpack_from((">" if big else "<") + "II", octets, 16)
     usable = link_type <= MAX_LINK_TYPE

@@ -57,7 +57,7 @@ def by_its_own_header(buffer: npt.NDArray[np.uint8], start: int, link_type: int)
 
 
 def packet_ends(buffer: npt.NDArray[np.uint8], low: int, place: int) -> list[int]:
-    """Ends of the IP packets that may carry the octet at ``place``, by their own headers.
+    r"""Ends of the IP packets that may carry the octet at ``place``, by their own headers.
 
     Args:
         buffer: The octets.
@@ -68,8 +68,8 @@ def packet_ends(buffer: npt.NDArray[np.uint8], low: int, place: int) -> list[int
         Indices behind the packets that begin at most 128 octets before; mostly one or none.
 
     Examples:
-        >>> packet = bytes.fromhex("0800 4500 0030 0000 0000 4011 0000 00000000 00000000 0035 0400 001c 0000") + bytes(20)
-        >>> packet_ends(np.frombuffer(packet, np.uint8), 0, 30)
+        >>> ip = bytes.fromhex("4500 0030 0000 0000 4011 0000 00000000 00000000 0035 0400 001c 0000")
+        >>> packet_ends(np.frombuffer(b"\x08\x00" + ip + bytes(20), np.uint8), 0, 30)
         [50]
     """
     first = max(low, place - 128)

@@ -10,15 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from forensics.loaders.captures._chain import Bools, Ints, Tell
-from forensics.loaders.captures._follow import BROKEN, DONE, MORE, SOUND
+from forensics.loaders.captures._follow import BROKEN, DONE, MORE, RECENT_RECORDS, SOUND
 from forensics.loaders.captures._packet_length import LEAST_ETHERNET_BYTES, by_its_own_header, packet_ends
 from forensics.loaders.captures._pcap_format import MAGICS, MAX_WIRE_BYTES, NEAR_S, PcapHeader
-from forensics.loaders.captures._resync import Taken
+from forensics.loaders.captures._resync import Recent
 
 NESTED_BYTES = 256 << 10
 """No capture inside a packet is longer."""
-SEEN_BYTES = 64 << 10
-"""How far back a record is searched for its double."""
 CAPTURE_STARTS = tuple(
     magic.to_bytes(4, order) + version  # type: ignore[arg-type]
     for magic in MAGICS
@@ -45,6 +43,8 @@ class Clock:
         """Seconds since 1970 of the last sound record; None where there is none yet."""
         self.steps_back = False
         """Whether a record is older than the one before it."""
+        self.headers = np.empty((4, 0), np.int64)
+        """Header fields of the last records of the buffers before."""
 
 
 class PcapFraming:
@@ -76,7 +76,7 @@ class PcapFraming:
         self._wire = np.ndarray((count,), self._order, buffer, 12, (1,)) if count and self._either else self._captured
         self._at = at
         self._unpack = struct.Struct(order + ("II" if self._either else "I")).unpack_from
-        self._memory = memoryview(buffer)
+        self._memory = buffer.data
         self._asked = np.empty(0, np.int64), Fields(*[np.empty(0, np.int64)] * 4)
         self._header = struct.Struct(order + "IIII").unpack_from
 
@@ -97,7 +97,7 @@ class PcapFraming:
 
     def length_at(self, place: int) -> int:
         """Octets of the record at ``place``."""
-        return self.least_bytes + min(self._unpack(self._memory, place + self._at))
+        return self.least_bytes + int(min(self._unpack(self._memory, place + self._at)))
 
     def lengths(self, places: Ints) -> Ints:
         """Octets of the records at ``places``."""
@@ -126,12 +126,16 @@ class PcapFraming:
     def possible(self, fields: Fields) -> Bools:
         """Whether a record header can be one at all, whatever its clock says."""
         some = (fields.wire > 0) | (fields.captured > 0) | (fields.seconds > 0) | (fields.fraction > 0)
-        return (fields.captured <= self.head.max_captured) & (fields.wire <= MAX_WIRE_BYTES) & some
+        possible: Bools = (fields.captured <= self.head.max_captured) & (fields.wire <= MAX_WIRE_BYTES) & some
+        return possible
 
     def clean(self, fields: Fields) -> Bools:
         """Whether nothing about a record header is odd."""
-        usual = (fields.fraction < 10**self.head.digits) & (fields.captured <= fields.wire) & (fields.captured > 0)
-        return self.possible(fields) & usual
+        usual: Bools = (
+            (fields.fraction < 10**self.head.digits) & (fields.captured <= fields.wire) & (fields.captured > 0)
+        )
+        clean: Bools = self.possible(fields) & usual
+        return clean
 
     def credible(self, places: Ints) -> Bools:
         """Whether a record starts there, judged by its header alone: a clean one, of the time of the others."""
@@ -146,7 +150,8 @@ class PcapFraming:
 
     def related(self, places: Ints, after: Ints) -> Bools:
         """Whether the clocks of neighbours agree."""
-        return np.abs(self.fields(places).seconds - self.fields(after).seconds) < NEAR_S
+        agree: Bools = np.abs(self.fields(places).seconds - self.fields(after).seconds) < NEAR_S
+        return agree
 
     def _scalars(self, place: int) -> tuple[int, int, int, int]:
         seconds, fraction, captured, wire = self._header(self._memory, place)
@@ -180,7 +185,7 @@ class PcapFraming:
             return SOUND if ended else MORE
         return SOUND if self._possible(*self._scalars(after)) else BROKEN
 
-    def sound(self, starts: Ints, after: Ints, ended: bool) -> int:
+    def sound(self, starts: Ints, after: Ints) -> int:
         """How many records from the first on are sound for sure."""
         size = len(self.buffer)
         if not len(starts):
@@ -205,6 +210,11 @@ class PcapFraming:
         if self.clock.last_s is not None and seconds < self.clock.last_s:
             self.clock.steps_back = True
         self.clock.last_s = seconds
+
+    def leave(self, recent: Ints) -> None:
+        """Remember the headers of a buffer's last records: a stretch that the file holds twice may begin there."""
+        headers = np.array(self.fields(recent)) if len(recent) else self.clock.headers[:, :0]
+        self.clock.headers = np.concatenate([self.clock.headers, headers], axis=1)[:, -RECENT_RECORDS:]
 
     def trouble(self, place: int, ended: bool) -> str:
         """What is wrong with the record at ``place``."""
@@ -244,7 +254,7 @@ class PcapFraming:
         return captured != wire and resumed == place + self.least_bytes + self._limited(wire)
 
     def nested(
-        self, low: int, line: Callable[[], list[int]], first: int, end: int, before: int | None, taken: Taken
+        self, low: int, line: Callable[[], list[int]], first: int, end: int, before: int | None, recent: Recent
     ) -> int:
         """How many records of a chain are those of a capture inside a packet whose own record is damaged.
 
@@ -262,7 +272,7 @@ class PcapFraming:
         if now is not None:
             if not self.clock.steps_back and len(times) > 1 and times[0] > times[1] >= now and magic is None:
                 return 1  # its clock is damaged, and perhaps it is no record at all
-            if times[0] < now and (magic is not None or not self._seen(first, before or 0, taken)):
+            if times[0] < now and (magic is not None or not self._seen(first, recent)):
                 later = next((i for i, time in enumerate(times) if time >= now), None)
                 if later is not None and places[later] - first <= NESTED_BYTES:
                     return later
@@ -285,7 +295,7 @@ class PcapFraming:
         second = first + self.length_at(first)
         return now <= time and (second >= end or time <= self._scalars(second)[:2])
 
-    def inside(self, low: int, place: int, resumed: int) -> bool:
+    def inside(self, low: int, place: int, resumed: int) -> bool:  # noqa: ARG002 - pcapng states it
         """Whether a capture begins before ``place``, which a packet carries then."""
         return self._magic(low, place) is not None
 
@@ -296,8 +306,11 @@ class PcapFraming:
         best = max(octets.rfind(start) for start in CAPTURE_STARTS)
         return None if best < 0 else first + best
 
-    def _seen(self, place: int, before: int, taken: Taken) -> bool:
+    def _seen(self, place: int, recent: Recent) -> bool:
         """Whether the record at ``place`` repeats one of the last sound ones: a stretch that the file holds twice."""
-        first = max(0, before - SEEN_BYTES)
-        twin = self.buffer[first : before + 16].tobytes().find(self.buffer[place : place + 16].tobytes())
-        return twin >= 0 and taken(first + twin)
+        starts = recent()
+        known = np.array(self.fields(starts)) if len(starts) else self.clock.headers[:, :0]
+        earlier = self.clock.headers
+        before = earlier[:, max(0, earlier.shape[1] + len(starts) - RECENT_RECORDS) :]
+        header = np.array(self._scalars(place))[:, None]
+        return bool((known == header).all(axis=0).any() or (before == header).all(axis=0).any())

@@ -20,7 +20,7 @@ from forensics.loaders.captures._pcapng_format import (
     SECTION,
     SYSDIG_EVENTS,
 )
-from forensics.loaders.captures._resync import Taken
+from forensics.loaders.captures._resync import Recent
 
 KNOWN = np.array([*range(1, 11), SECTION, CUSTOM, CUSTOM_NOT_COPIED, *SYSDIG_EVENTS, 0x80000001], np.int64)
 """Types that a block found after damage may have."""
@@ -46,7 +46,7 @@ class PcapngFraming:
         self.turns: list[tuple[int, bool]] = []
         """Where the byte order changes, and to which."""
         self._count = max(0, len(buffer) - LEAST + 1)
-        self._memory = memoryview(buffer)
+        self._memory = buffer.data
         self._turn(big_endian)
         self.at_first = big_endian
 
@@ -74,7 +74,8 @@ class PcapngFraming:
 
     def words(self, places: Ints) -> Ints:
         """The 32-bit numbers at ``places``."""
-        return self._words[places].astype(np.int64)
+        words: Ints = self._words[places].astype(np.int64)
+        return words
 
     def _says(self, places: Ints) -> Ints:
         """The total lengths that blocks state, a section header's in its own byte order."""
@@ -97,7 +98,8 @@ class PcapngFraming:
 
     def lengths(self, places: Ints) -> Ints:
         """Octets of the blocks at ``places``."""
-        return np.maximum(self._says(places) + 3 & ~3, LEAST)
+        lengths: Ints = np.maximum(self._says(places) + 3 & ~3, LEAST)
+        return lengths
 
     def _trailed(self, places: Ints, says: Ints) -> Bools:
         """Whether the length stands behind the block once more."""
@@ -106,7 +108,8 @@ class PcapngFraming:
         trailer = self.words(np.where(inside, last, 0)) if len(self._words) else np.zeros(len(places), np.int64)
         other = trailer.astype("<u4").byteswap().astype(np.int64)
         turned = (self.words(places) == SECTION) & (self.words(places + 8) == SWAPPED_MAGIC)
-        return inside & (np.where(turned, other, trailer) == says)
+        same: Bools = inside & (np.where(turned, other, trailer) == says)
+        return same
 
     def credible(self, places: Ints) -> Bools:
         """Whether a block starts there: a known type, a possible length, and the same length behind it."""
@@ -129,7 +132,8 @@ class PcapngFraming:
             partly[some] = (
                 (self.words(at + 8) < MAX_INTERFACES) & (captured + 32 <= says[some]) & (says[some] - captured < 65_536)
             )
-        return (good & whole & self._trailed(places, says)) | partly
+        found: Bools = (good & whole & self._trailed(places, says)) | partly
+        return found
 
     def _block_at(self, place: int) -> bool:
         """The same for one place; most that are none are told by their type."""
@@ -137,11 +141,11 @@ class PcapngFraming:
             return False
         return bool(self.credible(np.array([place]))[0])
 
-    def related(self, places: Ints, after: Ints) -> Bools:
+    def related(self, places: Ints, after: Ints) -> Bools:  # noqa: ARG002 - pcap has to look
         """Any block may follow any other."""
         return np.ones(len(places), np.bool_)
 
-    def sound(self, starts: Ints, after: Ints, ended: bool) -> int:
+    def sound(self, starts: Ints, after: Ints) -> int:
         """How many blocks from the first on are surely sound, in one byte order."""
         if not len(starts):
             return 0
@@ -187,6 +191,9 @@ class PcapngFraming:
             self._turn(not self.big_endian)
             self.turns.append((place, self.big_endian))
 
+    def leave(self, recent: Ints) -> None:
+        """Nothing of a buffer is remembered."""
+
     def trouble(self, place: int, ended: bool) -> str:
         """What is wrong with the block at ``place``."""
         left = len(self.buffer) - place
@@ -199,7 +206,7 @@ class PcapngFraming:
             return "block's two lengths differ"
         return "block header not plausible"
 
-    def restored(self, place: int) -> list[int]:
+    def restored(self, place: int) -> list[int]:  # noqa: ARG002 - pcap has to look
         """No hints are needed: the first block of the chain that lives is a block of the file, see `nested`."""
         return []
 
@@ -208,12 +215,18 @@ class PcapngFraming:
         short = place + LEAST > len(self.buffer)
         return not short and place + self.length_at(place) > len(self.buffer) and self._block_at(place)
 
-    def disproved(self, place: int, resumed: int) -> bool:
+    def disproved(self, place: int, resumed: int) -> bool:  # noqa: ARG002 - pcap has to look
         """A block whose two lengths agree is what it says."""
         return False
 
     def nested(
-        self, low: int, line: Callable[[], list[int]], first: int, end: int, before: int | None, taken: Taken
+        self,
+        low: int,  # noqa: ARG002 - pcap has to look
+        line: Callable[[], list[int]],  # noqa: ARG002
+        first: int,  # noqa: ARG002
+        end: int,  # noqa: ARG002
+        before: int | None,  # noqa: ARG002
+        recent: Recent,  # noqa: ARG002
     ) -> int:
         """Blocks inside a packet never lead out of it: the packet's own trailer stands between."""
         return 0

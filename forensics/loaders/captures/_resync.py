@@ -28,7 +28,7 @@ DIES, LIVES, ENDS = 1, 2, 3
 """Fate of a chain: breaks off, runs out of what was read, ends exactly where the source ends."""
 
 
-Taken = Callable[[int], bool]
+Recent = Callable[[], Ints]
 
 
 class Repairable(Framing, Protocol):
@@ -41,7 +41,7 @@ class Repairable(Framing, Protocol):
         """Where the record after the one at ``place`` may start, if only a part of its header is damaged."""
 
     def nested(
-        self, low: int, line: Callable[[], list[int]], first: int, end: int, before: int | None, taken: Taken
+        self, low: int, line: Callable[[], list[int]], first: int, end: int, before: int | None, recent: Recent
     ) -> int:
         """How many records of the chain that lives belong to a capture that a packet carries.
 
@@ -51,7 +51,7 @@ class Repairable(Framing, Protocol):
             first: The first of them.
             end: Where that chain ends.
             before: The last sound record before the damage.
-            taken: Says whether a sound record of this buffer starts at a place.
+            recent: Gives the starts of the last sound records of this buffer.
         """
 
     def inside(self, low: int, place: int, resumed: int) -> bool:
@@ -129,11 +129,12 @@ def chains(framing: Repairable, buffer: npt.NDArray[np.uint8], low: int, high: i
 def _first_from(chosen: Bools) -> list[int]:
     """Index of the first that is chosen, from each place on; one more than there are places."""
     index = np.where(np.append(chosen, True), np.append(np.arange(len(chosen)), NONE), NONE)
-    return np.minimum.accumulate(index[::-1])[::-1].tolist()
+    first: list[int] = np.minimum.accumulate(index[::-1])[::-1].tolist()
+    return first
 
 
 def resume(
-    framing: Repairable, found: Chains, low: int, broken: int, before: int | None, *, cut: bool, taken: Taken
+    framing: Repairable, found: Chains, low: int, broken: int, before: int | None, *, cut: bool, recent: Recent
 ) -> int | None:
     """Say where sound records go on.
 
@@ -144,7 +145,7 @@ def resume(
         broken: Where a record should start, and none does.
         before: The last sound record, None where there is none.
         cut: The record at ``broken`` looks whole, but the source ends inside it.
-        taken: Says whether a sound record of this buffer starts at a place.
+        recent: Gives the starts of the last sound records of this buffer.
 
     Returns:
         Index in the buffer of the next sound record; before ``broken`` where the last record is not what it says.
@@ -156,7 +157,7 @@ def resume(
     if living == NONE and not cut:
         living = found.leading[first]
     if cut or (living != NONE and places[living] < broken):
-        return None if living == NONE else _without_nested(framing, found, living, low, before, taken)
+        return None if living == NONE else _without_nested(framing, found, living, low, before, recent)
     # A stretch of sound records that ends at a second damaged place, before the chain that lives begins.
     until = places[living] if living != NONE else found.high
     for i in range(bisect_left(places, broken), min(len(places), first + TRIES)):
@@ -170,11 +171,11 @@ def resume(
         i = bisect_left(places, hint)
         if i < len(places) and places[i] == hint and found.joins[i] == found.joins[living]:
             return hint
-    return _without_nested(framing, found, living, low, before, taken)
+    return _without_nested(framing, found, living, low, before, recent)
 
 
 def _without_nested(
-    framing: Repairable, found: Chains, living: int, low: int, before: int | None, taken: Taken
+    framing: Repairable, found: Chains, living: int, low: int, before: int | None, recent: Recent
 ) -> int | None:
     """The first record of a chain that is not one of a capture inside a packet."""
 
@@ -184,7 +185,7 @@ def _without_nested(
             chain.append(found.afters[chain[-1]])
         return [found.places[i] for i in chain]
 
-    skipped = framing.nested(low, line, found.places[living], found.ends[living], before, taken)
+    skipped = framing.nested(low, line, found.places[living], found.ends[living], before, recent)
     if not skipped:
         return found.places[living]
     places = line()

@@ -48,7 +48,7 @@ class Window:
         size = max(len(kept) + self._chunk_bytes, at_least)
         fresh = np.empty(size, np.uint8)
         fresh[: len(kept)] = kept
-        view, filled = memoryview(fresh), len(kept)
+        view, filled = fresh.data, len(kept)
         while filled < size and not self.ended:
             got = self._source.readinto(view[filled:])
             if got:

@@ -46,7 +46,7 @@ FROM_HEADERS = ("eth_src", "eth_dst", "src", "dst", "vlan_ids")
 
 
 def options(message: bytes) -> list[tuple[int, bytes]]:
-    """All options of a message, in wire order, with what belongs together joined (RFC 3396).
+    r"""All options of a message, in wire order, with what belongs together joined (RFC 3396).
 
     Option 52 may say that the fields for the boot file and the server name hold further options; they are read
     in that order. An option whose length leads out of its field ends that field: what stands before it is kept.
@@ -59,7 +59,7 @@ def options(message: bytes) -> list[tuple[int, bytes]]:
 
     Examples:
         >>> options(bytes(236) + COOKIE + bytes((53, 1, 1, 0, 12, 2)) + b"vm" + bytes((12, 1)) + b"1" + bytes((255,)))
-        [(53, b'\\x01'), (12, b'vm1')]
+        [(53, b'\x01'), (12, b'vm1')]
     """
     if message[BOOTP_BYTES:240] != COOKIE:
         return []
@@ -183,4 +183,4 @@ def read(block: Block, packets: pl.DataFrame) -> pl.DataFrame:
     header = [pl.when("tunnelled").then(f"inner_{name}").otherwise(name).alias(name) for name in FROM_HEADERS]
     messages = pl.DataFrame(said, schema={name: schema[name] for name in said[0]})
     told = mine.select(*FROM_PACKET, *header, seen_by=pl.lit("capture"))
-    return pl.concat([told, messages], how="horizontal").select(schema.names()).cast(dict(schema))
+    return pl.concat([told, messages], how="horizontal").select(schema.names()).cast(schema)
