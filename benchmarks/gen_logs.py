@@ -1,6 +1,7 @@
 """Writes a tree of logs as a log server keeps it: a folder a host, nova.log and syslog in each, from a fixed seed."""
 
 import argparse
+import os
 import random
 import time
 import uuid
@@ -92,6 +93,8 @@ def write(folder: Path, mebibytes: int, hosts: int = 16, seed: int = 1) -> None:
                     more = outer + rng.choice(DAEMONS).format(*(rng.randrange(256) for _ in range(3))) + "\n"
                     syslog.write(more)
                 left -= len(text) + len(more)
+        for name in ("nova.log", "syslog"):  # the time of the last line: what tells the year of stamps without one
+            os.utime(folder / host / name, (at, at))
 
 
 if __name__ == "__main__":

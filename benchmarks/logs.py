@@ -24,12 +24,7 @@ OUTER = re.compile(
     r"(?:(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.(\d{3}))? (?:(\d+) )?([A-Z]+) (\S+) \[(?:-|(req-\S+) (\S+) (\S+))\] "
     r"(?:\[instance: ([0-9a-f-]{36})\] )?(.*)|([^\s:\[]+)(?:\[(\d+)\])?: (.*))$"
 )
-MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1
-    )
-}
+MONTHS = {time.strftime("%b", (2012, number, 1, 0, 0, 0, 0, 1, 0)): number for number in range(1, 13)}
 SCHEMA = {
     "ts": pl.Int64,
     "host": pl.String,

@@ -65,7 +65,8 @@ def _read(text: Text, fields: Fields, lines: Ints, fast: bool) -> Ints:
     first = text.buffer[text.start[left]]
     left = left[(first != 32) & (first != 9)]
     read_lines(text, fields, left, grammar())
-    return left[~fields.header[left]]
+    unread: Ints = left[~fields.header[left]]
+    return unread
 
 
 @dataclass(slots=True)

@@ -81,7 +81,7 @@ class Chunks:
         skipping = 0
         while True:
             block = np.empty(self._chunk_bytes, np.uint8)
-            count = self._stream.readinto(memoryview(block))
+            count = self._stream.readinto(block.data)
             block = block[:count]
             final = count < self._chunk_bytes and not self._stream.peek(1)
             feeds = block == 10

@@ -35,9 +35,10 @@ def unescape(text: Text, lines: Ints) -> None:
     runtime/parser.c, control characters). Line feeds that come out of it part the message into lines; the prefix that
     oslo.log repeats before each line of a traceback is taken off the second line and all others.
     """
-    hashes = np.flatnonzero(text.buffer == ord("#"))
-    if not len(hashes):
+    octets = text.buffer.tobytes()
+    if octets.find(b"#0") < 0 and octets.find(b"#177") < 0:
         return
+    hashes = np.flatnonzero(text.buffer == ord("#"))
     behind = text.buffer[hashes + 1]
     hashes = hashes[(behind == ord("0")) | (behind == ord("1"))]
     if not len(hashes):
@@ -63,8 +64,9 @@ def unescape(text: Text, lines: Ints) -> None:
 
 def _of_syslog(text: Text, lines: Ints) -> Bools:
     window = text.window(text.start[lines], 11)
-    named: Bools = (month(window) > 0) & (window[:, 3] == 32)
-    return named | (window[:, 0] == ord("<")) | (window[:, 10] == ord("T"))
+    named = (month(window) > 0) & (window[:, 3] == 32)
+    found: Bools = named | (window[:, 0] == ord("<")) | (window[:, 10] == ord("T"))
+    return found
 
 
 def peel(text: Text, fields: Fields, lines: Ints) -> tuple[Ints, dict[int, bytes]]:

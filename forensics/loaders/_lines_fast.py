@@ -24,6 +24,7 @@ from forensics.loaders._lines_text import Bools, Bytes, Ints, Text
 SPACE, COLON, OPEN, CLOSE, DASH, DOT, COMMA, TAB = 32, 58, 91, 93, 45, 46, 44, 9
 LEVELS = (b"TRACE", b"DEBUG", b"INFO", b"AUDIT", b"WARNING", b"WARN", b"ERROR", b"CRITICAL")
 _LEVEL_KEYS = np.sort(np.array([int.from_bytes(level, "little") for level in LEVELS], np.uint64))
+_LEVEL_STARTS = np.array([int.from_bytes(level[:4], "little") for level in LEVELS], np.uint32)
 _TRACE = np.uint64(int.from_bytes(b"TRACE", "little"))
 _ERROR = np.uint64(int.from_bytes(b"ERROR", "little"))
 _REQ = np.uint64(int.from_bytes(b"req-", "little"))
@@ -83,9 +84,9 @@ def read_fast(text: Text, fields: Fields, lines: Ints, grammar: Grammar) -> Ints
 def _like_a_log(text: Text, at: Ints) -> Bools:
     """Whether a message might be a log line of its own, by how the framings begin that may stand behind a tag."""
     window = text.window(at, 4)
-    capitals = ((window - np.uint8(65)) < 26).all(axis=1)
+    level = np.isin(window.view(np.uint32)[:, 0], _LEVEL_STARTS)
     number = (window[:, 0] - np.uint8(48)) < 10
-    return capitals | number | _SIGNS[window[:, 0]]
+    return level | number | _SIGNS[window[:, 0]]
 
 
 class Places:
@@ -145,7 +146,8 @@ def dated(text: Text, at: Ints, end: Ints) -> Bools:
     shape &= (window[:, 13] == COLON) & (window[:, 16] == COLON) & (end - at > 20)
     behind = window[:, 19]
     shape &= (behind == SPACE) | (behind == DOT) | (behind == COMMA)
-    return shape & digits(window, DATE_COLUMNS)
+    found: Bools = shape & digits(window, DATE_COLUMNS)
+    return found
 
 
 def tag(text: Text, fields: Fields, lines: Ints, at: Ints) -> tuple[Ints, Ints]:
@@ -190,6 +192,8 @@ def oslo(
     Returns:
         The lines that were read; the others keep what they had.
     """
+    if not len(lines):
+        return lines
     window = text.window(at, 24)
     behind = window[:, 19]
     millis = (behind == DOT) | (behind == COMMA)
@@ -293,8 +297,8 @@ class _Context:
         starts = [begin, *(e + 1 for e in ends[:-1])]
         words = [text.words(np.minimum(np.where(opened, s, 0), stop)) & _MASK[4] for s in starts[:2]]
         lengths = [e - s for s, e in zip(starts, ends, strict=True)]
-        request = (words[0] == _REQ) & (lengths[0] == 40) & _hexadecimal(text, starts[0] + 4, opened)
-        second = (words[1] == _REQ) & (lengths[1] == 40) & (tokens > 1) & _hexadecimal(text, starts[1] + 4, opened)
+        request = _hexadecimal(text, starts[0] + 4, (words[0] == _REQ) & (lengths[0] == 40))
+        second = _hexadecimal(text, starts[1] + 4, (words[1] == _REQ) & (lengths[1] == 40) & (tokens > 1))
         both = second & (request | ((words[0] == _NONE) & (lengths[0] == 4)))
         plain = request & ~both
         dash = opened & (stop - begin == 1) & (text.buffer[begin] == DASH)
@@ -307,7 +311,7 @@ class _Context:
         shape[both & (ident == 6)] = _GLOBAL
         shape[both & (ident == 2)] = _DEVSTACK
         others = opened & (shape == 0) & (tokens == 3)
-        shape[others & (lengths[0] == 36) & _hexadecimal(text, starts[0], others)] = _UUID
+        shape[_hexadecimal(text, starts[0], others & (lengths[0] == 36))] = _UUID
         self.found = shape > 0
         instance = (text.window(at, 11) == _INSTANCE).all(axis=1)
         self.opened = (at < end) & (text.buffer[np.minimum(at, len(text.buffer) - 1)] == OPEN) & ~instance
@@ -328,8 +332,11 @@ class _Context:
 
 
 def _hexadecimal(text: Text, at: Ints, where: Bools) -> Bools:
-    good: Bools = _HEX[text.window(np.where(where, at, 0), 36)].all(axis=1)
-    return good & where
+    """Whether 36 hexadecimal digits and dashes stand at those places that are asked for."""
+    good = np.zeros(len(at), np.bool_)
+    if where.any():
+        good[where] = _HEX[text.window(at[where], 36)].all(axis=1)
+    return good
 
 
 def _pick(first: Bools, one: tuple[Ints, Ints], other: tuple[Ints, Ints], there: Bools) -> tuple[Ints, Ints]:
@@ -371,7 +378,8 @@ def _instance_is_plain(text: Text, at: Ints, end: Ints) -> Bools:
     uuid = text.window(at[which] + 11, 37)
     good = (uuid[:, 36] == CLOSE) & _HEX[uuid[:, :36]].all(axis=1) & (end[which] - at[which] > 47)
     opened[which[good]] = False
-    return ~opened
+    plain: Bools = ~opened
+    return plain
 
 
 def _instance(text: Text, fields: Fields, lines: Ints, message: Ints, end: Ints) -> None:

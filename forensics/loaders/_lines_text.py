@@ -55,17 +55,24 @@ class Text:
 
     def series(self, start: Ints, end: Ints) -> pl.Series:
         """Stretches of the text as a String column that shares its memory; null where ``start`` is negative."""
-        length = end - start
         absent = start < 0
-        at = np.where(absent, 0, start)
+        some = bool(absent.any())
+        if some and absent.all():
+            return pl.repeat(None, len(start), dtype=pl.String, eager=True)
+        at = np.where(absent, 0, start) if some else start
+        length = np.where(absent, 0, end - start) if some else end - start
         views = np.zeros((len(start), 4), np.int32)
-        views[:, 0] = np.where(absent, 0, length)
-        views[:, 1:4] = self.window(at, 12).view(np.int32)
-        short = views[:, 0] <= 12
-        keep = _KEEP[np.where(short, views[:, 0], 4)]
-        views[:, 1:4] &= keep
-        views[:, 3] |= np.where(short, 0, at).astype(np.int32)
-        valid = pa.py_buffer(np.packbits(~absent, bitorder="little")) if absent.any() else None
+        views[:, 0] = length
+        short = length <= 12
+        if short.all():
+            views[:, 1:4] = self.window(at, 12).view(np.int32) & _KEEP[length]
+        elif not short.any():
+            views[:, 1] = self.window(at, 4).view(np.int32)[:, 0]
+            views[:, 3] = at
+        else:
+            views[:, 1:4] = self.window(at, 12).view(np.int32) & _KEEP[np.where(short, length, 4)]
+            views[:, 3] |= np.where(short, 0, at).astype(np.int32)
+        valid = pa.py_buffer(np.packbits(~absent, bitorder="little")) if some else None
         array = pa.Array.from_buffers(VIEW, len(start), [valid, pa.py_buffer(views), pa.py_buffer(self.buffer)])
         column = pl.from_arrow(array)
         assert isinstance(column, pl.Series)
@@ -151,9 +158,10 @@ def _clean(text: Text, chunk: Bytes) -> None:
     touched: set[int] = set()
     if int(chunk.max()) >= 128 and not _is_utf8(chunk):
         touched.update(_lines_with(text, np.flatnonzero(chunk >= 128)))
-    if int(chunk.min()) < 32:
-        special = np.flatnonzero((chunk == 27) | (chunk == 0))
-        touched.update(_lines_with(text, special))
+    octets = chunk.tobytes()
+    for octet in (0, 27):
+        if octets.find(octet) >= 0:
+            touched.update(_lines_with(text, np.flatnonzero(chunk == octet)))
     if not touched:
         return
     lines, contents = [], []

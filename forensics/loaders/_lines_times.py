@@ -53,8 +53,8 @@ class RecordClock:
             outer: The transport's own stamp, where there is another.
         """
         if not len(inner.kind):
-            nothing, words = pl.Series([], dtype=INSTANT), pl.Series([], dtype=pl.String)
-            return Times(nothing, nothing, words, words)
+            nothing, unsaid = pl.Series([], dtype=INSTANT), pl.Series([], dtype=pl.String)
+            return Times(nothing, nothing, unsaid, unsaid)
         yearless = (inner.kind == YEARLESS) | (outer.kind == YEARLESS)
         inner_ns, outer_ns = inner.ns.copy(), outer.ns.copy()
         known = (inner.kind == LOCAL) | (inner.kind == UNIVERSAL)

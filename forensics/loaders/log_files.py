@@ -11,6 +11,7 @@ import polars as pl
 from forensics.errors import NotUnderstoodError, UnknownColumnError
 from forensics.evidence import Stream, host_of, series_of
 from forensics.loaders._line_reader import batches, likeness
+from forensics.loaders._lines_chunks import CHUNK_BYTES
 from forensics.loaders._lines_duplicates import mark_duplicates
 from forensics.loaders._message_format import MessageReader
 from forensics.loaders._reader import Batch, Origin, Reader
@@ -124,6 +125,6 @@ def _of_file(stream: Stream, file: Capture, needed: set[str], left: int | None) 
         rotated_on=series_of(file.label).rotated_on_ns,
     )
     # a few rows need no large chunk
-    small = {} if left is None or left > 10_000 else {"chunk_bytes": 1 << 20}
-    for batch in batches(stream, origin, columns=needed, **small):
+    chunk_bytes = CHUNK_BYTES if left is None or left > 10_000 else 1 << 20
+    for batch in batches(stream, origin, columns=needed, chunk_bytes=chunk_bytes):
         yield batch.rows[LogRecord]

@@ -194,7 +194,8 @@ from forensics.loaders._reader import Origin
 from forensics.records import LogRecord
 class Long:
     def __init__(self):
-        self.left = [b"2012-12-19 12:10:59 INFO nova [-] first\\n2012-12-19 12:11:00 INFO nova [-] "] + [b"x" * (1 << 20)] * int(sys.argv[1])
+        self.left = [b"2012-12-19 12:10:59 INFO nova [-] first\\n2012-12-19 12:11:00 INFO nova [-] "]
+        self.left += [b"x" * (1 << 20)] * int(sys.argv[1])
         self.left += [b"\\n2012-12-19 12:11:01 INFO nova [-] last\\n"]
         self.rest = b""
     def read(self, size):

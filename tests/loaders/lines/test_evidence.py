@@ -39,7 +39,7 @@ def test_every_log_is_accounted_for_and_recognised() -> None:
             assert likeness(data[:65536]) > 0.3, name
 
 
-# Loghub's Content leaves the blanks at a line's end out, and keeps the instance prefix that has a column of its own here.
+# Loghub's Content leaves out blanks at a line's end, and keeps the instance prefix that has its own column here.
 def test_loghub_openstack_equals_its_ground_truth() -> None:
     frame = read(log("openstack/loghub/OpenStack_2k.log"))
     truth = list(csv.DictReader(log("openstack/loghub/OpenStack_2k.log_structured.csv").decode().splitlines()))
@@ -124,11 +124,21 @@ def test_an_api_log_of_juno() -> None:
     assert dict(access.value_counts().rows()) == {"200": 8, "401": 4, "202": 2, "500": 1}
 
 
-# The manifest also has ANSIBLE29 with 2 records; the file has no such line, and the other counts add up to its 4364 lines.
+# The manifest also has ANSIBLE29 with 2 records; the file has no such line, and the others add up to its 4364.
 MERGED = {
     "mergedlogs-packets.log": {
-        **{"QVO30": 805, "TAP30": 781, "FDB29": 769, "FDB30": 650, "QVO29": 399, "TAP29": 365, "PING29": 288},
-        **{"PING30": 287, "ARP30": 7, "VMLIFE29": 5, "VMLIFE30": 4, "ARP29": 4},
+        "QVO30": 805,
+        "TAP30": 781,
+        "FDB29": 769,
+        "FDB30": 650,
+        "QVO29": 399,
+        "TAP29": 365,
+        "PING29": 288,
+        "PING30": 287,
+        "ARP30": 7,
+        "VMLIFE29": 5,
+        "VMLIFE30": 4,
+        "ARP29": 4,
     }
 }
 
@@ -233,7 +243,7 @@ def test_lnav_samples() -> None:
     client = of("logfile_partitions.0").filter(program="dhclient")["message"].str.extract(r"^(DHCP[A-Z]+|bound)", 1)
     counts = dict(client.drop_nulls().value_counts().rows())
     assert counts == {"DHCPREQUEST": 10, "DHCPACK": 8, "bound": 8, "DHCPNAK": 2, "DHCPDISCOVER": 2, "DHCPOFFER": 2}
-    assert [str(ts) for ts in of("logfile_access_log.0")["ts"]][0].startswith("2009-07-20 22:59:26")
+    assert str(of("logfile_access_log.0")["ts"][0]).startswith("2009-07-20 22:59:26")
 
 
 # The manifest calls lines without an Erlang process continuation lines; five of them have a stamp and a level
