@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = sorted((ROOT / "forensics").rglob("*.py"))
-CONDA = {"isal": "python-isal", "tzdata": "python-tzdata", "kaleido": "python-kaleido"}
+CONDA = {"tzdata": "python-tzdata", "kaleido": "python-kaleido"}
 
 
 def tracked() -> list[Path]:

@@ -1,0 +1,104 @@
+"""The bundled cases, as a person would run them: what each truth says, and nothing else above info."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TRUTHS = sorted((ROOT / "data").glob("*/*.truth.json"))
+TOLERANCE_S = 1.0
+
+
+class Triaged(NamedTuple):
+    """One half of a case: its truth, findings.json, what the terminal showed, and the table of clocks."""
+
+    truth: dict[str, Any]
+    said: dict[str, Any]
+    text: str
+    clocks: pl.DataFrame
+    sources: pl.DataFrame
+
+
+def seconds(stamp: str) -> float:
+    """Seconds since 1970 of an ISO stamp with up to nine decimals."""
+    from datetime import datetime
+
+    whole, _, fraction = stamp.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(whole + "+00:00").timestamp() + float(f"0.{fraction or 0}")
+
+
+def agrees(key: str, said: object, true: object, ahead_s: float) -> bool:
+    """Instants and spans within a second (the clocks of logs have no finer), all else exactly."""
+    if key.endswith("_at") and isinstance(said, str) and isinstance(true, str):
+        return abs(seconds(said) - ahead_s - seconds(true)) <= TOLERANCE_S
+    if isinstance(said, float) and isinstance(true, int | float):
+        return abs(said - true) <= TOLERANCE_S
+    return said == true
+
+
+@pytest.fixture(scope="module", params=TRUTHS, ids=lambda p: f"{p.parent.name}-{p.name.split('.')[0]}")
+def triaged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Triaged:
+    """Triage one half of a case."""
+    truth: Path = request.param
+    out = tmp_path_factory.mktemp("cases") / "out.case"
+    half = truth.parent / truth.name.split(".")[0]
+    command = [sys.executable, "-P", "-m", "forensics", "triage", str(half), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode in (0, 3), done.stderr
+    clocks, sources = (pl.read_parquet((out / f"{name}.parquet").read_bytes()) for name in ("clocks", "sources"))
+    said = json.loads((out / "findings.json").read_text())
+    return Triaged(json.loads(truth.read_text()), said, done.stdout, clocks, sources)
+
+
+def test_every_expected_finding_with_its_facts_and_nothing_else(triaged: Triaged) -> None:
+    truth, said, _, clocks, _ = triaged
+    (reference,) = clocks["reference"].drop_nulls().unique()
+    ahead_s = truth["clocks"][reference]["offset_s"]  # instants are told on the reference's clock
+    serious = [f for f in said["findings"] if f["severity"] != "info"]
+    assert [f["kind"] for f in serious] == [f["kind"] for f in truth["findings"]]
+    for finding, expected in zip(serious, truth["findings"], strict=True):
+        wrong = {
+            key: (finding["facts"].get(key), true)
+            for key, true in expected["facts"].items()
+            if not agrees(key, finding["facts"].get(key), true, ahead_s)
+        }
+        assert wrong == {}
+
+
+def test_every_step_cites_what_can_be_read_again(triaged: Triaged) -> None:
+    said = triaged.said
+    for finding in said["findings"]:
+        assert finding["evidence"]
+        assert all(ref["excerpt"] for ref in finding["evidence"])
+        assert finding["remedy"]
+        if finding["severity"] != "info":
+            assert finding["story"]
+            assert finding["alternatives"]
+
+
+def test_the_terminal_names_the_finding_and_the_report(triaged: Triaged) -> None:
+    truth, said, text, _, _ = triaged
+    assert "report.html" in text
+    for finding in said["findings"]:
+        assert finding["kind"] in text
+    assert ("dhcp-renewal-failure" in text) == bool(truth["findings"])
+
+
+def test_clocks_and_zones_are_found_without_a_hint(triaged: Triaged) -> None:
+    truth, _, _, clocks, sources = triaged
+    (reference,) = clocks["reference"].drop_nulls().unique()
+    base = truth["clocks"][reference]["offset_s"]
+    for row in clocks.iter_rows(named=True):
+        members = [name for name in truth["clocks"] if name.startswith(row["source"].removesuffix(".gz"))]
+        true = truth["clocks"][members[0]]
+        assert row["offset_s"] is not None, row
+        rest = row["offset_s"] - (row["zone_s"] or 0.0)
+        assert abs(rest - (true["offset_s"] - base)) <= row["bound_s"], row
+        if true["zone"] == "America/Edmonton":
+            source = sources.row(by_predicate=pl.col("source") == members[0], named=True)
+            assert (source["zone"], source["zone_basis"]) == ("-07:00", "matched")
