@@ -11,14 +11,13 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from forensics._case_lines import line
+from forensics._case_findings import frames_of
 from forensics._case_rows import INSTANT, Rows
-from forensics.records import DhcpMessage, Finding, Packet
+from forensics.records import Finding, Packet
 
 WIDTH, LEFT, RIGHT, TOP = 960, 210, 20, 44
 LANE, RIBBON = 38, 46
 _MOST_MARKS, _MOST_LANES, _BINS = 300, 12, 120
-_CLIENT = ("DISCOVER", "REQUEST", "DECLINE", "RELEASE", "INFORM")
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800)
 _INSTANTS = {
     "silence_at": "last frame to the client",
@@ -39,6 +38,17 @@ class Mark:
     kind: str
     """``client``, ``server``, ``refusal`` or ``cited``: its class in the style sheet."""
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """One message on its way, from where it was seen first to where it was seen last."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    kind: str
 
 
 @dataclass(slots=True)
@@ -81,6 +91,7 @@ class Chart:
     ribbons: list[Ribbon]
     ticks: list[Edge]
     instants: list[Edge]
+    strokes: list[Stroke]
     width: float = WIDTH
     left: float = LEFT
     right: float = WIDTH - RIGHT
@@ -112,17 +123,18 @@ def chart(finding: Finding, rows: Rows) -> Chart | None:
     reach = max((end - start).total_seconds(), 2.0)
     start, end = start - timedelta(seconds=0.3 * reach), end + timedelta(seconds=0.1 * reach)
     axis = _Axis(start, end)
-    lanes: dict[str, list[Mark]] = {}
-    if finding.kind.startswith("dhcp") and (macs or ips):
-        lanes = _messages(rows, macs, ips, axis, start, end)
-    if not lanes:
+    placed, strokes = _conversation(finding, rows, axis, start, end)
+    if not placed:
+        seen: dict[str, list[Mark]] = {}
         for ref, at in cited:
             if at is not None and start <= at <= end:
                 mark = Mark(axis.x(at), "", "cited", f"{ref.at} {ref}: {ref.excerpt or ''}")
-                lanes.setdefault(ref.source, []).append(mark)
-    if not lanes:
+                seen.setdefault(ref.source, []).append(mark)
+        placed = [Lane(name, _lane_y(n), marks[:_MOST_MARKS]) for n, (name, marks) in enumerate(seen.items())][
+            :_MOST_LANES
+        ]
+    if not placed:
         return None
-    placed = [Lane(name, TOP + LANE * (n + 0.5), marks) for n, (name, marks) in enumerate(lanes.items())][:_MOST_LANES]
     below = TOP + LANE * len(placed) + 8
     ribbons = _ribbons(rows, macs, ips, axis, start, end, below) if finding.kind.startswith("dhcp") else []
     bottom = below + (RIBBON + 10) * len(ribbons)
@@ -135,6 +147,7 @@ def chart(finding: Finding, rows: Rows) -> Chart | None:
         ribbons=ribbons,
         ticks=_ticks(axis, start, end),
         instants=_instants(finding, axis, start, end),
+        strokes=strokes,
     )
 
 
@@ -155,22 +168,38 @@ def _on_one_clock(frame: pl.LazyFrame, rows: Rows, start: datetime, end: datetim
     return frame.join(clocks, on="source", how="left").with_columns(at=pl.col("ts") - offset).filter(within)
 
 
-def _messages(
-    rows: Rows, macs: tuple[str, ...], ips: tuple[str, ...], axis: _Axis, start: datetime, end: datetime
-) -> dict[str, list[Mark]]:
-    ours = pl.col("chaddr").is_in(list(macs)) if macs else pl.lit(value=False)
-    named = pl.any_horizontal(pl.col("ciaddr", "yiaddr", "requested_ip").is_in(list(ips)))
-    mine = ours | (pl.col("chaddr").is_null() & named)
-    found = _on_one_clock(rows(DhcpMessage).filter(mine.fill_null(value=False)), rows, start, end)
-    columns = ("at", "source", "position", "message_type")
-    seen = found.select(*columns, text=line(DhcpMessage)).sort("at", "source", "position").collect()
-    lanes: dict[str, list[Mark]] = {name: [] for name in sorted(seen["source"].unique())}
-    for at, source, position, said, text in seen.iter_rows():
-        if len(lanes[source]) < _MOST_MARKS:
-            kind = "client" if said in _CLIENT else "refusal" if said == "NAK" else "server"
-            title = f"{at:%H:%M:%S.%f} {text} [{source}:{position}]"
-            lanes[source].append(Mark(axis.x(at), (said or "?")[0], kind, title))
-    return lanes
+def _lane_y(number: int) -> float:
+    return TOP + LANE * (number + 0.5)
+
+
+def _conversation(
+    finding: Finding, rows: Rows, axis: _Axis, start: datetime, end: datetime
+) -> tuple[list[Lane], list[Stroke]]:
+    """Who said what and who saw it, for findings whose analysis tells: the server's lane above, the client's below."""
+    found = frames_of(finding, rows)
+    told = found[1].get("conversation") if found else None
+    if not isinstance(told, pl.DataFrame) or not {"at", "message", "place", "by_client"} <= set(told.columns):
+        return [], []
+    seen = told.filter(pl.col("at").is_between(pl.lit(start).cast(INSTANT), pl.lit(end).cast(INSTANT)))
+    names = seen.select("place", "seen_by", "point").unique().sort("place", "seen_by", "point", descending=True).rows()
+    lanes = {key: Lane(f"{key[2]} ({key[1]})", _lane_y(n), []) for n, key in enumerate(names[:_MOST_LANES])}
+    strokes = []
+    for own in seen.sort("message", "place", "at").head(_MOST_MARKS).partition_by("message", maintain_order=True):
+        ends = []
+        for row in own.iter_rows(named=True):
+            lane = lanes.get((row["place"], row["seen_by"], row["point"]))
+            if lane is None:
+                continue
+            said = row["message_type"] or "?"
+            kind = "client" if row["by_client"] else "refusal" if said == "NAK" else "server"
+            x = round(axis.x(row["at"]) + (-2.5 if row["by_client"] else 2.5), 1)
+            number = row["locator"].partition(":")[2]
+            lane.marks.append(Mark(x, said[0], kind, f"{row['at']:%H:%M:%S.%f} {said} [{row['source']}:{number}]"))
+            ends.append((x, lane.y + (-8 if row["by_client"] else 8), kind))
+        if len(ends) > 1:
+            (x1, y1, kind), (x2, y2, _) = ends[0], ends[-1]
+            strokes.append(Stroke(x1, y1, x2, y2, kind))
+    return list(lanes.values()), strokes
 
 
 def _ribbons(

@@ -86,7 +86,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "cite": str,
         "fact": _fact,
-        "instant": lambda text: str(text).replace("T", " ").rstrip("Z"),
+        "instant": _instant,
         "second": _second,
         "short": lambda text, size: text if len(text) <= size else "…" + text[len(text) - size + 1 :],
     }
@@ -96,6 +96,12 @@ def _environment() -> jinja2.Environment:
 def _safe(value: Any) -> Any:
     """What every expression of a template goes through."""
     return value if isinstance(value, Markup) else escape.html(str(value))
+
+
+def _instant(text: str) -> str:
+    """An ISO instant to the millisecond, as a person reads it."""
+    whole, dot, fraction = str(text).replace("T", " ").rstrip("Z").partition(".")
+    return whole + dot + fraction[:3]
 
 
 def _second(at: datetime | None) -> str:

@@ -1,0 +1,282 @@
+"""The report: complete, offline, and evidence in it is text whatever it looks like (R19, R20)."""
+
+import base64
+import hashlib
+import os
+import random
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from forensics import _report_chart, report
+from forensics._case_findings import as_file
+from forensics._case_rows import Rows
+from forensics.case import open_case
+from forensics.records import Alternative, Clock, Finding, Problem, Reference, Source, Step
+from tests._evidence import REPOSITORY
+from tests._small_evidence import log, small_evidence
+
+AT = "2026-11-22T14:05:19.505121958Z"
+
+
+class Skeleton(HTMLParser):
+    """Tags and names of attributes, in order, and the text between."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, ...]] = []
+        self.values: list[tuple[str, str]] = []
+        self.text: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, *(name for name, _ in attrs)))
+        self.values += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.tags.append(("/" + tag,))
+
+    def handle_comment(self, data: str) -> None:
+        self.tags.append(("comment",))
+
+    def handle_decl(self, decl: str) -> None:
+        self.tags.append(("decl",))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def page(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A report in which every text that can come from evidence is the one given."""
+    refs = (Reference(text, f"line:{text}", AT, text), Reference(text, "frame:7", AT, None))
+    told = {
+        "title": text,
+        "severity": "high",
+        "confidence": "likely",
+        "start": AT,
+        "end": None,
+        "entities": {"hosts": (text,), "macs": (text, text), "ips": (text,)},
+        "facts": {"cause": text, "list": [text], "map": [{text: text}], "gave_up_at": AT, "lease_s": 120.0, "ok": True},
+        "story": (Step(AT, text, refs), Step(None, text)),
+        "evidence": refs,
+        "alternatives": (Alternative(text, "open", text, refs),),
+        "remedy": (text,),
+        "next_evidence": (text,),
+    }
+    findings = [Finding(kind=kind, **told) for kind in ("dhcp-renewal-failure", "host-silent")]
+    missing = [{"kind": text, "missing": [text, text]}]
+    content = {**as_file(findings, missing), "about": {"tool": text, "title": text}}
+    source = {"source": text, "format": text, "status": "damaged", "host": text, "compression": text, "size_bytes": 9}
+    source |= {"rows": 1, "rejects": 1, "gaps": 1, "zone": text, "zone_basis": text, "note": text, "sha256": text}
+    clock = {"source": text, "reference": text, "offset_s": 1.0, "bound_s": 0.1, "exchanges": 1, "basis": text}
+    problem = {"source": text, "type": text, "count": 3, "sample": text, "offset_bytes": 1}
+    rows = Rows(
+        lambda record: {},
+        pl.DataFrame([source], schema=Source.polars_schema()),
+        pl.DataFrame([clock], schema=Clock.polars_schema()),
+        pl.DataFrame([problem], schema=Problem.polars_schema()),
+        {},
+    )
+    seen = {"at": datetime(2026, 11, 22, 14, 5, 19, tzinfo=UTC), "message_type": text, "by_client": True, "message": 1}
+    seen |= {"point": text, "seen_by": text, "source": text, "locator": text}
+    conversation = pl.DataFrame([seen | {"place": 0}, seen | {"place": 1}]).cast({"at": pl.Datetime("ns", "UTC")})
+    monkeypatch.setattr(
+        _report_chart,
+        "frames_of",
+        lambda finding, rows: (None, {"conversation": conversation}) if finding.kind.startswith("dhcp") else None,
+    )
+    return report.render(content, rows).decode()
+
+
+def payloads() -> list[str]:
+    bare = [
+        "<script>alert(1)</script>",
+        "</script><script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        '"><svg onload=alert(1)>',
+        "' autofocus onfocus=alert(1) x='",
+        "</title><script>alert(1)</script>",
+        "</style><script>alert(1)</script>",
+        "<style>@import 'http://evil.example/x.css';</style>",
+        "<!-- ",
+        "--><script>alert(1)</script>",
+        "]]><x>",
+        "<![CDATA[<script>]]>",
+        "<a href=javascript:alert(1)>x</a>",
+        "<iframe src=http://evil.example>",
+        "<meta http-equiv=refresh content='0;url=http://evil.example'>",
+        "<base href=http://evil.example/>",
+        "<form action=http://evil.example><input type=submit>",
+        "<object data=x><embed src=x>",
+        "<math><mi xlink:href='data:x,<script>'>",
+        "<template><script>alert(1)</script></template>",
+        "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
+        "<textarea></textarea><xmp></xmp><plaintext>",
+        "{{ 7*7 }}{% raw %}{{ config }}",
+        "{% include 'report.css' %}",
+        "${alert(1)}`${1}`",
+        "&lt;script&gt;alert(1)&lt;/script&gt;",
+        "&#60;script&#62;",
+        "&amp;&quot;&apos;&NotAnEntity;",
+        "\x00<\x00script>",
+        "<scr\x00ipt>",
+        "\u202e<script>\u2066",
+        "\ufeff<script>",
+        "+ADw-script+AD4-",
+        "\x1b]8;;http://evil.example\x1b\\x",
+        "<details open ontoggle=alert(1)>",
+        "<svg><animate onbegin=alert(1) attributeName=x>",
+        "<p style=background:url(http://evil.example)>",
+        "=cmd|' /C calc'!A0",
+        "http://evil.example/?q=<b>",
+        "<b\u00ad>\U000e0041",
+    ]
+    rng = random.Random(19)
+    pieces = [
+        "<",
+        ">",
+        '"',
+        "'",
+        "&",
+        "/",
+        "!",
+        "-",
+        "=",
+        "script",
+        "style",
+        "svg",
+        "title",
+        "x",
+        " ",
+        "\n",
+        "\t",
+        "\\",
+        "`",
+    ]
+    pieces += ["on", "error", "alert(1)", "&lt;", "&#x3c;", "]]", "{{", "}}", "\u202e", "\x00", "\x0c", "\u2028"]
+    return bare + ["".join(rng.choices(pieces, k=rng.randrange(3, 24))) for _ in range(300 - len(bare))]
+
+
+def test_hostile_text_in_every_field_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    harmless = Skeleton(page("harmless", monkeypatch))
+    assert len(harmless.tags) > 200
+    assert "svg" in {tag for tag, *_ in harmless.tags}
+    many = payloads()
+    assert len(many) >= 300
+    for payload in many:
+        shown = Skeleton(page(payload, monkeypatch))
+        assert shown.tags == harmless.tags, payload
+        assert len(shown.values) == len(harmless.values)
+
+
+def test_shown_text_is_the_escaped_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = Skeleton(page("a\x1b[2J<b>\u202ec", monkeypatch)).text
+    assert "a\\x1b[2J<b>\\u202ec" in text
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", "".join(text))
+
+
+def test_strict_policy_and_nothing_that_it_forbids(tmp_path: Path) -> None:
+    case = open_case(REPOSITORY / "data" / "lost_lease" / "guilty", out=tmp_path / "x.case", finish=report.pages)
+    data = (case.path / "report.html").read_bytes()
+    text = data.decode()
+    shown = Skeleton(text)
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)
+    assert policy is not None
+    rules = dict(rule.split(" ", 1) for rule in policy[1].replace("&#39;", "'").split("; "))
+    style = text.split("<style>")[1].split("</style>")[0]
+    told = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert rules == {
+        "default-src": "'none'",
+        "style-src": f"'sha256-{told}'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    names = {name for name, _ in shown.values}
+    assert "style" not in names
+    assert not [name for name in names if name.startswith("on")]
+    targets = [
+        value for name, value in shown.values if name in ("href", "src", "action", "data", "xlink:href", "srcset")
+    ]
+    assert all(target.startswith("#") for target in targets)
+    assert {tag for tag, *_ in shown.tags} & {
+        "script",
+        "iframe",
+        "object",
+        "embed",
+        "img",
+        "link",
+        "base",
+        "form",
+    } == set()
+    assert "url(" not in style
+    assert "@import" not in style
+    assert len(data) < 500_000
+    assert data == report.render(case.content, case.rows)
+
+
+def test_says_everything_that_the_case_knows(tmp_path: Path) -> None:
+    case = open_case(REPOSITORY / "data" / "lost_lease" / "guilty", out=tmp_path / "x.case", finish=report.pages)
+    text = "".join(Skeleton((case.path / "report.html").read_text()).text)
+    finding = case.findings[0]
+    told = [case.title, finding.title, *finding.remedy, *(step.text for step in finding.story)]
+    told += [other.because for other in finding.alternatives]
+    told += [f"{ref.source}:{ref.locator.partition(':')[2]}" for ref in finding.references()]
+    told += [ref.excerpt for ref in finding.references()]
+    told += case.sources["source"].to_list()
+    told += case.clocks["basis"].to_list()
+    told += case.not_checked["kind"].to_list()
+    for one in told:
+        assert one in text, one
+
+
+def test_ten_thousand_events_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = [Reference("node/syslog", f"line:{n}", AT, "x" * 120) for n in range(10_000)]
+    story = tuple(Step(AT, f"event {n}", (one,)) for n, one in enumerate(ref))
+    finding = Finding("host-silent", "A title", "low", "likely", AT, AT, {}, {}, story, tuple(ref))
+    empty = Rows(lambda record: {}, Source.empty(), Clock.empty(), Problem.empty(), {})
+    content: dict[str, Any] = {**as_file([finding], []), "about": {"tool": "x", "title": None}}
+    assert len(report.render(content, empty)) <= 5_000_000
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (Debian package: chromium)")
+def test_a_browser_finds_nothing_to_complain_about(tmp_path: Path) -> None:
+    evidence = small_evidence(tmp_path / "evidence")
+    nasty = '"><img src=x onerror=alert(1)><script>alert(1)<'
+    (evidence / f"{nasty}.log").write_bytes(log(9).replace(b"node1", b"<svg/onload=alert(1)>"))
+    (evidence / "case.toml").write_text(f"title = '''{nasty}</title><style>*{{color:red}}</style>'''\n")
+    os.utime(evidence / "case.toml", (1, 1))
+    cases = [open_case(evidence, out=tmp_path / "hostile.case", finish=report.pages)]
+    guilty = REPOSITORY / "data" / "lost_lease" / "guilty"
+    cases.append(open_case(guilty, out=tmp_path / "guilty.case", finish=report.pages))
+
+    def complaints(path: Path) -> list[str]:
+        command = [
+            str(CHROMIUM),
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--enable-logging=stderr",
+            "--dump-dom",
+        ]
+        command += ["--disable-background-networking", "--no-first-run", f"--user-data-dir={tmp_path / 'profile'}"]
+        done = subprocess.run([*command, f"file://{path}"], capture_output=True, text=True, timeout=120, check=True)
+        assert "<h1" in done.stdout
+        return [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+    for case in cases:
+        assert complaints(case.path / "report.html") == []
+    page = (cases[0].path / "report.html").read_text()
+    bad = '<p style="color:red" onclick="x()">x</p><img src="http://127.0.0.1:9/x.png"><script>alert(1)</script></body>'
+    (tmp_path / "bad.html").write_text(page.replace("</body>", bad))
+    assert len(complaints(tmp_path / "bad.html")) >= 3  # so silence means something
