@@ -35,8 +35,7 @@ def unescape(text: Text, lines: Ints) -> None:
     runtime/parser.c, control characters). Line feeds that come out of it part the message into lines; the prefix that
     oslo.log repeats before each line of a traceback is taken off the second line and all others.
     """
-    octets = text.buffer.tobytes()
-    if octets.find(b"#0") < 0 and octets.find(b"#177") < 0:
+    if text.buffer.tobytes().find(ord("#")) < 0:
         return
     hashes = np.flatnonzero(text.buffer == ord("#"))
     behind = text.buffer[hashes + 1]

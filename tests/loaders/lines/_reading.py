@@ -24,10 +24,11 @@ def whole(
     """The records of a log, and the batches that they came in."""
     octets = data.encode() if isinstance(data, str) else data
     told = {"source": "host1/x.log", "modified_ns": NOON} | origin
-    found = list(batches(stream_of(io.BytesIO(octets), "x"), Origin(**told), chunk_bytes=chunk_bytes, fast=fast))
+    stream = stream_of(io.BytesIO(octets), "x")
+    found = list(batches(stream, Origin(**told), chunk_bytes=chunk_bytes, fast=fast))
     frame = pl.concat([batch.rows[LogRecord] for batch in found]) if found else LogRecord.empty()
     LogRecord.validate(frame, cast=False)
-    assert_covered(frame, found, len(octets))
+    assert_covered(frame, found, stream.offset)
     return frame, found
 
 
