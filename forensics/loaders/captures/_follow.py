@@ -262,7 +262,9 @@ class Follower:
         window, broken = self._window, self._place
         low = self._least if self._before is None else max(self._least, self._before + 1)
         cut = self._open is None and window.ended and framing.runs_out(broken)
-        resumed = resume(framing, found, low, broken, self._before, cut=cut, recent=pile.recent)
+        resumed = resume(
+            framing, found, low, broken, self._before, cut=cut, lost=self._open is not None, recent=pile.recent
+        )
         reason = self._open[1] if self._open else framing.trouble(broken, window.ended)
         begin = self._open[0] if self._open else window.base + broken
         if resumed is None:

@@ -134,7 +134,15 @@ def _first_from(chosen: Bools) -> list[int]:
 
 
 def resume(
-    framing: Repairable, found: Chains, low: int, broken: int, before: int | None, *, cut: bool, recent: Recent
+    framing: Repairable,
+    found: Chains,
+    low: int,
+    broken: int,
+    before: int | None,
+    *,
+    cut: bool,
+    lost: bool,
+    recent: Recent,
 ) -> int | None:
     """Say where sound records go on.
 
@@ -145,6 +153,7 @@ def resume(
         broken: Where a record should start, and none does.
         before: The last sound record, None where there is none.
         cut: The record at ``broken`` looks whole, but the source ends inside it.
+        lost: No record is known to start at ``broken``: the search goes on there.
         recent: Gives the starts of the last sound records of this buffer.
 
     Returns:
@@ -167,7 +176,7 @@ def resume(
             return places[i]
     if living == NONE:
         return None
-    for hint in framing.restored(broken):
+    for hint in [] if lost else framing.restored(broken):
         i = bisect_left(places, hint)
         if i < len(places) and places[i] == hint and found.joins[i] == found.joins[living]:
             return hint
