@@ -122,7 +122,9 @@ def packet_keys(packets: pl.LazyFrame) -> pl.DataFrame:
     )
     own += ("tcp_seq", "tcp_ack", "tcp_flags", "payload_bytes", "icmp_type", "icmp_id", "icmp_seq")
     tunnelled = pl.col("tunnel").is_not_null() & pl.col("inner_src").is_not_null()
-    column = {name: pl.when(tunnelled).then(pl.col(f"inner_{name}")).otherwise(pl.col(name)) for name in own}
+    column = {name: pl.col(name) for name in own}
+    if packets.select(pl.col("tunnel").is_not_null().any()).collect(engine="streaming").item():
+        column = {name: pl.when(tunnelled).then(pl.col(f"inner_{name}")).otherwise(pl.col(name)) for name in own}
     group = pl.col("eth_dst").str.slice(1, 1).is_in(list("13579bdf"))
     total = int(packets.select(pl.len()).collect(engine="streaming").item())
     forward = pl.col("src") < pl.col("dst")

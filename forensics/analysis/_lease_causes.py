@@ -80,6 +80,13 @@ def _refused(scene: Scene) -> Verdict:
     found = Verdict("refused", "proven", f"the server said no{said}", citations(refusals))
     for cause in ("server-silent", "request-not-delivered"):
         found.ruled_out[cause] = ("the server received the request and answered it with a refusal", citations(refusals))
+    anew = citations([message for message in scene.attempt.asked if message.kind == "DISCOVER"][:1])
+    for cause in ("reply-not-delivered", "client-deaf", "link-dead-before-dhcp"):
+        if anew:
+            found.ruled_out[cause] = ("the client heard the refusal: it began anew", anew)
+        else:
+            found.open[cause] = "nothing shows whether the client heard the refusal"
+    found.ruled_out["client-gone"] = ("it still asked", citations(scene.attempt.asked[-1:]))
     return found
 
 
@@ -173,6 +180,9 @@ def _by_capture(scene: Scene, requests: list[Message], acks: list[Message]) -> V
                 "a steady ping to the client while it is captured: it tells a dead link from a lost answer"
             )
         return found
+    if scene.port_closed:
+        because = "the server's host answered that nobody listens on its DHCP port"
+        return Verdict("server-silent", "proven", because, (*first, scene.port_closed))
     at_far = scene.seen_at(far, requests)
     logged = [message for message in requests if message.at_points("server")]
     if logged or at_far or near.at_server or near.shared:
@@ -185,6 +195,14 @@ def _by_capture(scene: Scene, requests: list[Message], acks: list[Message]) -> V
                 found.open["request-not-delivered"] = f"{(far or near).point} may not be the last hop before the server"
                 found.next_evidence.append("the DHCP server's log, or a capture on its host")
             return found
+    if scene.server_log and not far and scene.served_before and not scene.served_others:
+        because = "the server's log goes on, and it has no answer to anybody any more"
+        found = Verdict("server-silent", "likely", because, first)
+        found.open["request-not-delivered"] = (
+            "the log shows no request either: the whole network may be cut off from it"
+        )
+        found.next_evidence.append("a capture on the DHCP server's host while it happens")
+        return found
     if far or scene.server_log:
         where = far.point if far else "the server's log"
         sure = bool(far) or bool(scene.served_others)
@@ -246,6 +264,15 @@ def _by_logs(scene: Scene, requests: list[Message], acks: list[Message]) -> Verd
         if not any(message.at_points("server") for message in logged):
             found.confidence = "likely"
             found.open["request-not-delivered"] = "the request may have been lost behind that capture"
+        return found
+    if scene.server_log and scene.served_before and not scene.served_others:
+        because = "the server's log goes on, and it has no answer to anybody any more"
+        found = Verdict("server-silent", "likely", because, refs)
+        found.open["request-not-delivered"] = (
+            "the log shows no request either: the whole network may be cut off from it"
+        )
+        found.open["link-dead-before-dhcp"] = "without a capture nothing shows whether the client was reachable at all"
+        found.next_evidence.append("captures on the client's tap device and on the DHCP server's host")
         return found
     if scene.server_log:
         because = "the client's log has the request, the server's log, which goes on, does not"

@@ -69,6 +69,10 @@ class Scene:
     """A server's log covers the attempt."""
     served_others: Reference | None = None
     """A line by which the server answers another client meanwhile."""
+    served_before: bool = False
+    """The server answered other clients as long before, so that their absence from its log says something."""
+    port_closed: Reference | None = None
+    """The server's host said that nobody listens on its DHCP port (ICMP port unreachable, RFC 792)."""
     client_log: bool = False
     log_goes_on: Reference | None = None
 
@@ -190,6 +194,9 @@ def _arrivals(view: View, scene: Scene, traffic: Traffic, start: int, end: int) 
         view.last = (at, Reference(source, f"frame:{position}", iso(at)))
     edges = whole.select("first_at", "last_at", "n")
     view.arrivals_before = int(edges["n"].sum()) + before.height * bool(straddling.height)
+    if view.last and edges.height > 10:  # what was usual of late: before, the client may not have been up
+        window = edges.filter(pl.col("first_at") >= view.last[0] - 4 * max(end - view.last[0], 60 * SECOND_NS))
+        edges = window if window.height > 10 else edges
     silences = edges["first_at"].to_numpy()[1:] - edges["last_at"].to_numpy()[:-1]
     inside = (edges["last_at"] - edges["first_at"]).to_numpy()
     # Silences inside a second are shorter than one; between seconds they are exact.
@@ -224,6 +231,9 @@ def _hearing(scene: Scene, traffic: Traffic, start: int, end: int) -> None:
     # Without a lease it has no address to answer from.
     ends = scene.attempt.lease.ends if scene.attempt.lease else None
     end = min(end, ends) if ends is not None and ends > start else end
+    closed = traffic.closed.filter((pl.col("client") == scene.client) & pl.col("at").is_between(start, end))
+    for row in closed.head(1).iter_rows(named=True):
+        scene.port_closed = cited({**row, "what": ""})[1]
     mine = traffic.heard.filter(pl.col("client") == scene.client)
     before, after = mine.filter(pl.col("at") < start), mine.filter(pl.col("at").is_between(start, end))
     scene.heard_before = before.height

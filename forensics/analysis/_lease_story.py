@@ -108,7 +108,8 @@ def is_unicast(message: Message, scene: Scene) -> bool:
         return message.at < lease.ack.at + 1.9 * scene.attempt.usual_s * SECOND_NS  # T1 is half, T2 seven eighths
     if lease is None or lease.t2_s is None:
         return message is scene.attempt.first
-    return message.at < lease.ack.at + lease.t2_s * SECOND_NS
+    # Stamps in whole seconds put a request that was sent at T2 on either side of it.
+    return message.at < lease.ack.at + lease.t2_s * SECOND_NS - min(message.half, SECOND_NS // 2)
 
 
 def facts(scene: Scene, found: Verdict) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from forensics.analysis._lease_messages import on_one_clock
 GROUP_BIT = list("13579bdf")
 """Second digit of a group address (IEEE 802: lowest bit of the first octet)."""
 AROUND_NS = 3 * SECOND_NS
+_NOBODY = pl.lit(None, dtype=pl.String)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Traffic:
     and second: ``n``, ``size_bytes``, ``first_at``, ``last_at``, ``last_source``, ``last_position``.
     ``near``: single packets around the first unanswered renewals. ``heard``: packets of a client that prove that it
     received something (echo and ARP replies, TCP acknowledgements that advance). ``probes``: packets that ask for such
-    an answer.
+    an answer. ``closed``: ICMP errors by which a host says that nobody listens on its DHCP port.
     ``spans``: per point first and last packet.
     """
 
@@ -30,6 +31,7 @@ class Traffic:
     near: pl.DataFrame
     heard: pl.DataFrame
     probes: pl.DataFrame
+    closed: pl.DataFrame
     spans: pl.DataFrame
 
 
@@ -44,78 +46,90 @@ def watch(packets: pl.LazyFrame, clocks: pl.LazyFrame, clients: pl.DataFrame) ->
     Returns:
         See `Traffic`; empty frames where there are no packets.
     """
-    used = ("ts", "host", "source", "position", "interface", "wire_bytes", "tunnel")
-    headers: tuple[str, ...] = (
-        "eth_src",
-        "eth_dst",
-        "src",
-        "dst",
-        "protocol",
-        "tcp_flags",
-        "tcp_ack",
-        "src_port",
-        "dst_port",
-    )
-    headers += ("payload_bytes", "icmp_type", "icmp_id", "icmp_seq", "arp_op", "arp_sender_ip", "arp_target_ip")
-    inner = pl.col("tunnel").is_not_null() & pl.col("inner_eth_src").is_not_null()
-    columns = {name: pl.when(inner).then(f"inner_{name}").otherwise(name) for name in headers}
-    rows = on_one_clock(packets.select(*used, **columns), clocks)
-    several = rows.group_by("source").agg(several=pl.col("interface").n_unique() > 1)
+    used = ("ts", "host", "source", "position", "interface", "wire_bytes")
+    headers: tuple[str, ...] = ("eth_src", "eth_dst", "src", "dst", "protocol", "tcp_flags", "tcp_ack")
+    headers += ("src_port", "dst_port", "payload_bytes", "icmp_type", "icmp_code", "icmp_id", "icmp_seq")
+    headers += ("quoted_dst_port", "arp_op", "arp_sender_ip", "arp_target_ip")
+    several = packets.group_by("source").agg(pl.col("interface").n_unique() > 1).filter("interface").select("source")
+    tunnels = packets.select(pl.col("tunnel").is_not_null().any())
+    named, tunnelled = pl.collect_all([several, tunnels], engine="streaming")
+    columns = {name: pl.col(name) for name in headers}
+    if tunnelled.item():
+        inner = pl.col("tunnel").is_not_null() & pl.col("inner_eth_src").is_not_null()
+        columns = {name: pl.when(inner).then(f"inner_{name}").otherwise(name) for name in headers}
+    point = pl.coalesce("host", "source")
     own = pl.concat_str("host", pl.lit("/"), "interface")
-    rows = rows.join(several, on="source").with_columns(
-        point=pl.when("several").then(pl.coalesce(own, "host", "source")).otherwise(pl.coalesce("host", "source"))
-    )
+    point = pl.when(pl.col("source").is_in(named["source"].to_list())).then(pl.coalesce(own, point)).otherwise(point)
+    rows = on_one_clock(packets.select(*used, **columns), clocks).with_columns(point=point)
     spans = rows.group_by("point").agg(
         from_at=pl.col("at").min(), to_at=pl.col("at").max(), n=pl.len(), bound=pl.col("bound").max()
     )
-    labelled = _labelled(rows, clients)
+    sent, reached, asked, to_all = _labelled(rows, clients)
     windows = [pl.col("at").is_between(int(at) - AROUND_NS, int(at) + AROUND_NS) for at in clients["first_at"]]
     around = pl.any_horizontal(windows) if windows else pl.lit(value=False)
-    near = labelled.filter(around & (pl.col("way") != "out")).select(
-        "client", "point", "way", "sender", "at", "source", "position"
+    near = pl.concat([reached, to_all]).filter(around)
+    since = min(clients["since_at"].to_list(), default=0)
+    until = max(clients["ends_at"].to_list(), default=0) + 60 * SECOND_NS
+    answering = sent.filter(pl.col("at").is_between(since, until))
+    asking = pl.concat([reached, asked]).filter(pl.col("at").is_between(since, until))
+    parts = [
+        *(_seconds(part) for part in (sent, reached, to_all)),
+        near.select("client", "point", "way", "sender", "at", "source", "position"),
+        *(_echoes(answering), _acknowledged(answering), _probes(asking), _closed(asking), spans),
+    ]
+    # Each part reads the few columns that it needs: sharing one wide frame would hold all packets in memory.
+    separately = pl.QueryOptFlags(comm_subplan_elim=False)
+    *seconds, near_rows, echoes, acknowledged, probes, closed, span_rows = (
+        part.collect(engine="streaming", optimizations=separately) for part in parts
     )
-    earliest = min(clients["since_at"].to_list(), default=0)
-    latest = max(clients["ends_at"].to_list(), default=0) + 60 * SECOND_NS
-    asked = labelled.filter(pl.col("at").is_between(earliest, latest))
-    parts = [_seconds(labelled), near, _echoes(asked), _acknowledged(asked), _probes(asked), spans]
-    seconds, near_rows, echoes, acknowledged, probes, span_rows = pl.collect_all(parts, engine="streaming")
     heard = pl.concat([echoes, _advancing(acknowledged)], how="vertical_relaxed").sort("at", "point", "position")
     order = ("client", "point", "at")
     return Traffic(
-        seconds.sort("client", "point", "first_at", "way"),
+        pl.concat(seconds).sort("client", "point", "first_at", "way"),
         near_rows.sort(*order, "position"),
         heard,
         probes.sort(*order, "position"),
+        closed.sort(*order, "position"),
         span_rows.sort("point"),
     )
 
 
-def _labelled(rows: pl.LazyFrame, clients: pl.DataFrame) -> pl.LazyFrame:
-    """Rows that concern a client: by its hardware address, where there is one, else by its IP address."""
-    macs = clients.select("client", "mac").drop_nulls().unique().lazy()
-    ips = clients.select("client", "ip").drop_nulls().unique().lazy()
-    known = clients["mac"].drop_nulls().unique().to_list()
-    group = pl.col("eth_dst").str.slice(1, 1).is_in(GROUP_BIT)
-    sender = pl.when(pl.col("eth_src").is_in(known)).then("eth_src")
-    rows = rows.with_columns(sender=sender)
-    by_mac_out = rows.join(macs, left_on="eth_src", right_on="mac").with_columns(way=pl.lit("out"))
-    by_mac_in = rows.join(macs, left_on="eth_dst", right_on="mac").with_columns(way=pl.lit("in"))
-    foreign_src = pl.col("eth_src").is_null() | pl.col("eth_src").is_in(known).not_()
-    foreign_dst = pl.col("eth_dst").is_null() | (pl.col("eth_dst").is_in(known).not_() & group.not_())
-    by_ip_out = rows.filter(foreign_src).join(ips, left_on="src", right_on="ip").with_columns(way=pl.lit("out-ip"))
-    by_ip_in = rows.filter(foreign_dst).join(ips, left_on="dst", right_on="ip").with_columns(way=pl.lit("in-ip"))
-    arp_for = rows.filter((pl.col("arp_op") == 1) & group).join(ips, left_on="arp_target_ip", right_on="ip")
-    to_all = rows.filter(group).with_columns(client=pl.lit(None, dtype=pl.String), way=pl.lit("group"))
-    names = [*rows.collect_schema().names(), "client", "way"]
-    parts = [by_mac_out, by_mac_in, by_ip_out, by_ip_in, arp_for.with_columns(way=pl.lit("asked")), to_all]
-    return pl.concat([part.select(names) for part in parts])
+def _labelled(rows: pl.LazyFrame, clients: pl.DataFrame) -> tuple[pl.LazyFrame, ...]:
+    """What a client sent, what was sent to it, who asked for it by ARP, and what went to all.
+
+    A packet is a client's by its hardware address, where there is one, else by its IP address.
+    """
+    macs = dict(clients.select("mac", "client").drop_nulls().iter_rows())
+    ips = dict(clients.select("ip", "client").drop_nulls().iter_rows())
+
+    def owner(column: str, names: dict[str, str]) -> pl.Expr:
+        return pl.col(column).replace_strict(names, default=None, return_dtype=pl.String) if names else _NOBODY
+
+    group = pl.col("eth_dst").str.slice(1, 1).is_in(GROUP_BIT).fill_null(value=False)
+    by_mac, by_ip = owner("eth_src", macs), owner("src", ips)
+    to_mac, to_ip = owner("eth_dst", macs), owner("dst", ips)
+
+    def named(client: pl.Expr, way: pl.Expr) -> pl.LazyFrame:
+        return rows.with_columns(client=client, way=way, sender=by_mac).filter(pl.col("client").is_not_null())
+
+    sent = named(
+        pl.coalesce(by_mac, by_ip), pl.when(by_mac.is_not_null()).then(pl.lit("out")).otherwise(pl.lit("out-ip"))
+    )
+    to_client = pl.when(group.not_()).then(pl.coalesce(to_mac, to_ip))
+    reached = named(to_client, pl.when(to_mac.is_not_null()).then(pl.lit("in")).otherwise(pl.lit("in-ip")))
+    wanted = pl.when((pl.col("arp_op") == 1) & group).then(owner("arp_target_ip", ips))
+    asked = named(wanted, pl.lit("asked"))
+    to_all = rows.filter(group).with_columns(
+        client=_NOBODY, way=pl.lit("group"), sender=owner("eth_src", dict(zip(macs, macs, strict=True)))
+    )
+    names = [*rows.collect_schema().names(), "client", "way", "sender"]
+    return tuple(part.select(names) for part in (sent, reached, asked, to_all))
 
 
 def _seconds(rows: pl.LazyFrame) -> pl.LazyFrame:
     last = pl.col("at").arg_max()
     return (
-        rows.filter(pl.col("way") != "asked")
-        .with_columns(second=pl.col("at") // SECOND_NS)
+        rows.with_columns(second=pl.col("at") // SECOND_NS)
         .group_by("client", "point", "way", "sender", "second")
         .agg(
             n=pl.len(),
@@ -132,17 +146,16 @@ def _echoes(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Echo replies and ARP replies of a client: it received the question."""
     replies = (pl.col("icmp_type") == 0) & (pl.col("protocol") == 1)
     arp = (pl.col("arp_op") == 2) & pl.col("arp_sender_ip").is_not_null()
-    out = pl.col("way").is_in(("out", "out-ip"))
     what = pl.when(replies).then(pl.lit("echo reply")).otherwise(pl.lit("ARP reply"))
-    return rows.filter(out & (replies | arp)).select("client", "point", "at", "source", "position", what=what)
+    return rows.filter(replies | arp).select("client", "point", "at", "source", "position", what=what)
 
 
 def _acknowledged(rows: pl.LazyFrame) -> pl.LazyFrame:
     """TCP acknowledgement numbers of a client per flow and tenth of a second."""
-    out = pl.col("way").is_in(("out", "out-ip")) & (pl.col("tcp_flags").cast(pl.Int64) & 0x10 > 0)
+    acknowledges = pl.col("tcp_flags").cast(pl.Int64) & 0x10 > 0
     last = pl.col("at").arg_max()
     return (
-        rows.filter(out & pl.col("tcp_ack").is_not_null())
+        rows.filter(acknowledges & pl.col("tcp_ack").is_not_null())
         .with_columns(tenth=pl.col("at") // (SECOND_NS // 10))
         .group_by("client", "point", "dst", "src_port", "dst_port", "tenth")
         .agg(
@@ -160,6 +173,13 @@ def _advancing(acks: pl.DataFrame) -> pl.DataFrame:
     step = (pl.col("ack") - pl.col("ack").shift().over(flow)) % 2**32
     ahead = acks.sort(*flow, "tenth").with_columns(step=step).filter(pl.col("step").is_between(1, 2**31))
     return ahead.select("client", "point", "at", "source", "position", what=pl.lit("TCP acknowledgement of new data"))
+
+
+def _closed(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """ICMP port unreachable for a DHCP request."""
+    unreachable = (pl.col("protocol") == 1) & (pl.col("icmp_type") == 3) & (pl.col("icmp_code") == 3)
+    refused = unreachable & (pl.col("quoted_dst_port") == 67) & pl.col("way").is_in(("in", "in-ip"))
+    return rows.filter(refused).select("client", "point", "at", "source", "position")
 
 
 def _probes(rows: pl.LazyFrame) -> pl.LazyFrame:

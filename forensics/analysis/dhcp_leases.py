@@ -152,7 +152,7 @@ def _scenes(inputs: _Inputs) -> list[Scene]:
     reach = dict(spans.select("source", "to_at").iter_rows())
     scenes: list[Scene] = []
     for client in suspects(rows, inputs.events, max(reach.values())):
-        own = rows.filter(pl.col("client") == client)
+        own = _comparable(rows.filter(pl.col("client") == client))
         horizon = max(reach[source] for source in own["source"].unique())
         machines = own.filter(pl.col("seen_by") == "client")["machine"].unique().to_list()
         events = [
@@ -167,6 +167,17 @@ def _scenes(inputs: _Inputs) -> list[Scene]:
                 attempt.events = [event for event in events if int(str(event["at"])) > since + SECOND_NS]
             scenes.append(Scene(client, _mac(own), _ip(attempt), attempt, messages, []))
     return scenes
+
+
+def _comparable(own: pl.DataFrame) -> pl.DataFrame:
+    """The rows of one client whose times can be compared: a source that nothing ties to the others is left out."""
+    tied = own.filter("tied")
+    if own["source"].n_unique() == 1 or tied.height == own.height or not own["any_tied"].any():
+        return own
+    if not tied.is_empty():
+        return tied
+    fullest = own["source"].value_counts().sort("count", "source", descending=[True, False])["source"][0]
+    return own.filter(pl.col("source") == fullest)
 
 
 def _mac(own: pl.DataFrame) -> str | None:
@@ -211,7 +222,7 @@ def _since(scene: Scene, start: int) -> int:
 def _complete(scene: Scene, inputs: _Inputs, traffic: Traffic) -> None:
     """Add to a scene what captures and logs say of it."""
     rows, attempt = inputs.rows, scene.attempt
-    own = rows.filter(pl.col("client") == scene.client)
+    own = _comparable(rows.filter(pl.col("client") == scene.client))
     clients = {machine(name) for name in own.filter(pl.col("seen_by") == "client")["machine"]}
     servers = {machine(name) for name in rows.filter(pl.col("seen_by") == "server")["machine"]}
     seen = set(own.filter(pl.col("seen_by") == "capture")["point"])
@@ -237,6 +248,10 @@ def _complete(scene: Scene, inputs: _Inputs, traffic: Traffic) -> None:
     ).sort("at", "source", "position")
     for row in others.head(1).iter_rows(named=True):
         scene.served_others = Reference(row["source"], f"line:{row['position']}", iso(row["at"]))
+    length = max(end, attempt.ends) - start + 60 * SECOND_NS
+    earlier = pl.col("at").is_between(start - length, start)
+    answers = (pl.col("seen_by") == "server") & (pl.col("message_type") == "ACK") & (pl.col("client") != scene.client)
+    scene.served_before = rows.filter(answers & earlier).height > 0
     own_logs = own.filter(pl.col("seen_by") == "client")["source"].unique().to_list()
     scene.client_log = bool(own_logs)
     for row in inputs.spans.filter(pl.col("source").is_in(own_logs)).iter_rows(named=True):
@@ -251,7 +266,10 @@ def _is_alive(scene: Scene) -> bool:
     restarts = any(event["event"] in ("started", "bound") for event in scene.attempt.events)
     if ends is None or restarts:
         return False
-    return bool((scene.sent_after and (scene.attempt.renewals or exits)) or (exits and scene.log_goes_on))
+    return bool(
+        (scene.sent_after and (scene.attempt.renewals or exits))
+        or ((exits or scene.attempt.renewals) and scene.log_goes_on)
+    )
 
 
 def chart_frames(
@@ -284,6 +302,7 @@ def chart_frames(
     start, ends = (_instant(at) for at in (finding.start, finding.facts["gave_up_at"]))
     margin = max(int((finding.facts["lease_s"] or 120) * SECOND_NS * 0.7), 10 * SECOND_NS)
     shown = (start - margin, max(start, ends) + margin // 4)
+    own = _comparable(own)
     messages = merged(own)
     sides = {side: {machine(name) for name in own.filter(pl.col("seen_by") == side)["machine"]} for side in _SIDES}
     points = sorted(set(own.filter(pl.col("seen_by") == "capture")["point"]))
