@@ -249,8 +249,14 @@ def as_tshark(column: str, value: object) -> str:
 )
 def test_tshark_agrees(name: str) -> None:
     with (evidence_root() / "expected" / "tshark" / f"{name}.tsv").open(newline="\n") as table:
-        wanted = [row for row in csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE) if row["dhcp.id"]]
-    found = of(name).to_dicts()
+        rows = list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
+    wanted = [row for row in rows if row["dhcp.id"]]
+    # tshark shows nothing of a message that the capture cut off; we keep what is there.
+    given_up = {
+        int(row["frame.number"]) for row in rows if row["frame.protocols"].endswith(":dhcp") and not row["dhcp.id"]
+    }
+    assert all(row["frame.len"] != row["frame.cap_len"] for row in rows if int(row["frame.number"]) in given_up)
+    found = [row for row in of(name).to_dicts() if row["position"] not in given_up]
     assert [str(row["position"]) for row in found] == [row["frame.number"] for row in wanted]
     for row, line in zip(found, wanted, strict=True):
         ours = {column: as_tshark(column, row[mine]) for column, mine in TSHARK.items()}
