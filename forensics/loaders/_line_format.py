@@ -62,7 +62,8 @@ class LineFormat:
         inside: Whether such a line is looked for behind a syslog tag.
         inner_only: Needs a wrapper around it, because it has no stamp of its own.
         context: What it says of the request's context: ``given`` (a bracket, if only ``[-]``) or ``bare`` (none:
-            its lines of level TRACE or ERROR continue a record of the same logger and process).
+            its lines of level TRACE or ERROR continue a record of the same logger and process), or ``repeated`` (each
+            line of a message has the whole header again: equal headers that touch are one record).
         json: The pattern only recognises the line; these fields are then read from it by their JSON paths.
     """
 

@@ -253,8 +253,11 @@ def _stretches(part: Parsed, lone: Ints, source: _Source) -> Iterator[Stretch]:
     kinds = np.where(blank, 0, 1)
     reasons = {0: ("padding", "blank line"), 1: ("reject", REJECT)}
     codes = {reason: code for code, reason in enumerate(sorted(set(part.reasons.values())), 2)}
-    for line, reason in part.reasons.items():
-        kinds[lone == line] = codes[reason]
+    if part.reasons:
+        special = np.array(list(part.reasons), np.int64)
+        at = np.minimum(np.searchsorted(lone, special), len(lone) - 1)
+        there = lone[at] == special
+        kinds[at[there]] = np.array([codes[reason] for reason in part.reasons.values()], np.int64)[there]
     reasons |= {code: ("reject", reason) for reason, code in codes.items()}
     source.rejects += int((kinds > 0).sum())
     apart_ = (np.diff(lone) != 1) | (np.diff(kinds) != 0) | (text.raw_start[lone[1:]] != text.raw_end[lone[:-1]])

@@ -35,9 +35,11 @@ class Chunk:
 
     def place(self, index: Ints) -> Ints:
         """Offset in the evidence of each index."""
-        result = index + self.offset
-        for at, count in self.left_out:
-            result = result + np.where(index >= at, count, 0)
+        if not self.left_out:
+            return index + self.offset
+        places, counts = np.array(self.left_out, np.int64).T
+        missing = np.concatenate([[0], np.cumsum(counts)])
+        result: Ints = index + self.offset + missing[np.searchsorted(places, index, side="right")]
         return result
 
 

@@ -53,7 +53,7 @@ def grouped(text: Text, fields: Fields, barrier: Bools) -> Grouping:
 
 def _traces(text: Text, fields: Fields, barrier: Bools) -> Bools:
     joined = np.zeros(len(text), np.bool_)
-    traces = np.flatnonzero(fields.trace & fields.header)
+    traces = np.flatnonzero((fields.trace | fields.repeated) & fields.header)
     if not len(traces):
         return joined
     headers = np.flatnonzero(fields.header)
@@ -69,10 +69,14 @@ def _traces(text: Text, fields: Fields, barrier: Bools) -> Bools:
     pid, pid_before = fields.pid[traces], fields.pid[before]
     # Folsom and Grizzly write the process in traceback lines and not in lines with a context
     process = (pid == pid_before) | (pid_before < 0) | (pid < 0)
-    severity = text.words(fields.start["severity"][traces]) & np.uint64(0xFF)
+    severity = text.words(np.maximum(fields.start["severity"][traces], 0)) & np.uint64(0xFF)
     is_trace = severity == np.uint64(ord("T"))
     one_event = fields.inner.ns[traces] == fields.inner.ns[before]
-    good = process & same("logger") & same("host") & (is_trace | fields.context[before] | one_event)
+    again = one_event & (fields.framing[traces] == fields.framing[before])
+    if fields.repeated[traces].any():
+        again &= same("severity")
+    continues = np.where(fields.repeated[traces], again, is_trace | fields.context[before] | one_event)
+    good = process & same("logger") & same("host") & continues
     # a line that belongs to no record parts what stands on either side of it
     walls = np.cumsum(barrier)
     good &= walls[traces] == walls[before]

@@ -169,6 +169,7 @@ def _take(
         level = groups["severity"].is_in(["TRACE", "ERROR"]).fill_null(False).to_numpy()
         fields.trace[lines] = level
     fields.context[lines] = form.context == "given"
+    fields.repeated[lines] = form.context == "repeated"
     for group in ("rest", "tagged"):
         if group not in groups.columns:
             continue

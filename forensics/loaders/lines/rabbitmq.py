@@ -55,12 +55,21 @@ FORMATS = (
     LineFormat(
         name="rabbitmq",
         leads=DIGITS,
-        reference="RabbitMQ 3.9 and later, rabbit_logger_text_fmt.erl: offset in each stamp",
+        reference="RabbitMQ 3.9 and later, rabbit_logger_text_fmt.erl: offset in each stamp, header before each line",
+        context="repeated",
         pattern=rf"^{_STAMP}(?P<zone>Z|[+-]\d\d:\d\d){_REST}",
         samples=(
             Sample(
                 "2024-01-01 00:00:00.000001+01:00 [notice] <0.44.0> Application syslog exited",
                 {"ts": "2023-12-31 23:00:00.000001+00:00", "severity": "NOTICE", "zone_basis": "stated"},
+            ),
+            Sample(
+                "2024-01-01 00:00:00.000000+00:00 [warning] <0.684.0> closing AMQP connection <0.684.0>:\n"
+                "2024-01-01 00:00:00.000000+00:00 [warning] <0.684.0> client unexpectedly closed TCP connection",
+                {
+                    "n_lines": 2,
+                    "message": "closing AMQP connection <0.684.0>:\nclient unexpectedly closed TCP connection",
+                },
             ),
         ),
     ),

@@ -15,7 +15,7 @@ from forensics.loaders._line_reader import grammar, likeness
 from tests.loaders.lines._reading import read, whole
 
 SAMPLES = [sample.text for form in grammar().formats for sample in form.samples]
-EXAMPLES = int(os.environ.get("FORENSICS_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("FORENSICS_EXAMPLES", "40"))
 PIECES = st.one_of(
     st.sampled_from(SAMPLES).map(str.encode),
     st.sampled_from(SAMPLES).flatmap(lambda text: st.integers(0, len(text)).map(lambda cut: text[:cut].encode())),
@@ -186,6 +186,20 @@ def test_many_near_misses_take_linear_time() -> None:
     assert time.process_time() - begin < 5.0
 
 
+@pytest.mark.parametrize(
+    "piece", [b"--\nx\n", b"\0" * 16 + b"x", b"\0" * 16 + b"x\n", b"a:Dec 19 12:10:59 h b: c\na-d\n"]
+)
+def test_many_small_disturbances_take_linear_time(piece: bytes) -> None:
+    def spent(count: int) -> float:
+        begin = time.process_time()
+        read(piece * count)
+        return time.process_time() - begin
+
+    spent(100)
+    half, full = spent(8_000), spent(16_000)
+    assert full < 2.5 * half + 0.3
+
+
 LONG = """
 import resource, sys
 from forensics.evidence import stream_of
@@ -250,7 +264,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path) -> None:
     line = b"Dec 19 12:11:02 c03 2012-12-19 12:10:59.123 77 INFO nova.compute.manager [-] something happened again\n"
     path = tmp_path / "big.log"
     with path.open("wb") as file:
-        for _ in range(300):
+        for _ in range(120):
             file.write(line * 10_000)
     code = (
         "import sys, polars as pl\nfrom forensics.loaders.log_files import scan_logs\n"
@@ -261,5 +275,5 @@ def test_memory_does_not_grow_with_the_file(tmp_path) -> None:
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     rows, megabytes = map(int, done.stdout.split())
-    assert rows == 3_000_000
+    assert rows == 1_200_000
     assert megabytes <= 512
