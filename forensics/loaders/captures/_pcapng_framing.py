@@ -221,15 +221,19 @@ class PcapngFraming:
 
     def nested(
         self,
-        low: int,  # noqa: ARG002 - pcap has to look
-        line: Callable[[], list[int]],  # noqa: ARG002
-        first: int,  # noqa: ARG002
-        end: int,  # noqa: ARG002
+        low: int,
+        line: Callable[[], list[int]],  # noqa: ARG002 - pcap has to look
+        first: int,
+        end: int,
         before: int | None,  # noqa: ARG002
         recent: Recent,  # noqa: ARG002
     ) -> int:
-        """Blocks inside a packet never lead out of it: the packet's own trailer stands between."""
-        return 0
+        """Blocks inside a packet never lead out of it: the packet's own trailer stands between.
+
+        At the end of the file that trailer may be all that is left.
+        """
+        left = len(self.buffer) - end
+        return LEAST * MAX_BLOCK_BYTES if 0 < left < LEAST and self.inside(low, first, len(self.buffer)) else 0
 
     def inside(self, low: int, place: int, resumed: int) -> bool:
         """Whether the trailer before ``resumed`` is that of a block that holds ``place``; or a section begins before.

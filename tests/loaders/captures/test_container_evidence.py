@@ -85,4 +85,3 @@ def test_losses_that_the_suite_states() -> None:
     with path.open("rb") as file:
         losses = [event for event in blocks(stream_of(file, path.name)) if isinstance(event, Loss)]
     assert [(loss.count, loss.position) for loss in losses] == [(10, 4), (1, 6), (42, 6)]
-
