@@ -118,7 +118,7 @@ def _text(row: dict[str, Any]) -> str:
         parts = [address, row["chaddr"], row.get("refusal") or ""]
         return f"dnsmasq-dhcp[37]: {kind}(br100) " + " ".join(part for part in parts if part) + " "
     xid = f" (xid=0x{row['xid']:x})" if row.get("xid") else ""
-    if row["message_type"] in ("DISCOVER", "REQUEST", "RELEASE"):
+    if row["message_type"] in ("DISCOVER", "REQUEST", "RELEASE", "INFORM"):
         of = f" for {row['requested_ip']}" if row.get("requested_ip") and row["message_type"] != "DISCOVER" else ""
         every = " interval 6" if row["message_type"] == "DISCOVER" else ""
         return f"dhclient[812]: {kind}{of} on eth0 to {row['dst']} port 67{every}{xid}"

@@ -97,7 +97,7 @@ def _extremes(at: Times, values: Times, start: int, end: int, keep: np.ufunc) ->
     return at[order][first], values[order][first]
 
 
-def packet_keys(packets: pl.LazyFrame) -> pl.DataFrame:
+def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str]) -> pl.DataFrame:
     """What tells one unicast packet from all others at every point that it passes.
 
     Addresses, protocol, identification, ports, sequence and acknowledgement numbers, lengths: what retagging, routing
@@ -105,9 +105,10 @@ def packet_keys(packets: pl.LazyFrame) -> pl.DataFrame:
 
     Args:
         packets: One row per `Packet`.
+        nodes: Source -> whose clock its stamps are.
 
     Returns:
-        ``node`` (capture point, or source), ``key``, ``pair`` (the two addresses, whichever speaks), ``forward``,
+        ``node``, ``key``, ``pair`` (the two addresses, whichever speaks), ``forward``,
         ``at`` (ns); a packet that a point holds several times over some time is left out.
     """
     own: tuple[str, ...] = (
@@ -131,7 +132,7 @@ def packet_keys(packets: pl.LazyFrame) -> pl.DataFrame:
     sampled = (
         packets.filter(pl.col("ts").is_not_null() & pl.col("src").is_not_null() & group.not_().fill_null(value=True))
         .select(
-            node=pl.coalesce("host", "source"),
+            node=pl.col("source").replace_strict(nodes, default=None, return_dtype=pl.String),
             at=pl.col("ts").to_physical().cast(pl.Int64),
             port=pl.col("interface_id").fill_null(0),
             **column,

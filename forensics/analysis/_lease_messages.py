@@ -84,7 +84,7 @@ def offsets(clocks: pl.LazyFrame) -> pl.LazyFrame:
     """Per source what to subtract, and how far to trust it."""
     return clocks.select(
         "source",
-        tied=pl.col("offset_s").is_not_null(),
+        "reference",
         off=(pl.col("offset_s").fill_null(0.0) * 1e9).round().cast(pl.Int64),
         bound=(pl.col("bound_s") * 1e9).round().cast(pl.Int64).fill_null(UNKNOWN_BOUND_NS),
     )
@@ -95,19 +95,10 @@ def on_one_clock(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
     own = pl.col("ts").to_physical().cast(pl.Int64)
     joined = rows.filter(pl.col("ts").is_not_null()).join(offsets(clocks), on="source", how="left")
     return joined.with_columns(
-        tied=pl.col("tied").fill_null(value=False),
         at=own - pl.col("off").fill_null(0),
         bound=pl.col("bound").fill_null(UNKNOWN_BOUND_NS),
         own=own,
     )
-
-
-def point_name() -> pl.Expr:
-    """Capture point of a row: its host, and the interface where the capture holds several."""
-    several = pl.col("interface").n_unique().over("source") > 1
-    named = pl.concat_str("host", pl.lit("/"), "interface")
-    base = pl.coalesce("host", "source")
-    return pl.when(several & (pl.col("seen_by") == "capture")).then(pl.coalesce(named, base)).otherwise(base)
 
 
 def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
@@ -139,7 +130,7 @@ def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFram
         .filter(pl.col("message_type").is_not_null())
         .collect(engine="streaming")
         .with_columns(
-            point=point_name(),
+            point=pl.coalesce("host", "source"),
             xkey=pl.min_horizontal(xid, swapped),
             unicast=unicast,
             ip=pl.when(asks).then(address).otherwise(given),
@@ -154,7 +145,6 @@ def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFram
         half=pl.col("bound") + pl.when("coarse").then(SECOND_NS // 2).otherwise(0),
         at=pl.col("at") + pl.when("coarse").then(SECOND_NS // 2).otherwise(0),
         machine=pl.coalesce("host", "source"),
-        any_tied=pl.col("tied").any(),
     )
     return rows.with_columns(client=pl.coalesce("chaddr", _owners(rows, events)))
 

@@ -46,21 +46,16 @@ def watch(packets: pl.LazyFrame, clocks: pl.LazyFrame, clients: pl.DataFrame) ->
     Returns:
         See `Traffic`; empty frames where there are no packets.
     """
-    used = ("ts", "host", "source", "position", "interface", "wire_bytes")
+    used = ("ts", "host", "source", "position", "wire_bytes")
     headers: tuple[str, ...] = ("eth_src", "eth_dst", "src", "dst", "protocol", "tcp_flags", "tcp_ack")
     headers += ("src_port", "dst_port", "payload_bytes", "icmp_type", "icmp_code", "icmp_id", "icmp_seq")
     headers += ("quoted_dst_port", "arp_op", "arp_sender_ip", "arp_target_ip")
-    several = packets.group_by("source").agg(pl.col("interface").n_unique() > 1).filter("interface").select("source")
-    tunnels = packets.select(pl.col("tunnel").is_not_null().any())
-    named, tunnelled = pl.collect_all([several, tunnels], engine="streaming")
+    tunnelled = packets.select(pl.col("tunnel").is_not_null().any()).collect(engine="streaming")
     columns = {name: pl.col(name) for name in headers}
     if tunnelled.item():
         inner = pl.col("tunnel").is_not_null() & pl.col("inner_eth_src").is_not_null()
         columns = {name: pl.when(inner).then(f"inner_{name}").otherwise(name) for name in headers}
-    point = pl.coalesce("host", "source")
-    own = pl.concat_str("host", pl.lit("/"), "interface")
-    point = pl.when(pl.col("source").is_in(named["source"].to_list())).then(pl.coalesce(own, point)).otherwise(point)
-    rows = on_one_clock(packets.select(*used, **columns), clocks).with_columns(point=point)
+    rows = on_one_clock(packets.select(*used, **columns), clocks).with_columns(point=pl.coalesce("host", "source"))
     spans = rows.group_by("point").agg(
         from_at=pl.col("at").min(), to_at=pl.col("at").max(), n=pl.len(), bound=pl.col("bound").max()
     )

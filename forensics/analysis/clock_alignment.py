@@ -44,14 +44,28 @@ def clocks(
         []
     """
     messages, frames = _messages(dhcp_messages.lazy()), packets.lazy()
-    keys = packet_keys(frames)
-    files = _files(frames, messages)
+    points = frames.select("source", "host").unique().collect(engine="streaming").sort("source", "host")
+    owners = _owners(
+        pl.concat([points, messages.filter(pl.col("role") == "capture").select("source", "host").unique()])
+    )
+    own = pl.col("source").replace_strict(owners, default=None, return_dtype=pl.String)
+    messages = messages.with_columns(node=pl.when(pl.col("role") == "capture").then(own).otherwise("node"))
+    keys = packet_keys(frames, owners)
+    files = _files(points, owners, messages)
     nodes = sorted(files)
     ties = _ties(nodes, keys, messages)
-    reference = _reference(nodes, ties, messages)
-    chains = _chains(reference, ties) if reference else {}
+    chains: dict[str, Tie] = {}
+    references: dict[str, str] = {}
+    rest = nodes
+    while rest:  # what no chain ties to the rest keeps a reference of its own
+        reference = _reference(rest, ties, messages)
+        found = _chains(reference, ties)
+        if len(found) > 1 or not references:
+            chains |= found
+            references |= dict.fromkeys(found, reference)
+        rest = [node for node in rest if node not in found]
     listed = sources.lazy().collect() if sources is not None else None
-    return Clock.validate(_rows(files, chains, reference, listed), cast=True)
+    return Clock.validate(_rows(files, chains, references, listed), cast=True)
 
 
 def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
@@ -98,14 +112,21 @@ def series(source: str) -> str:
     return re.sub(r"(?:[.-]\d{8}(?:-\d+)?|\.\d{1,3})$", "", name)
 
 
-def _files(packets: pl.LazyFrame, messages: pl.DataFrame) -> dict[str, dict[str, str | None]]:
+def _owners(points: pl.DataFrame) -> dict[str, str]:
+    """Source -> node of captures: files that were rotated share a point, a file of several points has one clock."""
+    per_source = points.group_by("source").agg(pl.col("host").drop_nulls().unique())
+    return {
+        source: hosts[0] if len(hosts) == 1 else str(source) for source, hosts in per_source.sort("source").iter_rows()
+    }
+
+
+def _files(points: pl.DataFrame, owners: dict[str, str], messages: pl.DataFrame) -> dict[str, dict[str, str | None]]:
     """Node -> source -> host."""
-    points = packets.select("source", "host").unique().collect(engine="streaming")
     files: dict[str, dict[str, str | None]] = {}
-    for source, host in points.sort("source").iter_rows():
-        files.setdefault(host or source, {})[source] = host
+    for source, host in points.iter_rows():
+        files.setdefault(owners[source], {}).setdefault(source, host)
     for node, source, host in messages.select("node", "source", "host").unique().sort("source", "node").iter_rows():
-        files.setdefault(node, {})[source] = host
+        files.setdefault(node, {}).setdefault(source, host)
     return files
 
 
@@ -137,12 +158,11 @@ def _reference(
     nodes: list[str],
     ties: dict[tuple[str, str], Tie],
     messages: pl.DataFrame,
-) -> str | None:
-    """The node whose clock counts as right."""
+) -> str:
+    """The node whose clock counts as right: never none, for there is at least one node."""
     tied = {node: sum(1 for one, _ in ties if one == node) for node in nodes}
-    captures = set(messages.filter(pl.col("role") == "capture")["node"]) | {
-        node for node in nodes if node not in set(messages["node"])
-    }
+    logged = set(messages.filter(pl.col("role") != "capture")["node"])
+    captures = {node for node in nodes if node not in logged}
     latency = _latency(messages)
     logs = [node for node in nodes if node not in captures]
     if best := [node for node in sorted(captures) if tied[node]] or sorted(captures):
@@ -150,7 +170,7 @@ def _reference(
         return min(best, key=lambda node: (tied[node] < most, latency.get(node, float("inf")), node))
     paired = {node: sum(tie.pairs for (one, _), tie in ties.items() if one == node) for node in logs}
     rows = dict(messages.group_by("node").len().iter_rows())
-    return min(logs, key=lambda node: (-paired[node], -rows.get(node, 0), node)) if logs else None
+    return min(logs, key=lambda node: (-paired[node], -rows.get(node, 0), node))
 
 
 def _latency(messages: pl.DataFrame) -> dict[str, float]:
@@ -186,11 +206,10 @@ def _chains(reference: str, ties: dict[tuple[str, str], Tie]) -> dict[str, Tie]:
 def _rows(
     files: dict[str, dict[str, str | None]],
     chains: dict[str, Tie],
-    reference: str | None,
+    references: dict[str, str],
     listed: pl.DataFrame | None,
 ) -> pl.DataFrame:
     """One row per source: of several nodes in one file the surest, of a source without ties its host's."""
-    reference_source = min(files[reference]) if reference else None
     told = {row["source"]: row for row in listed.iter_rows(named=True)} if listed is not None else {}
     rows: dict[str, dict[str, object]] = {}
     for node, held in files.items():
@@ -198,10 +217,11 @@ def _rows(
             tie = chains.get(node)
             if source in rows and (tie is None or (rows[source]["bound_s"] or 0.0) <= tie.bound_ns / 1e9):  # type: ignore[operator]
                 continue
-            rows[source] = _row(source, host, tie, reference_source, told.get(source), is_log=" " in node)
+            reference = min(files[references[node]]) if node in references else None
+            rows[source] = _row(source, host, tie, reference, told.get(source), is_log=" " in node)
     for source, about in told.items():
         if source not in rows and about["status"] in ("read", "damaged"):
-            rows[source] = _by_host(about, rows, told, reference_source)
+            rows[source] = _by_host(about, rows, told)
     frame = pl.DataFrame(list(rows.values()), schema=Clock.polars_schema())
     return frame.sort("source")
 
@@ -236,7 +256,6 @@ def _by_host(
     about: dict[str, object],
     rows: dict[str, dict[str, object]],
     told: dict[str, dict[str, object]],
-    reference: str | None,
 ) -> dict[str, object]:
     """A source that saw nothing others saw keeps time by its host's clock, if that is known."""
     alike = [
@@ -248,7 +267,7 @@ def _by_host(
         and told.get(source, {}).get("zone") == about["zone"]
         and told.get(source, {}).get("zone_basis") == about["zone_basis"]
     ]
-    row = _row(str(about["source"]), about["host"], None, reference, about, is_log=True)  # type: ignore[arg-type]
+    row = _row(str(about["source"]), about["host"], None, None, about, is_log=True)  # type: ignore[arg-type]
     if not alike:
         return row | {"basis": "it holds no packets and no DHCP messages that another source has too"}
     best = min(alike, key=lambda other: (other["bound_s"], other["source"]))

@@ -170,14 +170,11 @@ def _scenes(inputs: _Inputs) -> list[Scene]:
 
 
 def _comparable(own: pl.DataFrame) -> pl.DataFrame:
-    """The rows of one client whose times can be compared: a source that nothing ties to the others is left out."""
-    tied = own.filter("tied")
-    if own["source"].n_unique() == 1 or tied.height == own.height or not own["any_tied"].any():
+    """The rows of one client whose times can be compared: those of the clocks that are tied to one reference."""
+    if own["source"].n_unique() == 1 or own["reference"].n_unique() == 1:
         return own
-    if not tied.is_empty():
-        return tied
-    fullest = own["source"].value_counts().sort("count", "source", descending=[True, False])["source"][0]
-    return own.filter(pl.col("source") == fullest)
+    most = own.group_by("reference").len().drop_nulls().sort("len", "reference", descending=[True, False])
+    return own.filter(pl.col("reference") == most["reference"][0])
 
 
 def _mac(own: pl.DataFrame) -> str | None:

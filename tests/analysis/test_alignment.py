@@ -1,14 +1,17 @@
 """Clocks tied by what two sources saw: the true offset lies inside the bound, whatever the delays, drifts and zones."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+import forensics
 from forensics.analysis._alignment import settle
 from forensics.analysis.clock_alignment import clocks, findings, series
 from forensics.records import Clock, DhcpMessage, Packet
+from tests._evidence import evidence_root
 from tests._leases import LOGS, POINTS, Plan, history
 
 CASES = [
@@ -134,3 +137,25 @@ def test_rotated_files_are_one_series() -> None:
     names = ["a/syslog", "a/syslog.1", "a/syslog.2.gz", "a/syslog-20120830.xz"]
     dice.shuffle(names)
     assert {series(name) for name in names} == {"a/syslog"}
+
+
+def test_two_sides_of_a_router_in_public_captures(tmp_path: Path) -> None:
+    """The collection's manifest: one ping, seen on both sides, by clocks that are 48.851 s apart."""
+    names = [f"chrissanders__ip_ttl_{side}.pcapng" for side in ("source", "dest")]
+    (tmp_path / "evidence").mkdir()
+    for name in names:
+        (tmp_path / "evidence" / name).write_bytes((evidence_root() / "pcap" / "multipoint" / name).read_bytes())
+    case = forensics.open_case(tmp_path / "evidence", out=tmp_path / "case")
+    offsets = dict(case.clocks.select("source", "offset_s").iter_rows())
+    assert offsets[names[0]] - offsets[names[1]] == pytest.approx(48.851, abs=0.001)
+
+
+def test_sources_that_only_share_with_each_other_keep_a_reference_of_their_own() -> None:
+    played = history(Plan(seed=5, sources=(POINTS[0], POINTS[2])))
+    packets = played.frame(Packet)
+    apart = packets.with_columns(
+        source=pl.lit("far/") + pl.col("source"), host=pl.lit("far/") + pl.col("host"), src=pl.lit("9") + pl.col("src")
+    )
+    found = clocks(played.frame(DhcpMessage), pl.concat([packets, apart]))
+    assert found["reference"].n_unique() == 2
+    assert found["offset_s"].null_count() == 0
