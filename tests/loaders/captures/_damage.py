@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from tests._captures import Pcapng, pcap
 
 SECOND = 10**9
-KINDS = ("flip", "burst", "zero", "insert", "delete", "duplicate", "cut", "length 0", "length 1", "length 2^31-1", "length 2^32-1")
+KINDS = (
+    "flip",
+    "burst",
+    "zero",
+    "insert",
+    "delete",
+    "duplicate",
+    "cut",
+    "length 0",
+    "length 1",
+    "length 2^31-1",
+    "length 2^32-1",
+)
 SHAPES = (
     "us", "ns", "us-be", "ns-be", "pcapng", "pcapng-be", "us-snap", "us-vlan", "us-qinq", "us-nested", "pcapng-nested",
     "ns-nested-be",
@@ -73,7 +85,9 @@ def whole(found: list[tuple[int, bytes]], shape: str, snap_bytes: int = 65_535) 
             place += size
         return Truth(file.octets, records, lengths, big)
     digits = 9 if shape.startswith("ns") else 6
-    octets = pcap([(ns, d[:snap_bytes], len(d)) for ns, d in found], big_endian=big, digits=digits, snap_bytes=snap_bytes)
+    octets = pcap(
+        [(ns, d[:snap_bytes], len(d)) for ns, d in found], big_endian=big, digits=digits, snap_bytes=snap_bytes
+    )
     place = 24
     for _, data in found:
         size = 16 + len(data[:snap_bytes])
