@@ -17,7 +17,7 @@ from forensics.loaders.captures._headers import decode
 from forensics.loaders.captures._layouts import HEADER_COLUMNS, Array
 from forensics.records import Packet
 
-ROWS: Final = 1 << 16
+ROWS: Final = 1 << 15
 """Packets in one frame at most: a chunk full of tiny packets must not become a huge frame."""
 
 _ROW_ARRAYS: Final = (

@@ -164,7 +164,7 @@ def rows(
         batch_size: Taken for the sake of polars.
 
     Yields:
-        Frames of at most 65,536 rows; of none where no packet of a chunk passed.
+        Frames of at most 32,768 rows; of none where no packet of a chunk passed.
 
     Raises:
         UnknownColumnError: If Packet has no such column.
