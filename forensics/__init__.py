@@ -27,14 +27,15 @@ if TYPE_CHECKING:
         StoreDamagedError,
         UnknownColumnError,
     )
-    from forensics.loaders._scan_records import scan_dhcp, scan_logs
+    from forensics.loaders._scan_dhcp import scan_dhcp
     from forensics.loaders.captures.packets import scan_packets
+    from forensics.loaders.log_files import scan_logs
 
 _HOMES = {
     "Case": "forensics.case",
     "open_case": "forensics.case",
-    "scan_dhcp": "forensics.loaders._scan_records",
-    "scan_logs": "forensics.loaders._scan_records",
+    "scan_dhcp": "forensics.loaders._scan_dhcp",
+    "scan_logs": "forensics.loaders.log_files",
     "scan_packets": "forensics.loaders.captures.packets",
     "CaseError": "forensics.errors",
     "EvidenceError": "forensics.errors",

@@ -14,6 +14,7 @@ import polars as pl
 
 from forensics._case_cite import with_excerpts
 from forensics._case_config import NAME, CaseFile, read_case_file
+from forensics._case_duplicates import mark
 from forensics._case_findings import as_file, conclude
 from forensics._case_load import Advance, Job, Outcome, load_all
 from forensics._case_rows import Rows
@@ -73,11 +74,12 @@ def build(
             begin(sum(file.size_bytes for file in files))
         outcomes = _outcomes(files, config, declared, draft.path, workers, advance)
         rows = _on_one_clock(draft, outcomes, declared)
+        unmarked = mark(draft.path, rows)
         said = conclude(rows, _present(outcomes, rows))
         by_source = {file.source: file for file in files if not file.refusal}
         content = as_file(with_excerpts(said.findings, rows, by_source), said.not_checked)
         extra = pl.DataFrame(
-            [{"offset_bytes": None, "length_bytes": None, "count": 1} | row for row in said.problems],
+            [{"offset_bytes": None, "length_bytes": None, "count": 1} | row for row in (*unmarked, *said.problems)],
             schema=Problem.polars_schema(),
         )
         rows = _with_problems(rows, extra)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -34,13 +34,21 @@ class Rows:
     zone_shifts_s: Mapping[str, float]
     """Seconds that the clock of a source is ahead of UTC because of its zone."""
 
-    def __call__(self, record: type[Record]) -> pl.LazyFrame:
-        """All rows of a record, sources in their order; no rows where the case has none."""
+    def __call__(self, record: type[Record], order: Sequence[int] | None = None) -> pl.LazyFrame:
+        """All rows of a record; no rows where the case has none.
+
+        Args:
+            record: The record.
+            order: Numbers of the sources, in the order in which their rows are wanted; all where None.
+        """
         table = {Source: self.sources, Clock: self.clocks, Problem: self.problems}.get(record)
         if table is not None:
             return table.lazy()
         names = self.sources["source"].to_list()
-        numbered = sorted(self.parts(record).items())
+        parts = self.parts(record)
+        numbered = [
+            (number, parts[number]) for number in (sorted(parts) if order is None else order) if number in parts
+        ]
         if not self.zone_shifts_s:
             return scan(record, (path for _, path in numbered))
         runs = []

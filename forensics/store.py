@@ -24,6 +24,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -52,13 +53,14 @@ _PARQUET: dict[str, Any] = {
 
 
 @contextlib.contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when it is complete and on disk."""
+def _whole(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when it is complete, and, if `sync`, on disk."""
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
         yield file
-        file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
     part.replace(path)
 
 
@@ -71,9 +73,11 @@ def _sync_folder(path: Path) -> None:
             os.close(folder)
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file of the store, in hexadecimal."""
+def digest(path: Path, *, sync: bool = False) -> str:
+    """SHA-256 of a file of the store, in hexadecimal; if `sync`, the file is on disk when this returns."""
     with path.open("rb") as file:
+        if sync:
+            os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -139,7 +143,7 @@ class Sink:
             path = self._folder / "records" / record.__name__ / self._file_name
             path.parent.mkdir(parents=True, exist_ok=True)
             stack = contextlib.ExitStack()
-            file = stack.enter_context(_whole(path))
+            file = stack.enter_context(_whole(path, sync=False))  # `Draft.seal` does, many at a time
             self._open[record] = (stack, stack.enter_context(pq.ParquetWriter(file, table.schema, **_PARQUET)))
         self._open[record][1].write_table(table, row_group_size=ROW_GROUP)
 
@@ -221,7 +225,10 @@ class Draft:
         self.put(ABOUT, as_json({"schema": SCHEMA, **about}))
         if evidence is not None:
             self.put(HINT, os.fsencode(evidence))
-        _list(self.path, {name: digest(self.path / name) for name in _files(self.path)})
+        names = _files(self.path)
+        with ThreadPoolExecutor(16) as pool:  # one commit of the file system serves all that wait for it
+            digests = pool.map(lambda name: digest(self.path / name, sync=True), names)
+            _list(self.path, dict(zip(names, digests, strict=True)))
         earlier = self.target.with_name(f".{self.target.name}.earlier")
         if self.target.exists():
             if earlier.exists():

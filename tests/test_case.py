@@ -368,3 +368,44 @@ def test_a_target_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(CaseError, match="is writing this case"):
         open_case(evidence, out=tmp_path / "x.case")
     draft.abandon()
+
+
+def test_records_in_two_files_are_marked_and_kept(tmp_path: Path) -> None:
+    evidence = tmp_path / "evidence" / "node1"
+    evidence.mkdir(parents=True)
+    lines = log(9).splitlines(keepends=True)
+    for name, own in {"syslog": lines[4:], "syslog.1": lines[:6], "daemon.log": lines[:3]}.items():
+        (evidence / name).write_bytes(b"".join(own))
+        os.utime(evidence / name, (1_360_900_000, 1_360_900_000))
+    case = open_case(tmp_path / "evidence", out=tmp_path / "x.case")
+    marked = case.log_records.select("source", "position", "duplicate_of").collect()
+    assert marked.height == 3 + 5 + 6
+    told = marked.drop_nulls().rows()
+    assert told == [
+        ("node1/syslog", 1, "node1/syslog.1:5"),  # the older piece was written first
+        ("node1/syslog", 2, "node1/syslog.1:6"),
+        ("node1/syslog.1", 1, "node1/daemon.log:1"),
+        ("node1/syslog.1", 2, "node1/daemon.log:2"),
+        ("node1/syslog.1", 3, "node1/daemon.log:3"),
+    ]
+    assert verify(case.path) == []
+
+
+def test_scans_without_a_case(tmp_path: Path) -> None:
+    small_evidence(tmp_path)
+    logs = [tmp_path / "node1" / "syslog", tmp_path / "node1" / "syslog.1.gz"]
+    messages = forensics.scan_dhcp([*logs, tmp_path / "node1" / "br100.pcap"])
+    assert messages.select("message_type").collect()["message_type"].to_list() == ["REQUEST", "ACK"] * 14
+    assert messages.filter(pl.col("message_type") == "ACK").head(3).select("chaddr", "position").collect().shape == (
+        3,
+        2,
+    )
+    assert forensics.scan_packets(tmp_path / "node1" / "br100.pcap").select(pl.len()).collect().item() == 20
+    assert forensics.scan_logs(logs).select(pl.len()).collect().item() == 42
+    with pytest.raises(pl.exceptions.PolarsError):
+        messages.select("nothing").collect()
+    with pytest.raises(Exception, match="in no format that can hold"):
+        forensics.scan_dhcp(tmp_path / "node2" / "blob.bin").collect()
+    assert set(forensics.__all__) <= set(dir(forensics))
+    with pytest.raises(AttributeError, match="no attribute 'scan_nothing'"):
+        forensics.scan_nothing  # noqa: B018

@@ -18,7 +18,7 @@ _FOLDERS = (
     "forensics.loaders.lines",
     "forensics.loaders.documents",
 )
-_HERE = frozenset({"_registry", "_scan_records"})
+_HERE = frozenset({"_registry", "_scan_dhcp"})
 
 
 @dataclass(frozen=True, slots=True)

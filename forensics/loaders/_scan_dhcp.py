@@ -1,4 +1,4 @@
-"""Records of any file that can hold them, lazily and without a case: the format is found out, file by file."""
+"""DHCP messages of any file that can hold them, lazily and without a case: the format is found out, file by file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from forensics.loaders._reader import Origin
 from forensics.loaders._registry import pick, yielding
 from forensics.loaders._scan import scan
 from forensics.loaders.captures._paths import Capture, Paths, captures
-from forensics.records import DhcpMessage, LogRecord, Record
+from forensics.records import DhcpMessage, Record
 
 
 def scan_dhcp(paths: Paths) -> pl.LazyFrame:
@@ -32,29 +32,8 @@ def scan_dhcp(paths: Paths) -> pl.LazyFrame:
         EvidenceError: If there is no such file.
         NotUnderstoodError: When it is collected, if a file is in no format that can hold DHCP messages.
     """
-    return _scan(DhcpMessage, paths)
-
-
-def scan_logs(paths: Paths) -> pl.LazyFrame:
-    """Log records of files, in any framing that is known, as a lazy frame.
-
-    Args:
-        paths: A path, a pattern such as ``"controller/*.log"``, a binary file object, ``"-"`` for standard input, or
-            a list of these.
-
-    Returns:
-        One row per `LogRecord`, file after file. Stamps without a zone are read as UTC, and ``zone_basis`` says so.
-
-    Raises:
-        EvidenceError: If there is no such file.
-        NotUnderstoodError: When it is collected, if a file is no log.
-    """
-    return _scan(LogRecord, paths)
-
-
-def _scan(record: type[Record], paths: Paths) -> pl.LazyFrame:
     files = captures(paths)
-    return scan(record, partial(_rows, record, files), repeatable=all(file.repeatable for file in files))
+    return scan(DhcpMessage, partial(_rows, DhcpMessage, files), repeatable=all(file.repeatable for file in files))
 
 
 def _rows(

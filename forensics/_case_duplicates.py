@@ -1,0 +1,57 @@
+"""Log records that stand in several files of a case are marked in all but the first of them; none is dropped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from forensics._case_rows import Rows
+from forensics.evidence import series_of
+from forensics.loaders.log_files import mark_duplicates
+from forensics.records import LogRecord
+from forensics.store import ROW_GROUP, Sink, scan
+
+_MOST_RECORDS = 5_000_000
+"""More than this are not compared: each takes some twenty octets of memory."""
+
+
+def mark(folder: Path, rows: Rows) -> list[dict[str, Any]]:
+    """Mark them in the store.
+
+    Args:
+        folder: The store under construction.
+        rows: Its rows.
+
+    Returns:
+        Rows of `forensics.records.Problem`: one where there are too many records to compare.
+    """
+    count = rows(LogRecord).select(pl.len()).collect().item()
+    numbers = rows.parts(LogRecord)
+    if len(numbers) < 2:
+        return []
+    if count > _MOST_RECORDS:
+        sample = f"{count:,} log records; up to {_MOST_RECORDS:,} are compared"
+        return [{"source": "(logs)", "type": "duplicates across files were not looked for", "sample": sample}]
+    names = dict(enumerate(rows.sources["source"].to_list(), 1))
+    series = {number: series_of(names[number]) for number in numbers}
+    first = {one.stem: number for number, one in reversed(series.items())}  # the pieces of a log stand together
+    order = sorted(numbers, key=lambda number: (first[series[number].stem], series[number].order, number))
+    found = (
+        mark_duplicates(rows(LogRecord, order))
+        .filter(pl.col("duplicate_of").is_not_null())
+        .select("source", "position", "duplicate_of")
+        .collect()
+    )
+    marked = set(found["source"])
+    for number, path in numbers.items():
+        if names[number] in marked:
+            own = found.filter(source=names[number]).lazy()
+            length = scan(LogRecord, [path]).select(pl.len()).collect().item()
+            with Sink(folder, number) as sink:
+                for start in range(0, length, ROW_GROUP):
+                    part = scan(LogRecord, [path]).slice(start, ROW_GROUP).drop("duplicate_of")
+                    joined = part.join(own, on=["source", "position"], how="left", maintain_order="left")
+                    sink.append(LogRecord, joined.collect())
+    return []
