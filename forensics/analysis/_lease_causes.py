@@ -218,6 +218,12 @@ def _by_capture(scene: Scene, requests: list[Message], acks: list[Message]) -> V
         if not far:
             found.next_evidence.append("a capture on the DHCP server's host while it happens")
         return found
+    if not scene.seen_at(near, requests) and not near.at_client and scene.seen_at(near, scene.messages):
+        because = f"the client says that it asked, and no request passed {near.point}, which holds earlier ones"
+        found = Verdict("request-not-delivered", "likely", because, (*first, *citations(scene.messages[:1])))
+        found.open["link-dead-before-dhcp"] = f"nothing shows what still reached the client behind {near.point}"
+        found.next_evidence.append("a capture on the client's tap device, to see whether the requests leave it")
+        return found
     return _only_asked(scene, requests, f"{near.point} holds the requests and no answer")
 
 

@@ -97,7 +97,32 @@ def machine(name: str) -> str:
     return name.split("/")[0].split(".")[0].lower()
 
 
-def path_order(points: list[str], messages: list[Message], homes: tuple[set[str], set[str]]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """Hosts of the client's and of the servers' logs, by which capture points on these hosts are known."""
+
+    clients: frozenset[str]
+    servers: frozenset[str]
+
+    def side(self, point: str) -> int:
+        """-1 for a point on the client's host, 1 on a server's, 0 elsewhere; the longer name wins.
+
+        Operators name a capture after its host, as a folder (`web-3/eth0`) or in front (`web-3-eth0`).
+        """
+        first = point.split("/")[0].lower()
+
+        def match(hosts: frozenset[str]) -> int:
+            return max((len(host) for host in hosts if first == host or first.startswith(_beginnings(host))), default=0)
+
+        client, server = match(self.clients), match(self.servers)
+        return (server > client) - (client > server) if client != server else -1 if client else 0
+
+
+def _beginnings(host: str) -> tuple[str, ...]:
+    return tuple(host + mark for mark in ".-_:@")
+
+
+def path_order(points: list[str], messages: list[Message], homes: Homes) -> list[str]:
     """Capture points from the client to the server.
 
     In this order of force: a point on the client's or the server's own host; requests that take time in one direction
@@ -105,10 +130,6 @@ def path_order(points: list[str], messages: list[Message], homes: tuple[set[str]
     points holds.
     A point's name tells its host only where a log of that host proves which one it is.
     """
-    clients, servers = homes
-
-    def home(point: str) -> int:
-        return (machine(point) in servers) - (machine(point) in clients)
 
     def times(message: Message) -> dict[str, int]:
         return {seen.point: seen.at for seen in reversed(message.sightings) if seen.seen_by == "capture"}
@@ -116,8 +137,8 @@ def path_order(points: list[str], messages: list[Message], homes: tuple[set[str]
     stamped = [(message.by_client, times(message)) for message in messages]
 
     def nearer(a: str, b: str) -> int:
-        if home(a) != home(b):
-            return home(a) - home(b)
+        if homes.side(a) != homes.side(b):
+            return homes.side(a) - homes.side(b)
         both = [(asks, seen[b] - seen[a]) for asks, seen in stamped if a in seen and b in seen]
         # Request and answer side by side, so that a drifting clock has no time to drift.
         lags = [one[1] - two[1] for one, two in pairwise(both) if one[0] and not two[0]]
@@ -130,9 +151,7 @@ def path_order(points: list[str], messages: list[Message], homes: tuple[set[str]
     return sorted(sorted(points), key=cmp_to_key(nearer))
 
 
-def survey(
-    scene: Scene, traffic: Traffic, order: list[str], homes: tuple[set[str], set[str]], shared: set[str]
-) -> None:
+def survey(scene: Scene, traffic: Traffic, order: list[str], homes: Homes, shared: set[str]) -> None:
     """Fill a scene with what each capture point says of it.
 
     Args:
@@ -153,8 +172,8 @@ def survey(
         last_asked = scene.attempt.asked[-1].at if scene.attempt.asked else start
         view = View(
             point,
-            at_client=machine(point) in homes[0],
-            at_server=machine(point) in homes[1] and machine(point) not in homes[0],
+            at_client=homes.side(point) < 0,
+            at_server=homes.side(point) > 0,
             bound=span["bound"],
             shared=point in shared,
             covers=span["from_at"] <= start and span["to_at"] >= min(last_asked, end),

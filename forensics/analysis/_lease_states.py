@@ -240,7 +240,7 @@ def _took(
         return True
     if following.kind == "DISCOVER":
         if attempt is not None:
-            return gap_s > (0.3 * lease_s if lease_s else 0.5 * usual if usual else 30)
+            return gap_s > (0.3 * lease_s if lease_s else usual or 30)
         ends = lease.ends if lease else None
         return not (ends and abs(following.at - ends) < max(2 * SECOND_NS, int((lease_s or 0) * 0.02 * SECOND_NS)))
     next_state = state_of(following, [])

@@ -11,7 +11,7 @@ import polars as pl
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._lease_causes import verdict
 from forensics.analysis._lease_messages import TRANSIT_NS, merged, normalised, on_one_clock, suspects
-from forensics.analysis._lease_scene import Scene, machine, path_order, survey
+from forensics.analysis._lease_scene import Homes, Scene, machine, path_order, survey
 from forensics.analysis._lease_states import Attempt, attempts
 from forensics.analysis._lease_story import RAN_OUT, finding
 from forensics.analysis._lease_traffic import Traffic, watch
@@ -41,7 +41,6 @@ _SAID = {
     "source": pl.String,
     "locator": pl.String,
 }
-_SIDES = ("client", "server")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
 
 
@@ -220,8 +219,7 @@ def _complete(scene: Scene, inputs: _Inputs, traffic: Traffic) -> None:
     """Add to a scene what captures and logs say of it."""
     rows, attempt = inputs.rows, scene.attempt
     own = _comparable(rows.filter(pl.col("client") == scene.client))
-    clients = {machine(name) for name in own.filter(pl.col("seen_by") == "client")["machine"]}
-    servers = {machine(name) for name in rows.filter(pl.col("seen_by") == "server")["machine"]}
+    homes = _homes(own, rows)
     seen = set(own.filter(pl.col("seen_by") == "capture")["point"])
     passed = traffic.seconds.filter(
         (pl.col("client") == scene.client) & pl.col("way").is_in(("in", "out", "in-ip", "out-ip"))
@@ -229,7 +227,6 @@ def _complete(scene: Scene, inputs: _Inputs, traffic: Traffic) -> None:
     points = sorted(seen | set(passed["point"]))
     direct = rows.filter((pl.col("seen_by") == "capture") & (pl.col("unicast") == True))  # noqa: E712
     several = direct.group_by("point").agg(n=pl.col("chaddr").n_unique()).filter(pl.col("n") > 1)
-    homes = (clients, servers)
     survey(scene, traffic, path_order(points, scene.messages, homes), homes, set(several["point"]))
     start = attempt.asked[0].at if attempt.asked else attempt.ends
     end = attempt.asked[-1].at if attempt.asked else attempt.ends
@@ -254,6 +251,15 @@ def _complete(scene: Scene, inputs: _Inputs, traffic: Traffic) -> None:
     for row in inputs.spans.filter(pl.col("source").is_in(own_logs)).iter_rows(named=True):
         if row["to_at"] > attempt.ends + 5 * SECOND_NS:
             scene.log_goes_on = Reference(row["source"], f"line:{row['last']}", iso(row["to_at"]))
+
+
+def _homes(own: pl.DataFrame, rows: pl.DataFrame) -> Homes:
+    """Where the client's log and the servers' logs were written."""
+
+    def hosts(logs: pl.DataFrame, side: str) -> frozenset[str]:
+        return frozenset(machine(name) for name in logs.filter(pl.col("seen_by") == side)["machine"].drop_nulls())
+
+    return Homes(hosts(own, "client"), hosts(rows, "server"))
 
 
 def _is_alive(scene: Scene) -> bool:
@@ -301,9 +307,8 @@ def chart_frames(
     shown = (start - margin, max(start, ends) + margin // 4)
     own = _comparable(own)
     messages = merged(own)
-    sides = {side: {machine(name) for name in own.filter(pl.col("seen_by") == side)["machine"]} for side in _SIDES}
     points = sorted(set(own.filter(pl.col("seen_by") == "capture")["point"]))
-    order = path_order(points, messages, (sides["client"], sides["server"]))
+    order = path_order(points, messages, _homes(own, inputs.rows))
     places = {point: place for place, point in enumerate(order, 1)}
     log_place = {"client": 0, "server": len(order) + 1, "relay": len(order) + 1}
     rows = [

@@ -9,6 +9,7 @@ sizes are bytes, addresses are text as people write them.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import dataframely as dy
@@ -74,8 +75,8 @@ def size(meaning: str, bits: int = 64, **rest: Any) -> dy.Integer:
 
 def number(meaning: str, bits: int = 64, unit: str | None = None, **rest: Any) -> dy.Integer:
     """A count or a place that people count from one; signed only at 64 bits."""
-    kind = {8: dy.UInt8, 16: dy.UInt16, 32: dy.UInt32, 64: dy.Int64}[bits]
-    return kind(description=meaning, metadata=_meta(unit), **rest)
+    kinds: dict[int, Callable[..., dy.Integer]] = {8: dy.UInt8, 16: dy.UInt16, 32: dy.UInt32, 64: dy.Int64}
+    return kinds[bits](description=meaning, metadata=_meta(unit), **rest)
 
 
 def ordinal(meaning: str, bits: int, **rest: Any) -> dy.Integer:
