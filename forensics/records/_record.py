@@ -68,18 +68,18 @@ def seconds(meaning: str, **rest: Any) -> dy.Float64:
     return dy.Float64(description=meaning, metadata=_meta("s"), **rest)
 
 
-def size(meaning: str, bits: int = 64, **rest: Any) -> dy.Integer:
+def size(meaning: str, bits: int = 64, **rest: Any) -> dy.Column:
     """A number of octets. The column's name ends in ``_bytes``."""
     return number(meaning, bits=bits, unit="bytes", **rest)
 
 
-def number(meaning: str, bits: int = 64, unit: str | None = None, **rest: Any) -> dy.Integer:
+def number(meaning: str, bits: int = 64, unit: str | None = None, **rest: Any) -> dy.Column:
     """A count or a place that people count from one; signed only at 64 bits."""
-    kinds: dict[int, Callable[..., dy.Integer]] = {8: dy.UInt8, 16: dy.UInt16, 32: dy.UInt32, 64: dy.Int64}
+    kinds: dict[int, Callable[..., dy.Column]] = {8: dy.UInt8, 16: dy.UInt16, 32: dy.UInt32, 64: dy.Int64}
     return kinds[bits](description=meaning, metadata=_meta(unit), **rest)
 
 
-def ordinal(meaning: str, bits: int, **rest: Any) -> dy.Integer:
+def ordinal(meaning: str, bits: int, **rest: Any) -> dy.Column:
     """An unsigned field of a header, at the width it has on the wire."""
     return number(meaning, bits=bits, nullable=rest.pop("nullable", True), **rest)
 
