@@ -126,8 +126,8 @@ def run(which: str, tree: Path) -> dict[str, float]:
 def stream(tree: Path) -> dict[str, float]:
     """Read the whole tree as a case does: batch after batch, nothing kept."""
     from forensics.evidence import open_stream, walk
-    from forensics.loaders._line_reader import batches
     from forensics.loaders._reader import Origin
+    from forensics.loaders.lines._reader import batches
     from forensics.records import LogRecord
 
     records, private = 0, 0

@@ -10,7 +10,6 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import forensics
-from forensics import _case_load
 from forensics.case import default_target, open_case, verify
 from forensics.errors import CaseError, EvidenceError, StoreDamagedError
 from forensics.evidence import open_stream, walk
@@ -162,7 +161,7 @@ def test_a_reader_that_raises_costs_one_file(
 ) -> None:
     evidence = small_evidence(tmp_path / "evidence")
     (evidence / "node3.log").write_bytes(log(9))
-    real = _case_load.pick
+    real = _load.pick
 
     def pick(head: bytes, name: str) -> object:
         reader = real(head, name)
@@ -176,12 +175,12 @@ def test_a_reader_that_raises_costs_one_file(
 
         return Failing() if name == "node3.log" else reader
 
-    monkeypatch.setattr(_case_load, "pick", pick)
+    monkeypatch.setattr(_load, "pick", pick)
     case = open_case(evidence, out=tmp_path / "x.case", workers=1)
     assert status(case)["node3.log"] == "damaged"
     problem = case.problems.filter(source="node3.log").row(0, named=True)
     assert problem["type"] == "the reader failed"
-    assert type(failure).__name__ in problem["sample"]
+    assert type(failure).__name__ in problem["example"]
     others = case.log_records.filter(pl.col("source") != "node3.log").collect()
     assert_frame_equal(others, small.log_records.collect())
     assert case.log_records.filter(pl.col("source") == "node3.log").collect().height == 9
@@ -194,7 +193,7 @@ def test_interruption_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(_case_load, "pick", stop)
+        patch.setattr(_load, "pick", stop)
         with pytest.raises(KeyboardInterrupt):
             open_case(evidence, out=tmp_path / "x.case", workers=1)
     assert [path.name for path in tmp_path.iterdir()] == ["evidence"]
@@ -254,7 +253,7 @@ def test_case_toml_declares(tmp_path: Path) -> None:
     source = case.sources.filter(source="node1/syslog").row(0, named=True)
     assert (source["zone"], source["zone_basis"], source["year_basis"]) == ("America/Edmonton", "declared", "declared")
     assert f"{source['started_at']:%F %T}" == "2011-02-15 08:40:00"
-    assert case.problems.filter(source="case.toml").row(0, named=True)["sample"] == "nobody/*"
+    assert case.problems.filter(source="case.toml").row(0, named=True)["example"] == "nobody/*"
     clock = case.clocks.filter(source="node1/br100.pcap").row(0, named=True)
     assert (clock["offset_s"], clock["basis"]) == (3600.0, "declared in case.toml")
     first = case.timeline(entity="10.0.0.1").filter(pl.col("source") == "node1/br100.pcap").row(0, named=True)

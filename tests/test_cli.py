@@ -128,7 +128,7 @@ def test_internal_errors_have_no_traceback(run, monkeypatch: pytest.MonkeyPatch,
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("odd \x1b[31m thing")
 
-    monkeypatch.setattr("forensics._cli_case.who", fail)
+    monkeypatch.setattr("forensics.cli._case.who", fail)
     code, out, err = run("who", case, "x")
     assert code == 1
     assert "internal error: RuntimeError: odd \\x1b[31m thing" in err
@@ -229,7 +229,7 @@ def test_demo(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     guilty, healthy = out.split("=== healthy")
     assert "dhcp-renewal-failure" in guilty
     assert "HIGH" not in healthy
-    monkeypatch.setattr("forensics._cli_triage.__file__", str(tmp_path / "a" / "b.py"))
+    monkeypatch.setattr("forensics.cli._triage.__file__", str(tmp_path / "a" / "b.py"))
     code, _, err = run("demo")
     assert code == 2
     assert "they come with the source" in err

@@ -16,9 +16,9 @@ import polars as pl
 import pytest
 
 from forensics import _report_chart, report
-from forensics._case_findings import as_file
-from forensics._case_rows import Rows
 from forensics.case import open_case
+from forensics.case._findings import as_file
+from forensics.case._rows import Rows
 from forensics.records import Alternative, Clock, Finding, Problem, Reference, Source, Step
 from tests._evidence import REPOSITORY
 from tests._small_evidence import log, small_evidence
@@ -77,7 +77,7 @@ def page(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
     source = {"source": text, "format": text, "status": "damaged", "host": text, "compression": text, "size_bytes": 9}
     source |= {"rows": 1, "rejects": 1, "gaps": 1, "zone": text, "zone_basis": text, "note": text, "sha256": text}
     clock = {"source": text, "reference": text, "offset_s": 1.0, "bound_s": 0.1, "exchanges": 1, "basis": text}
-    problem = {"source": text, "type": text, "count": 3, "sample": text, "offset_bytes": 1}
+    problem = {"source": text, "type": text, "count": 3, "example": text, "offset_bytes": 1}
     rows = Rows(
         lambda record: {},
         pl.DataFrame([source], schema=Source.polars_schema()),

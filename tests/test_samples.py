@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from forensics.loaders._line_format import GROUPS, LineFormat, Sample
-from forensics.loaders._line_reader import grammar
-from forensics.loaders._lines_fields import CHAIN
+from forensics.loaders.lines._fields import CHAIN
+from forensics.loaders.lines._reader import grammar
 from tests.loaders.lines._reading import read
 
 FORMATS = grammar().formats

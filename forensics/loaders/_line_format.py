@@ -1,6 +1,6 @@
 """What a line framing is, as data: a pattern, what it frames, and the samples that prove it.
 
-A pattern is the definition; `_lines_fast.py` reads the commonest framings with byte arithmetic instead, and tests
+A pattern is the definition; `lines/_fast.py` reads the commonest framings with byte arithmetic instead, and tests
 hold both to the same result. A compiled kernel can stand beside it: a framing is known to all of them by its name.
 """
 

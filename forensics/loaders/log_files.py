@@ -10,13 +10,13 @@ import polars as pl
 
 from forensics.errors import NotUnderstoodError, UnknownColumnError
 from forensics.evidence import Stream, host_of, series_of
-from forensics.loaders._line_reader import batches, likeness
-from forensics.loaders._lines_chunks import CHUNK_BYTES
-from forensics.loaders._lines_duplicates import mark_duplicates
 from forensics.loaders._message_format import MessageReader
 from forensics.loaders._reader import Batch, Origin, Reader
 from forensics.loaders._scan import scan
 from forensics.loaders.captures._paths import Capture, Paths, captures
+from forensics.loaders.lines._chunks import CHUNK_BYTES
+from forensics.loaders.lines._duplicates import mark_duplicates
+from forensics.loaders.lines._reader import batches, likeness
 from forensics.records import LogRecord, Record
 
 __all__ = ["READERS", "LogFiles", "mark_duplicates", "scan_logs"]

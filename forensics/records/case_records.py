@@ -58,7 +58,7 @@ class Problem(Record):
     offset_bytes = size("first place", nullable=True)
     length_bytes = size("octets concerned", nullable=True)
     count = number("how often", min=1)
-    sample = text("one example", nullable=True)
+    example = text("one of them", nullable=True)
 
 
 class Loss(Record):

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import polars as pl
 
 from forensics.evidence import stream_of
-from forensics.loaders._line_reader import batches
 from forensics.loaders._reader import Batch, Origin
+from forensics.loaders.lines._reader import batches
 from forensics.records import LogRecord
 
 NOON = int(datetime(2026, 7, 1, tzinfo=UTC).timestamp()) * 10**9

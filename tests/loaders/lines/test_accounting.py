@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from forensics.loaders._line_reader import grammar, likeness
+from forensics.loaders.lines._reader import grammar, likeness
 from tests.loaders.lines._reading import read, whole
 
 SAMPLES = [sample.text for form in grammar().formats for sample in form.samples]
@@ -203,7 +203,7 @@ def test_many_small_disturbances_take_linear_time(piece: bytes) -> None:
 LONG = """
 import resource, sys
 from forensics.evidence import stream_of
-from forensics.loaders._line_reader import batches
+from forensics.loaders.lines._reader import batches
 from forensics.loaders._reader import Origin
 from forensics.records import LogRecord
 class Long:

@@ -9,8 +9,8 @@ import pytest
 
 from forensics.errors import NotUnderstoodError, UnknownColumnError
 from forensics.evidence import stream_of
-from forensics.loaders._lines_losses import LOSSES, losses
 from forensics.loaders._reader import Origin
+from forensics.loaders.lines._losses import LOSSES, losses
 from forensics.loaders.log_files import READERS, mark_duplicates, scan_logs
 from forensics.records import DhcpMessage, LogRecord
 from tests.loaders.lines._reading import read, whole

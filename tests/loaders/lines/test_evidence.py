@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from forensics.loaders._line_reader import likeness
+from forensics.loaders.lines._reader import likeness
 from tests._evidence import evidence_root
 from tests.loaders.lines._reading import read, whole
 

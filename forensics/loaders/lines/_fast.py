@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from forensics.loaders._lines_fields import (
+from forensics.loaders.lines._fields import (
     LOCAL,
     YEARLESS,
     Fields,
@@ -18,8 +18,8 @@ from forensics.loaders._lines_fields import (
     month,
     two,
 )
-from forensics.loaders._lines_slow import Grammar, read_wrapped
-from forensics.loaders._lines_text import Bools, Bytes, Ints, Text
+from forensics.loaders.lines._slow import Grammar, read_wrapped
+from forensics.loaders.lines._text import Bools, Bytes, Ints, Text
 
 SPACE, COLON, OPEN, CLOSE, DASH, DOT, COMMA, TAB = 32, 58, 91, 93, 45, 46, 44, 9
 LEVELS = (b"TRACE", b"DEBUG", b"INFO", b"AUDIT", b"WARNING", b"WARN", b"ERROR", b"CRITICAL")

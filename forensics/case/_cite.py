@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import polars as pl
 
 from forensics import escape
-from forensics._case_lines import line, packet_size
+from forensics.case._lines import line, packet_size
 from forensics.errors import CaseError, EvidenceError
 from forensics.evidence import EvidenceFile, open_stream
 from forensics.records import DhcpMessage, Finding, LogRecord, Packet, Record, Reference

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from forensics.loaders._lines_fields import CHAIN, TEXT_FIELDS, Fields
-from forensics.loaders._lines_join import Grouping, messages
-from forensics.loaders._lines_text import Bools, Ints, Text
-from forensics.loaders._lines_times import Times
+from forensics.loaders.lines._fields import CHAIN, TEXT_FIELDS, Fields
+from forensics.loaders.lines._join import Grouping, messages
+from forensics.loaders.lines._text import Bools, Ints, Text
+from forensics.loaders.lines._times import Times
 from forensics.records import LogRecord
 
 SEVERITIES = ("EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG")

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from forensics._case_rows import Rows
+from forensics.case._rows import Rows
 from forensics.evidence import series_of
 from forensics.loaders.log_files import mark_duplicates
 from forensics.records import LogRecord
@@ -33,7 +33,7 @@ def mark(folder: Path, rows: Rows) -> list[dict[str, Any]]:
         return []
     if count > _MOST_RECORDS:
         sample = f"{count:,} log records; up to {_MOST_RECORDS:,} are compared"
-        return [{"source": "(logs)", "type": "duplicates across files were not looked for", "sample": sample}]
+        return [{"source": "(logs)", "type": "duplicates across files were not looked for", "example": sample}]
     names = dict(enumerate(rows.sources["source"].to_list(), 1))
     series = {number: series_of(names[number]) for number in numbers}
     first = {one.stem: number for number, one in reversed(series.items())}  # the pieces of a log stand together

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from forensics.loaders._lines_text import Bools, Bytes, Ints
+from forensics.loaders.lines._text import Bools, Bytes, Ints
 
 TEXT_FIELDS = (
     "host",

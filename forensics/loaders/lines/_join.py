@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from forensics.loaders._lines_fields import Fields
-from forensics.loaders._lines_text import Bools, Ints, Text
+from forensics.loaders.lines._fields import Fields
+from forensics.loaders.lines._text import Bools, Ints, Text
 
 LONGEST_MESSAGE = 1 << 20
 PREVIEW_BYTES = 1 << 16

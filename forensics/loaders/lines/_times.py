@@ -10,9 +10,9 @@ import polars as pl
 import pyarrow as pa
 
 from forensics.clocks import NO_TIME, LocalClock, YearCounter, YearPlan
-from forensics.loaders._lines_fields import DAY_NS, LOCAL, NO_STAMP, SECOND_NS, UNIVERSAL, YEARLESS, Stamps
-from forensics.loaders._lines_text import Bools, Ints
 from forensics.loaders._reader import Origin
+from forensics.loaders.lines._fields import DAY_NS, LOCAL, NO_STAMP, SECOND_NS, UNIVERSAL, YEARLESS, Stamps
+from forensics.loaders.lines._text import Bools, Ints
 
 INSTANT = pl.Datetime("ns", "UTC")
 _QUARTER_NS = 900 * SECOND_NS

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from forensics import _cli_show as show
+from forensics.cli import _show as show
 from forensics.errors import ForensicsError, StoreDamagedError
 
 # Heavy libraries are imported inside the commands: `forensics --help` must feel instant.
@@ -110,7 +110,7 @@ def triage(
     again: Annotated[bool, typer.Option("--again", help="Read the evidence again, whatever there is.")] = False,
 ) -> int:
     """Read everything, put it on one clock, and say what happened."""
-    from forensics import _cli_triage as view
+    from forensics.cli import _triage as view
 
     return view.triage(evidence, out, as_json=json, fail_on=fail_on, workers=workers, again=again)
 
@@ -132,7 +132,7 @@ def packets(
     json: Json = False,
 ) -> int:
     """Summarise captures, or show, filter and convert their packets."""
-    from forensics import _cli_packets as view
+    from forensics.cli import _packets as view
 
     return view.packets(files, where=where, columns=columns, limit=limit, follow=follow, sql=sql, to=to, as_json=json)
 
@@ -150,7 +150,7 @@ def timeline(
     json: Json = False,
 ) -> int:
     """Show what all records say, on one clock."""
-    from forensics import _cli_case as view
+    from forensics.cli import _case as view
 
     return view.timeline(case, entity or None, around or None, minutes, limit, as_json=json)
 
@@ -163,7 +163,7 @@ def who(
     json: Json = False,
 ) -> int:
     """Say where the records speak of something: first and last, and in which sources."""
-    from forensics import _cli_case as view
+    from forensics.cli import _case as view
 
     return view.who(case, entity, as_json=json)
 
@@ -179,7 +179,7 @@ def sql(
     json: Json = False,
 ) -> int:
     """Ask a case in SQL: packets, log_records, dhcp_messages, dhcp_client_events, sources, problems, clocks."""
-    from forensics import _cli_case as view
+    from forensics.cli import _case as view
 
     return view.sql(case, query, limit, as_json=json)
 
@@ -191,7 +191,7 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", help="File to write.", show_default="CASE/report.html")] = None,
 ) -> int:
     """Write the report of a case: one HTML file that needs no network."""
-    from forensics import _cli_case as view
+    from forensics.cli import _case as view
 
     return view.report(case, out)
 
@@ -200,7 +200,7 @@ def report(
 @_guarded
 def verify(case: CasePath, evidence: Moved = None) -> int:
     """Compare a case and its evidence with their digests; exit 5 where they differ."""
-    from forensics import _cli_case as view
+    from forensics.cli import _case as view
 
     return view.verify(case, evidence)
 
@@ -213,7 +213,7 @@ def demo(
     ] = None,
 ) -> int:
     """Triage the bundled incident and its healthy twin."""
-    from forensics import _cli_triage as view
+    from forensics.cli import _triage as view
 
     return view.demo(out)
 
@@ -222,7 +222,7 @@ def demo(
 @_guarded
 def formats(json: Json = False) -> int:
     """List what can be read."""
-    from forensics import _cli_case as view
+    from forensics.cli import _case as view
 
     return view.formats(as_json=json)
 
@@ -231,7 +231,7 @@ def formats(json: Json = False) -> int:
 @_guarded
 def analyses(json: Json = False) -> int:
     """List what can be concluded, and what each conclusion needs."""
-    from forensics import _cli_case as view
+    from forensics.cli import _case as view
 
     return view.analyses(as_json=json)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import polars as pl
 
-from forensics import _cli_show as show
 from forensics import report as pages
-from forensics._case_findings import analyses as all_analyses
-from forensics._cli_triage import has_gaps
 from forensics.case import Case, open_case
 from forensics.case import verify as verified
+from forensics.case._findings import analyses as all_analyses
+from forensics.cli import _show as show
+from forensics.cli._triage import has_gaps
 from forensics.errors import CaseError
 
 _MISMATCH, _GAPS = 5, 3

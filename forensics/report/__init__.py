@@ -16,10 +16,10 @@ import polars as pl
 from markupsafe import Markup
 
 from forensics import escape
-from forensics._case_findings import from_file
-from forensics._case_rows import Rows
-from forensics._report_chart import chart
 from forensics.case import Case
+from forensics.case._findings import from_file
+from forensics.case._rows import Rows
+from forensics.report._chart import chart
 
 NAME = "report.html"
 _MOST_CHARTS = 50
@@ -54,7 +54,7 @@ def render(content: Mapping[str, Any], rows: Rows) -> bytes:
     text = _environment().get_template(NAME).render(
         heading=title or (headline.title if headline else "Nothing was found"),
         headline=headline,
-        style=Markup(style),  # noqa: S704 - a file of this package
+        style=escape.own(style),
         style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         findings=findings,
         charts=[chart(finding, rows) if n < _MOST_CHARTS else None for n, finding in enumerate(findings)],
@@ -71,7 +71,7 @@ def render(content: Mapping[str, Any], rows: Rows) -> bytes:
 
 @cache
 def _template(name: str) -> str:
-    return resources.files("forensics").joinpath("templates", name).read_text("utf-8")
+    return resources.files("forensics.report").joinpath("templates", name).read_text("utf-8")
 
 
 @cache

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from forensics.evidence import Stream
-from forensics.loaders._lines_join import PREVIEW_BYTES
-from forensics.loaders._lines_text import Bytes, Ints
 from forensics.loaders._reader import Stretch
+from forensics.loaders.lines._join import PREVIEW_BYTES
+from forensics.loaders.lines._text import Bytes, Ints
 
 CHUNK_BYTES = 8 << 20
 LONGEST_LINE = 16 << 20

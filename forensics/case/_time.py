@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from forensics._case_lines import line
-from forensics._case_rows import INSTANT, Rows
+from forensics.case._lines import line
+from forensics.case._rows import INSTANT, Rows
 from forensics.errors import CaseError
 from forensics.records import Record
 

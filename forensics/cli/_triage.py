@@ -8,11 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
-from forensics import _cli_show as show
 from forensics import report
-from forensics._case_findings import NOT_YET
-from forensics._case_load import ATIME
 from forensics.case import Case, open_case
+from forensics.case._findings import NOT_YET
+from forensics.case._load import ATIME
+from forensics.cli import _show as show
 from forensics.errors import CaseError
 from forensics.records import Finding
 from forensics.records.finding import SEVERITIES
@@ -122,7 +122,7 @@ def _problems(problems: pl.DataFrame) -> None:
     show.heading("What could not be understood")
     for row in problems.sort("count", descending=True).head(12).iter_rows(named=True):
         at = f" at octet {row['offset_bytes']:,}" if row["offset_bytes"] is not None else ""
-        sample = f" ({show.safe(row['sample'])})" if row["sample"] else ""
+        sample = f" ({show.safe(row['example'])})" if row["example"] else ""
         text = f"{show.safe(row['source'])}: {row['count']:,} × {show.safe(row['type'])}{at}{sample}"
         for line in show.wrapped(text, "  ", "    "):
             show.put(line)

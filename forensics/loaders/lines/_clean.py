@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
-from forensics.loaders._lines_fields import Fields, month
-from forensics.loaders._lines_text import COLOUR, Bools, Ints, Text, replace
+from forensics.loaders.lines._fields import Fields, month
+from forensics.loaders.lines._text import COLOUR, Bools, Ints, Text, replace
 
 _STAMP = r"(?:<\d{1,3}>|\d{4}-\d\d-\d\d[ T]\d\d:|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)"
 GREP = rf"^(?P<file>[^\s:][^\s]*?)(?::\d+:|-\d+-|[:-]){_STAMP}"

@@ -12,17 +12,17 @@ import polars as pl
 from forensics._discovery import modules
 from forensics.evidence import Stream
 from forensics.loaders._line_format import LineFormat
-from forensics.loaders._lines_chunks import CHUNK_BYTES, Chunk, Chunks
-from forensics.loaders._lines_clean import apart, peel, peel_continued, unescape
-from forensics.loaders._lines_fast import read_fast
-from forensics.loaders._lines_fields import Fields, Stamps
-from forensics.loaders._lines_frame import name_of, rows
-from forensics.loaders._lines_join import LONGEST_MESSAGE, Grouping, grouped
-from forensics.loaders._lines_losses import losses
-from forensics.loaders._lines_slow import LAST_RESORT, Grammar, read_lines
-from forensics.loaders._lines_text import Bools, Ints, Text, lines_of
-from forensics.loaders._lines_times import RecordClock
 from forensics.loaders._reader import Batch, Origin, Stretch
+from forensics.loaders.lines._chunks import CHUNK_BYTES, Chunk, Chunks
+from forensics.loaders.lines._clean import apart, peel, peel_continued, unescape
+from forensics.loaders.lines._fast import read_fast
+from forensics.loaders.lines._fields import Fields, Stamps
+from forensics.loaders.lines._frame import name_of, rows
+from forensics.loaders.lines._join import LONGEST_MESSAGE, Grouping, grouped
+from forensics.loaders.lines._losses import losses
+from forensics.loaders.lines._slow import LAST_RESORT, Grammar, read_lines
+from forensics.loaders.lines._text import Bools, Ints, Text, lines_of
+from forensics.loaders.lines._times import RecordClock
 from forensics.records import LogRecord
 
 REJECT = "line in no known framing"

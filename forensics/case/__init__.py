@@ -11,12 +11,12 @@ from typing import Any
 
 import polars as pl
 
-from forensics._case_build import Finish, build, tool
-from forensics._case_cite import cited, places_in, places_of
-from forensics._case_findings import CaseFinding, Findings, from_file
-from forensics._case_load import Advance
-from forensics._case_rows import Rows
-from forensics._case_time import timeline, who
+from forensics.case._build import Finish, build, tool
+from forensics.case._cite import cited, places_in, places_of
+from forensics.case._findings import CaseFinding, Findings, from_file
+from forensics.case._load import Advance
+from forensics.case._rows import Rows
+from forensics.case._time import timeline, who
 from forensics.errors import CaseError, StoreDamagedError
 from forensics.evidence import EvidenceFile, open_stream, walk
 from forensics.records import (

@@ -12,14 +12,14 @@ from typing import Any
 
 import polars as pl
 
-from forensics._case_cite import with_excerpts
-from forensics._case_config import NAME, CaseFile, read_case_file
-from forensics._case_duplicates import mark
-from forensics._case_findings import as_file, conclude
-from forensics._case_load import Advance, Job, Outcome, load_all
-from forensics._case_rows import Rows
 from forensics._discovery import modules
 from forensics.analysis import clock_alignment
+from forensics.case._cite import with_excerpts
+from forensics.case._config import NAME, CaseFile, read_case_file
+from forensics.case._duplicates import mark
+from forensics.case._findings import as_file, conclude
+from forensics.case._load import Advance, Job, Outcome, load_all
+from forensics.case._rows import Rows
 from forensics.errors import CaseError, EvidenceError
 from forensics.evidence import EvidenceFile, capture_point, host_of, name_of, open_stream, series_of, walk
 from forensics.loaders._reader import Origin
@@ -171,7 +171,7 @@ def _configuration(file: EvidenceFile, declared: CaseFile, files: Sequence[Evide
         "offset_bytes": None,
         "length_bytes": None,
     }
-    return Outcome(row, [problem | {"count": len(idle), "sample": ", ".join(idle)[:300]}] if idle else [])
+    return Outcome(row, [problem | {"count": len(idle), "example": ", ".join(idle)[:300]}] if idle else [])
 
 
 def _on_one_clock(draft: Draft, outcomes: Sequence[Outcome], declared: CaseFile) -> Rows:
@@ -206,7 +206,7 @@ def _clocks(rows: Rows) -> tuple[pl.DataFrame, pl.DataFrame]:
         raise
     except BaseException as error:  # a panic of polars is no Exception; the rows are there all the same
         problem = {"source": "(clocks)", "type": "the clocks could not be compared", "count": 1}
-        problem |= {"offset_bytes": None, "length_bytes": None, "sample": f"{type(error).__name__}: {error}"[:300]}
+        problem |= {"offset_bytes": None, "length_bytes": None, "example": f"{type(error).__name__}: {error}"[:300]}
         return Clock.empty(), pl.DataFrame([problem], schema=Problem.polars_schema())
 
 

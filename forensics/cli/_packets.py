@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from forensics import _cli_show as show
-from forensics._case_lines import line
-from forensics._case_time import speaks_of
+from forensics.case._lines import line
+from forensics.case._time import speaks_of
+from forensics.cli import _show as show
 from forensics.errors import CaseError, UnknownColumnError
 from forensics.escape import csv_cells
 from forensics.loaders.captures.packets import scan_packets

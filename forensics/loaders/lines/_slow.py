@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from forensics.loaders._line_format import LineFormat
-from forensics.loaders._lines_fields import (
+from forensics.loaders.lines._fields import (
     LOCAL,
     NO_STAMP,
     SECOND_NS,
@@ -23,7 +23,7 @@ from forensics.loaders._lines_fields import (
     Fields,
     instant,
 )
-from forensics.loaders._lines_text import Ints, Text
+from forensics.loaders.lines._text import Ints, Text
 
 TAG = r"^(?P<program>[^\s:\[]{1,64})(?:\[(?P<pid>\d{1,10})\]:?|:) ?(?P<message>(?s:.*))$"
 """``program:`` or ``program[pid]:`` (RFC 3164 section 4.1.3); rsyslog cuts tags at 32 characters, others do not."""

@@ -69,7 +69,7 @@ def conclude(rows: Rows, present: Collection[type[Record]]) -> Conclusions:
         except BaseException as error:  # a panic of polars is no Exception; the other analyses still run
             name = module.__name__.rpartition(".")[2]
             sample = f"{type(error).__name__}: {error}"[:300]
-            said.problems.append({"source": f"(analysis {name})", "type": "the analysis failed", "sample": sample})
+            said.problems.append({"source": f"(analysis {name})", "type": "the analysis failed", "example": sample})
             for kind in kinds:
                 missing.setdefault(kind, []).append(f"a repair of the analysis {name}, which failed: see problems")
     for kind in dict.fromkeys((*KINDS, *missing)):

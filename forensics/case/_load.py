@@ -78,7 +78,7 @@ class _Tally:
         row = self._found.setdefault(
             reason,
             {"source": self._source, "type": reason, "offset_bytes": offset, "length_bytes": 0, "count": 0}
-            | {"sample": sample},
+            | {"example": sample},
         )
         row["count"] += 1
         row["length_bytes"] = None if length is None or row["length_bytes"] is None else row["length_bytes"] + length
@@ -86,7 +86,7 @@ class _Tally:
     def illustrate(self, reason: str, sample: str) -> None:
         """Give an example for what was counted."""
         if reason in self._found:
-            self._found[reason]["sample"] = sample
+            self._found[reason]["example"] = sample
 
     def problems(self) -> list[dict[str, Any]]:
         return [self._found[reason] for reason in sorted(self._found)]
@@ -239,7 +239,7 @@ def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: 
 
 def _refused(row: dict[str, Any], reason: str) -> Outcome:
     row |= {"status": "not opened", "note": reason}
-    problem = {"source": row["source"], "type": "not opened", "count": 1, "sample": reason}
+    problem = {"source": row["source"], "type": "not opened", "count": 1, "example": reason}
     return Outcome(row, [problem | {"offset_bytes": None, "length_bytes": None}])
 
 
@@ -308,7 +308,7 @@ def _poison(job: Job, reason: str) -> Outcome:
     for part in job.folder.glob(f"records/*/{job.number:06d}.parquet*"):
         part.unlink()
     problem = {"source": job.file.source, "type": "poison", "offset_bytes": 0, "length_bytes": job.file.size_bytes}
-    return Outcome(row, [problem | {"count": 1, "sample": reason}])
+    return Outcome(row, [problem | {"count": 1, "example": reason}])
 
 
 @contextlib.contextmanager

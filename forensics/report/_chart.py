@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from forensics._case_findings import frames_of
-from forensics._case_rows import INSTANT, Rows
+from forensics.case._findings import frames_of
+from forensics.case._rows import INSTANT, Rows
 from forensics.records import Finding, Packet
 
 WIDTH, LEFT, RIGHT, TOP = 960, 210, 20, 44
