@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import forensics
-from forensics.case import default_target, open_case, verify
+from forensics.case import _load, default_target, open_case, verify
 from forensics.errors import CaseError, EvidenceError, StoreDamagedError
 from forensics.evidence import open_stream, walk
 from forensics.records import Clock, DhcpMessage, Finding, LogRecord, Packet, Reference, Source

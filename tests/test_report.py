@@ -15,11 +15,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from forensics import _report_chart, report
+from forensics import report
 from forensics.case import open_case
 from forensics.case._findings import as_file
 from forensics.case._rows import Rows
 from forensics.records import Alternative, Clock, Finding, Problem, Reference, Source, Step
+from forensics.report import _chart
 from tests._evidence import REPOSITORY
 from tests._small_evidence import log, small_evidence
 
@@ -89,7 +90,7 @@ def page(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
     seen |= {"point": text, "seen_by": text, "source": text, "locator": text}
     conversation = pl.DataFrame([seen | {"place": 0}, seen | {"place": 1}]).cast({"at": pl.Datetime("ns", "UTC")})
     monkeypatch.setattr(
-        _report_chart,
+        _chart,
         "frames_of",
         lambda finding, rows: (None, {"conversation": conversation}) if finding.kind.startswith("dhcp") else None,
     )
