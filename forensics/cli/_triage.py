@@ -184,7 +184,7 @@ def _not_checked(case: Case) -> None:
 
 def demo(out: Path | None) -> int:
     """Triage the bundled cases, guilty and healthy; returns the worse exit code."""
-    folder = Path(__file__).resolve().parent.parent / "data" / "lost_lease"
+    folder = Path(__file__).resolve().parents[2] / "data" / "lost_lease"
     halves = [folder / half for half in ("guilty", "healthy")]
     if not all(half.is_dir() for half in halves):
         raise CaseError(
