@@ -408,3 +408,19 @@ def test_scans_without_a_case(tmp_path: Path) -> None:
     assert set(forensics.__all__) <= set(dir(forensics))
     with pytest.raises(AttributeError, match="no attribute 'scan_nothing'"):
         forensics.scan_nothing  # noqa: B018
+
+
+def test_a_folder_copied_years_later_keeps_its_years(tmp_path: Path) -> None:
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    (folder / "nova.log").write_text("2012-12-31 23:50:01 INFO nova.manager [-] up\n")
+    (folder / "switch.log").write_text("Dec 31 23:58:01 sw1 Stp: port down\nJan  1 00:01:02 sw1 Stp: port up\n")
+    (folder / "far.log").write_text("Jul  4 10:00:00 sw1 Stp: nothing of that night\n")
+    for name in ("nova.log", "switch.log", "far.log"):
+        os.utime(folder / name, (1_900_000_000, 1_900_000_000))
+    case = open_case(folder, out=tmp_path / "x.case")
+    basis = dict(case.sources.select("source", "year_basis").iter_rows())
+    assert basis == {"nova.log": "stated", "switch.log": "neighbour", "far.log": "modified"}
+    years = case.log_records.filter(pl.col("source") == "switch.log").select(pl.col("ts").dt.year()).collect()
+    assert years["ts"].to_list() == [2012, 2013]
+    assert case.log_records.collect().height == 4

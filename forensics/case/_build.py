@@ -18,8 +18,9 @@ from forensics.case._cite import with_excerpts
 from forensics.case._config import NAME, CaseFile, read_case_file
 from forensics.case._duplicates import mark
 from forensics.case._findings import as_file, conclude
-from forensics.case._load import Advance, Job, Outcome, load_all
+from forensics.case._load import Advance, Job, Outcome, discard, load_all
 from forensics.case._rows import Rows
+from forensics.case._years import misdated
 from forensics.errors import CaseError, EvidenceError
 from forensics.evidence import EvidenceFile, capture_point, host_of, name_of, open_stream, series_of, walk
 from forensics.loaders._reader import Origin
@@ -112,6 +113,11 @@ def _outcomes(
         if file is not config
     ]
     outcomes = load_all(jobs, workers, advance)
+    late = misdated(jobs, outcomes)
+    for job in late:
+        discard(job)
+    again = {job.number: outcome for job, outcome in zip(late, load_all(late, workers), strict=True)}
+    outcomes = [again.get(job.number, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
     if config is not None:
         outcomes.insert(files.index(config), _configuration(config, declared, files))
     return outcomes

@@ -192,7 +192,7 @@ def load_one(job: Job, advance: Advance | None = None) -> Outcome:
             "format": facts.get("format", row.get("format")),
             "status": status,
             "rows": intake.rows,
-            "rejects": counts["reject"],
+            "rejects": int(facts.get("rejects", counts["reject"])),
             "gaps": counts["gap"],
             "started_at": intake.first,
             "ended_at": intake.last,
@@ -301,12 +301,17 @@ def _in_pool(jobs: Sequence[Job], workers: int, done: dict[int, Outcome], advanc
     return ""
 
 
+def discard(job: Job) -> None:
+    """Take what a file yielded out of the store under construction."""
+    for part in job.folder.glob(f"records/*/{job.number:06d}.parquet*"):
+        part.unlink()
+
+
 def _poison(job: Job, reason: str) -> Outcome:
     row = {"source": job.file.source, "host": job.origin.host, "size_bytes": job.file.size_bytes}
     row |= {"modified_at": job.file.modified_ns, "rows": 0, "rejects": 0, "gaps": 1, "status": "damaged"}
     row["note"] = "the process that read it died twice"
-    for part in job.folder.glob(f"records/*/{job.number:06d}.parquet*"):
-        part.unlink()
+    discard(job)
     problem = {"source": job.file.source, "type": "poison", "offset_bytes": 0, "length_bytes": job.file.size_bytes}
     return Outcome(row, [problem | {"count": 1, "example": reason}])
 

@@ -35,6 +35,8 @@ class Origin:
     """Declared year of the first stamp without one."""
     rotated_on: int | None = None
     """Rotation day that the file's name tells, nanoseconds since 1970 (start of that day)."""
+    elsewhere_ns: tuple[int, int] | None = None
+    """First and last instant of the case's sources whose year is known."""
 
 
 @dataclass(frozen=True, slots=True)

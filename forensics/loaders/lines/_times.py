@@ -68,7 +68,7 @@ class RecordClock:
                 self._plan = self._counter.resolve(
                     declared=self._origin.year,
                     rotated_on_ns=self._origin.rotated_on,
-                    elsewhere_ns=getattr(self._origin, "elsewhere_ns", None),
+                    elsewhere_ns=self._origin.elsewhere_ns,
                     modified_ns=self._origin.modified_ns,
                 )
             self._yearless = True
