@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.optimize import linprog
 
 from forensics.analysis._correlate import SECOND_NS, densest
 
 Times = npt.NDArray[np.int64]
+Reals = npt.NDArray[np.float64]
 
 CLIENT_TYPES = ("DISCOVER", "REQUEST", "DECLINE", "RELEASE", "INFORM")
 """Messages that a client sends (RFC 2131 table 2); a server sends the others."""
@@ -42,7 +42,7 @@ def settle(upper_at: Times, upper: Times, lower_at: Times, lower: Times) -> tupl
     """Where an offset must lie that is at most ``upper`` and at least ``lower`` at given instants.
 
     The offset is taken to be a straight line over time of at most `MOST_DRIFT_PPM`. All lines that fit form a
-    convex set, so linear programming gives its extremes exactly. What no line fits widens the bound.
+    convex set, whose extremes are found exactly. What no line fits widens the bound.
 
     Args:
         upper_at: Instants, whole nanoseconds, at least one.
@@ -62,30 +62,74 @@ def settle(upper_at: Times, upper: Times, lower_at: Times, lower: Times) -> tupl
     base, middle, span_s = int(np.median(upper)), (start + end) // 2, (end - start) / 1e9
     upper_at, upper = _extremes(upper_at, upper, start, end, np.minimum)
     lower_at, lower = _extremes(lower_at, lower, start, end, np.maximum)
-    above, below = (upper - base) / 1e9, (lower - base) / 1e9
-    t_above, t_below = (upper_at - middle) / 1e9, (lower_at - middle) / 1e9
-    rows = np.concatenate(
-        [
-            np.column_stack([np.ones_like(above), t_above, -np.ones_like(above)]),
-            np.column_stack([-np.ones_like(below), -t_below, -np.ones_like(below)]),
-        ]
-    )
-    limits = np.concatenate([above, -below])
-    slopes = (-MOST_DRIFT_PPM / 1e6, MOST_DRIFT_PPM / 1e6)
-    strain = linprog([0, 0, 1], rows, limits, bounds=[(None, None), slopes, (0, None)]).x[2]
-    slack = strain * 1.001 + 1e-9
-
-    def extreme(weight: tuple[float, float]) -> float:
-        found = linprog([*weight, 0], rows, limits, bounds=[(None, None), slopes, (0, slack)])
-        return float(found.fun)
-
-    half = span_s / 2
-    least = min(extreme((1, half)), extreme((1, -half)))
-    most = -min(extreme((-1, half)), extreme((-1, -half)))
-    slope = (extreme((0, 1)), -extreme((0, -1)))
-    drift = (slope[0] + slope[1]) / 2 * 1e6 if slope[0] > 0 or slope[1] < 0 else None
+    ceiling = _hull((upper_at - middle) / 1e9, (upper - base) / 1e9)
+    floor_t, floor = _hull((lower_at - middle) / 1e9, -(lower - base) / 1e9)
+    lines = _Lines(*ceiling, floor_t, -floor)
+    strain = max(0.0, -float(lines.room(lines.slopes).max()) / 2)
+    slack, half = strain * 1.001 + 1e-9, span_s / 2
+    slopes = lines.fitting(slack)
+    above, below, swing = lines.above(slopes) + slack, lines.below(slopes) - slack, half * np.abs(slopes)
+    most, least = float((above + swing).max()), float((below - swing).min())
+    slowest, fastest = float(slopes.min()), float(slopes.max())
+    drift = (slowest + fastest) / 2 * 1e6 if slowest > 0 or fastest < 0 else None
     bound_s = (most - least) / 2 + strain
     return base + round((most + least) / 2 * 1e9), round(bound_s * 1e9) + 1000, drift
+
+
+class _Lines:
+    """Straight lines below some points and above others, by their slopes.
+
+    The highest value in the middle that a slope allows is a concave function of it, the lowest a convex one, both of
+    straight pieces: all extremes lie where pieces meet, so at the slopes of the two hulls' edges.
+    """
+
+    def __init__(self, upper_t: Reals, upper: Reals, lower_t: Reals, lower: Reals) -> None:
+        self._upper, self._lower = (upper_t, upper), (lower_t, lower)
+        limit = MOST_DRIFT_PPM / 1e6
+        edges = [np.diff(y) / np.diff(t) for t, y in (self._upper, self._lower)]
+        self.slopes = np.unique(np.clip(np.concatenate([*edges, [-limit, limit]]), -limit, limit))
+
+    def above(self, slopes: Reals) -> Reals:
+        """The highest value in the middle that keeps below the upper points."""
+        t, y = self._upper
+        highest: Reals = (y - slopes[:, None] * t).min(axis=1)
+        return highest
+
+    def below(self, slopes: Reals) -> Reals:
+        """The lowest value in the middle that keeps above the lower points."""
+        t, y = self._lower
+        lowest: Reals = (y - slopes[:, None] * t).max(axis=1)
+        return lowest
+
+    def room(self, slopes: Reals) -> Reals:
+        """How far apart the two are; negative where no line fits."""
+        return self.above(slopes) - self.below(slopes)
+
+    def fitting(self, slack: float) -> Reals:
+        """The slopes that fit once all points give way by ``slack``, and of the others the exact edges."""
+        room = self.room(self.slopes) + 2 * slack
+        fit = np.flatnonzero(room >= 0)
+        edges = [
+            self.slopes[out] + (self.slopes[into] - self.slopes[out]) * -room[out] / (room[into] - room[out])
+            for into, out in ((fit[0], fit[0] - 1), (fit[-1], fit[-1] + 1))
+            if 0 <= out < len(room)
+        ]
+        return np.concatenate([self.slopes[fit], np.array(edges, np.float64)])
+
+
+def _hull(t: Reals, y: Reals) -> tuple[Reals, Reals]:
+    """The points of a lower convex hull, from left to right; of points at one instant the lowest."""
+    kept: list[tuple[float, float]] = []
+    for x, z in sorted(zip(t.tolist(), y.tolist(), strict=True)):
+        if kept and kept[-1][0] == x:
+            continue
+        while len(kept) > 1 and (kept[-1][0] - kept[-2][0]) * (z - kept[-2][1]) <= (kept[-1][1] - kept[-2][1]) * (
+            x - kept[-2][0]
+        ):
+            kept.pop()
+        kept.append((x, z))
+    points = np.array(kept, np.float64)
+    return points[:, 0], points[:, 1]
 
 
 def _extremes(at: Times, values: Times, start: int, end: int, keep: np.ufunc) -> tuple[Times, Times]:
