@@ -10,10 +10,10 @@ import polars as pl
 
 from forensics.errors import NotUnderstoodError, UnknownColumnError
 from forensics.evidence import host_of, series_of
+from forensics.loaders._paths import Given, Paths, given
 from forensics.loaders._reader import Origin
 from forensics.loaders._registry import pick, yielding
 from forensics.loaders._scan import scan
-from forensics.loaders.captures._paths import Capture, Paths, captures
 from forensics.records import DhcpMessage, Record
 
 
@@ -21,8 +21,8 @@ def scan_dhcp(paths: Paths) -> pl.LazyFrame:
     """DHCP messages of captures and of logs, as a lazy frame.
 
     Args:
-        paths: A path, a pattern such as ``"controller/*"``, a binary file object, ``"-"`` for standard input, or a
-            list of these; captures and logs may be mixed.
+        paths: A file, a folder, a pattern such as ``"controller/*"``, a binary file object, ``"-"`` for standard
+            input, or a list of these; captures and logs may be mixed.
 
     Returns:
         One row per `DhcpMessage`, file after file. Stamps of a log are read without knowledge of its zone, as UTC
@@ -32,13 +32,13 @@ def scan_dhcp(paths: Paths) -> pl.LazyFrame:
         EvidenceError: If there is no such file.
         NotUnderstoodError: When it is collected, if a file is in no format that can hold DHCP messages.
     """
-    files = captures(paths)
+    files = given(paths, DhcpMessage)
     return scan(DhcpMessage, partial(_rows, DhcpMessage, files), repeatable=all(file.repeatable for file in files))
 
 
 def _rows(
     record: type[Record],
-    files: Sequence[Capture],
+    files: Sequence[Given],
     with_columns: list[str] | None,
     predicate: pl.Expr | None,
     n_rows: int | None,
@@ -63,7 +63,7 @@ def _rows(
                     return
 
 
-def _of_file(record: type[Record], file: Capture) -> Iterator[pl.DataFrame]:
+def _of_file(record: type[Record], file: Given) -> Iterator[pl.DataFrame]:
     with file.open() as stream:
         head = stream.peek()
         if not head:
@@ -89,5 +89,5 @@ def _of_file(record: type[Record], file: Capture) -> Iterator[pl.DataFrame]:
                 yield rows
 
 
-def _modified_ns(file: Capture) -> int | None:
+def _modified_ns(file: Given) -> int | None:
     return file.file.stat().st_mtime_ns if isinstance(file.file, Path) else None

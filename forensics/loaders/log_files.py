@@ -11,9 +11,9 @@ import polars as pl
 from forensics.errors import NotUnderstoodError, UnknownColumnError
 from forensics.evidence import Stream, host_of, series_of
 from forensics.loaders._message_format import MessageReader
+from forensics.loaders._paths import Given, Paths, given
 from forensics.loaders._reader import Batch, Origin, Reader
 from forensics.loaders._scan import scan
-from forensics.loaders.captures._paths import Capture, Paths, captures
 from forensics.loaders.lines._chunks import CHUNK_BYTES
 from forensics.loaders.lines._duplicates import mark_duplicates
 from forensics.loaders.lines._reader import batches, likeness
@@ -61,8 +61,9 @@ def scan_logs(paths: Paths) -> pl.LazyFrame:
     """Log records of files, in any framing that is known, as a lazy frame: only the columns asked for are made.
 
     Args:
-        paths: A path, a pattern such as ``"controller/*.log"``, a binary file object, ``"-"`` for standard input, or
-            a list of these. Rows come file after file, in the order given; those of a pattern in the order of names.
+        paths: A file, a folder, a pattern such as ``"controller/*.log"``, a binary file object, ``"-"`` for standard
+            input, or a list of these. Rows come file after file, in the order
+            given; those of a pattern or a folder in the order of names.
 
     Returns:
         One row per `LogRecord`, with its continuation lines. Stamps without a zone are read as UTC, and
@@ -79,12 +80,12 @@ def scan_logs(paths: Paths) -> pl.LazyFrame:
         >>> scan_logs(io.BytesIO(line)).select("pid", "logger", "message").collect().row(0)
         (129745, 'nova.compute', 'Hello')
     """
-    files = captures(paths)
+    files = given(paths, LogRecord)
     return scan(LogRecord, partial(_rows, files), repeatable=all(file.repeatable for file in files))
 
 
 def _rows(
-    files: Sequence[Capture],
+    files: Sequence[Given],
     with_columns: Sequence[str] | None = None,
     predicate: pl.Expr | None = None,
     n_rows: int | None = None,
@@ -109,7 +110,7 @@ def _rows(
                         return
 
 
-def _of_file(stream: Stream, file: Capture, needed: set[str], left: int | None) -> Iterator[pl.DataFrame]:
+def _of_file(stream: Stream, file: Given, needed: set[str], left: int | None) -> Iterator[pl.DataFrame]:
     head = stream.peek()
     if not head:
         return

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+import forensics
 from forensics.loaders import _scan
 from forensics.loaders._scan import scan
 from forensics.loaders.captures.packets import rows, scan_packets
@@ -151,3 +152,16 @@ def test_a_process_may_end_while_a_scan_still_runs(tmp_path: Path) -> None:
     for _ in range(3):
         done = subprocess.run([sys.executable, "-c", program, path], capture_output=True)
         assert (done.returncode, done.stdout) == (0, b"1\n"), done.stderr
+
+
+def test_of_a_folder_the_files_in_a_fitting_format_are_meant(tmp_path: Path) -> None:
+    (tmp_path / "cc01").mkdir()
+    (tmp_path / "cc01/eth0.pcap").write_bytes(pcap([(10**18, bytes(60))]))
+    (tmp_path / "cc01/syslog").write_text("Feb 27 22:01:36 cc01 sshd[1]: a line\n" * 3)
+    (tmp_path / "notes.bin").write_bytes(bytes(range(256)))
+    assert forensics.scan_packets(tmp_path).select("host").collect().rows() == [("eth0",)]
+    assert forensics.scan_logs(tmp_path).collect().height == 3
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(forensics.EvidenceError, match="holds no file with Packet rows"):
+        forensics.scan_packets(empty)

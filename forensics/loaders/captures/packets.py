@@ -16,13 +16,13 @@ import polars as pl
 from forensics import _discovery
 from forensics.errors import NotUnderstoodError
 from forensics.evidence import PADDING, Stream
+from forensics.loaders._paths import Paths, given
 from forensics.loaders._reader import Batch, Origin, Stretch
 from forensics.loaders._scan import scan
 from forensics.loaders.captures import _container
 from forensics.loaders.captures._addresses import AddressBook
 from forensics.loaders.captures._block import Block, Loss
 from forensics.loaders.captures._packet_rows import NAMES, Place, first, frame, known, parts
-from forensics.loaders.captures._paths import Paths, captures
 from forensics.records import Packet, Record
 
 _PCAPNG = b"\x0a\x0d\x0d\x0a"
@@ -125,9 +125,10 @@ def scan_packets(paths: Paths) -> pl.LazyFrame:
     """Packets of captures as a lazy frame: only what a query asks for is read and decoded.
 
     Args:
-        paths: A path, a pattern such as ``"compute*.pcap"``, a binary file object, ``"-"`` for standard input, or a
-            list of these. Captures are pcap or pcapng, compressed or not. A file whose name is that of a pattern is
-            meant itself. Rows come file after file, in the order given; those of a pattern in the order of names.
+        paths: A file, a folder, a pattern such as ``"compute*.pcap"``, a binary file object, ``"-"`` for standard
+            input, or a list of these. Captures are pcap or pcapng, compressed or not. A file whose name is that of a
+            pattern is meant itself. Rows come file after file, in the order
+            given; those of a pattern or a folder in the order of names.
 
     Returns:
         One row a packet, with the columns of `forensics.records.Packet`. A damaged stretch is left out with a warning,
@@ -143,7 +144,7 @@ def scan_packets(paths: Paths) -> pl.LazyFrame:
         >>> scan_packets(io.BytesIO(header + record)).select("position", "eth_src", "ethertype").collect().row(0)
         (1, 'fa:16:3e:24:e7:22', 2054)
     """
-    files = captures(paths)
+    files = given(paths, Packet)
     return scan(Packet, partial(rows, files), repeatable=all(file.repeatable for file in files))
 
 
@@ -175,7 +176,7 @@ def rows(
     known([*names, *(predicate.meta.root_names() if predicate is not None else [])])
     left = n_rows
     book = AddressBook()
-    for capture in captures(paths):
+    for capture in given(paths, Packet):
         if left is not None and left <= 0:
             return
         with capture.open() as stream:

@@ -191,8 +191,6 @@ def test_what_cannot_be_read_says_so(tmp_path: Path, capture: Path) -> None:
         scan_packets(str(tmp_path / "no*.pcap"))
     with pytest.raises(EvidenceError, match="mode 'rb'"):
         scan_packets(io.StringIO("text"))
-    with pytest.raises(EvidenceError, match="pattern such as"):
-        scan_packets(tmp_path).collect()
     (tmp_path / "syslog").write_text("Aug 30 03:14:15 host kernel: no capture\n")
     with pytest.raises(NotUnderstoodError, match=r"syslog: is no capture"):
         scan_packets(tmp_path / "syslog").collect()
