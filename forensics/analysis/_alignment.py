@@ -21,6 +21,8 @@ MOST_DRIFT_PPM = 200.0
 LONGEST_TRANSIT_NS = SECOND_NS // 2
 """Where only one direction was seen: nothing is assumed to have travelled, or waited for its log line, for longer."""
 MOST_KEYS = 1_000_000
+IDENTITIES = (("chaddr", "xkey"), ("xkey",), ("chaddr",), ("ip",))
+"""What tells that two DHCP messages of one type are the same one, the surest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,17 +292,16 @@ def _paired(x: pl.DataFrame, y: pl.DataFrame) -> pl.DataFrame | None:
     """Which message of X is which of Y: the offset that fits most of them decides."""
     x = x.with_row_index("owner")
     best: tuple[int, pl.DataFrame] | None = None
-    for identity in (["chaddr", "xkey"], ["xkey"], ["chaddr"], ["ip"]):
-        if any(frame.drop_nulls(identity).is_empty() for frame in (x, y)):
+    for identity in IDENTITIES:
+        if any(frame[name].null_count() == frame.height for frame in (x, y) for name in identity):
             continue
-        few = x.drop_nulls(identity).tail(4000)
-        pairs = few.join(y.drop_nulls(identity), on=[*identity, "message_type"], suffix="_y").with_columns(
-            difference=pl.col("at") - pl.col("at_y")
-        )
-        if pairs.height > 2_000_000:  # one client that says the same all day: its own order is enough
-            pairs = pairs.sort(pl.col("difference").abs()).head(2_000_000)
+        few = x.drop_nulls(identity).tail(4000) if x.height > 4000 else x
+        pairs = few.join(y, on=[*identity, "message_type"], suffix="_y")
         if pairs.is_empty():
             continue
+        pairs = pairs.with_columns(difference=pl.col("at") - pl.col("at_y"))
+        if pairs.height > 2_000_000:  # one client that says the same all day: its own order is enough
+            pairs = pairs.sort(pl.col("difference").abs()).head(2_000_000)
         span = int(np.ptp(x["at"].to_numpy()))
         width = SECOND_NS * 3 // 2 + min(span // 10_000, 5 * SECOND_NS)
         windows = densest(pairs["difference"].to_numpy(), pairs["owner"].cast(pl.Int64).to_numpy(), width)

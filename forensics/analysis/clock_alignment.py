@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from heapq import heappop, heappush
 
 import polars as pl
 
 from forensics.analysis._alignment import NOWHERE, Tie, message_keys, packet_keys, tie_captures, tie_messages
 from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._sightings import partners, sightings
 from forensics.records import Clock, DataFrame, DhcpMessage, Finding, Packet
 
 NEEDS = (Clock,)
@@ -52,18 +54,8 @@ def clocks(
     messages = messages.with_columns(node=pl.when(pl.col("role") == "capture").then(own).otherwise("node"))
     keys = packet_keys(frames, owners)
     files = _files(points, owners, messages)
-    nodes = sorted(files)
-    ties = _ties(nodes, keys, messages)
-    chains: dict[str, Tie] = {}
-    references: dict[str, str] = {}
-    rest = nodes
-    while rest:  # what no chain ties to the rest keeps a reference of its own
-        reference = _reference(rest, ties, messages)
-        found = _chains(reference, ties)
-        if len(found) > 1 or not references:
-            chains |= found
-            references |= dict.fromkeys(found, reference)
-        rest = [node for node in rest if node not in found]
+    ties = _ties(keys, messages)
+    chains, references = _anchored(sorted(files), ties, messages)
     listed = sources.lazy().collect() if sources is not None else None
     return Clock.validate(_rows(files, chains, references, listed), cast=True)
 
@@ -98,7 +90,8 @@ def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _stems(names: pl.Series) -> pl.Series:
-    return pl.Series([series(name) for name in names], dtype=pl.String)
+    found = names.unique()
+    return names.replace_strict(found, [series(name) for name in found], return_dtype=pl.String)
 
 
 def series(source: str) -> str:
@@ -130,16 +123,16 @@ def _files(points: pl.DataFrame, owners: dict[str, str], messages: pl.DataFrame)
     return files
 
 
-def _ties(nodes: list[str], keys: pl.DataFrame, messages: pl.DataFrame) -> dict[tuple[str, str], Tie]:
-    """Every tie between two nodes that can be made."""
+def _ties(keys: pl.DataFrame, messages: pl.DataFrame) -> dict[str, dict[str, Tie]]:
+    """Node -> other node -> the other's clock minus this one's, for every tie that can be made."""
     by_keys = {str(name[0]): rows for name, rows in keys.group_by("node")}
     by_messages = {str(name[0]): rows.sort("source", "position") for name, rows in messages.group_by("node")}
-    ties: dict[tuple[str, str], Tie] = {}
-    for place, one in enumerate(nodes):
-        for other in nodes[place + 1 :]:
-            tie = _tie(by_keys.get(one), by_keys.get(other), by_messages.get(one), by_messages.get(other))
-            if tie:
-                ties[one, other], ties[other, one] = tie, tie.turned()
+    ties: dict[str, dict[str, Tie]] = {}
+    for one, other in partners(sightings(keys, messages)):
+        tie = _tie(by_keys.get(one), by_keys.get(other), by_messages.get(one), by_messages.get(other))
+        if tie:
+            ties.setdefault(other, {})[one] = tie
+            ties.setdefault(one, {})[other] = tie.turned()
     return ties
 
 
@@ -154,23 +147,35 @@ def _tie(
     return tie_messages(a, b)
 
 
-def _reference(
-    nodes: list[str],
-    ties: dict[tuple[str, str], Tie],
-    messages: pl.DataFrame,
-) -> str:
-    """The node whose clock counts as right: never none, for there is at least one node."""
-    tied = {node: sum(1 for one, _ in ties if one == node) for node in nodes}
-    logged = set(messages.filter(pl.col("role") != "capture")["node"])
-    captures = {node for node in nodes if node not in logged}
-    latency = _latency(messages)
-    logs = [node for node in nodes if node not in captures]
-    if best := [node for node in sorted(captures) if tied[node]] or sorted(captures):
-        most = max(tied[node] for node in best)
-        return min(best, key=lambda node: (tied[node] < most, latency.get(node, float("inf")), node))
-    paired = {node: sum(tie.pairs for (one, _), tie in ties.items() if one == node) for node in logs}
+def _anchored(
+    nodes: list[str], ties: dict[str, dict[str, Tie]], messages: pl.DataFrame
+) -> tuple[dict[str, Tie], dict[str, str]]:
+    """Node -> its surest chain to a reference, and which: what no chain ties to the rest has one of its own."""
+    latency, logged = _latency(messages), set(messages.filter(pl.col("role") != "capture")["node"])
     rows = dict(messages.group_by("node").len().iter_rows())
-    return min(logs, key=lambda node: (-paired[node], -rows.get(node, 0), node))
+
+    def reference(some: list[str]) -> str:
+        """The node whose clock counts as right."""
+        captures = [node for node in some if node not in logged]
+        if best := [node for node in captures if node in ties] or captures:
+            most = max(len(ties.get(node, ())) for node in best)
+            return min(best, key=lambda node: (len(ties.get(node, ())) < most, latency.get(node, float("inf")), node))
+        paired = {node: sum(tie.pairs for tie in ties.get(node, {}).values()) for node in some}
+        return min(some, key=lambda node: (-paired[node], -rows.get(node, 0), node))
+
+    chains: dict[str, Tie] = {}
+    references: dict[str, str] = {}
+    for first in [reference(nodes)] if nodes else []:
+        chains = _chains(first, ties)
+        references = dict.fromkeys(chains, first)
+    for node in nodes:
+        if node in chains or node not in ties:
+            continue
+        own = reference(sorted(_chains(node, ties)))
+        found = _chains(own, ties)
+        chains |= found
+        references |= dict.fromkeys(found, own)
+    return chains, references
 
 
 def _latency(messages: pl.DataFrame) -> dict[str, float]:
@@ -185,21 +190,25 @@ def _latency(messages: pl.DataFrame) -> dict[str, float]:
     return {str(node): float(wait) for node, wait in fast.iter_rows()}
 
 
-def _chains(reference: str, ties: dict[tuple[str, str], Tie]) -> dict[str, Tie]:
+def _chains(reference: str, ties: dict[str, dict[str, Tie]]) -> dict[str, Tie]:
     """The surest chain of ties from each node to the reference (Dijkstra over bounds)."""
     settled: dict[str, Tie] = {}
     open_ends = {reference: Tie(0, 0, 0.0, 0, "the reference")}
-    while open_ends:
-        node = min(open_ends, key=lambda name: (open_ends[name].bound_ns, name))
-        here = settled[node] = open_ends.pop(node)
-        for (one, other), tie in ties.items():
-            if other != node or one in settled:
+    queue = [(0, reference)]
+    while queue:
+        _, node = heappop(queue)
+        if node in settled:
+            continue
+        here = settled[node] = open_ends[node]
+        for one, tie in ties.get(node, {}).items():
+            if one in settled:
                 continue
             drift = None if tie.drift_ppm is None or here.drift_ppm is None else tie.drift_ppm + here.drift_ppm
             via = "" if node == reference else f"; through {node.partition(' ')[0]}: {here.basis}"
             far = Tie(tie.offset_ns + here.offset_ns, tie.bound_ns + here.bound_ns, drift, tie.pairs, tie.basis + via)
             if one not in open_ends or far.bound_ns < open_ends[one].bound_ns:
                 open_ends[one] = far
+                heappush(queue, (far.bound_ns, one))
     return settled
 
 
@@ -219,9 +228,13 @@ def _rows(
                 continue
             reference = min(files[references[node]]) if node in references else None
             rows[source] = _row(source, host, tie, reference, told.get(source), is_log=" " in node)
+    timed: dict[tuple[object, ...], list[dict[str, object]]] = {}
+    for source, row in rows.items():
+        if row["offset_s"] is not None:
+            timed.setdefault(_clock_of(told.get(source, {})), []).append(row)
     for source, about in told.items():
         if source not in rows and about["status"] in ("read", "damaged"):
-            rows[source] = _by_host(about, rows, told)
+            rows[source] = _by_host(about, timed.get(_clock_of(about), []) if about["host"] is not None else [])
     frame = pl.DataFrame(list(rows.values()), schema=Clock.polars_schema())
     return frame.sort("source")
 
@@ -252,21 +265,12 @@ def _row(
     }
 
 
-def _by_host(
-    about: dict[str, object],
-    rows: dict[str, dict[str, object]],
-    told: dict[str, dict[str, object]],
-) -> dict[str, object]:
+def _clock_of(about: dict[str, object]) -> tuple[object, ...]:
+    return about.get("host"), about.get("zone"), about.get("zone_basis")
+
+
+def _by_host(about: dict[str, object], alike: list[dict[str, object]]) -> dict[str, object]:
     """A source that saw nothing others saw keeps time by its host's clock, if that is known."""
-    alike = [
-        row
-        for source, row in rows.items()
-        if about["host"] is not None
-        and told.get(source, {}).get("host") == about["host"]
-        and row["offset_s"] is not None
-        and told.get(source, {}).get("zone") == about["zone"]
-        and told.get(source, {}).get("zone_basis") == about["zone_basis"]
-    ]
     row = _row(str(about["source"]), about["host"], None, None, about, is_log=True)  # type: ignore[arg-type]
     if not alike:
         return row | {"basis": "it holds no packets and no DHCP messages that another source has too"}
