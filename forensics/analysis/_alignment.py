@@ -143,7 +143,7 @@ def _extremes(at: Times, values: Times, start: int, end: int, keep: np.ufunc) ->
     return at[order][first], values[order][first]
 
 
-def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str]) -> pl.DataFrame:
+def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str], *, located: bool = False) -> pl.DataFrame:
     """What tells one unicast packet from all others at every point that it passes.
 
     Addresses, protocol, identification, ports, sequence and acknowledgement numbers, lengths: what retagging, routing
@@ -152,6 +152,7 @@ def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str]) -> pl.DataFrame:
     Args:
         packets: One row per `Packet`.
         nodes: Source -> whose clock its stamps are.
+        located: Whether to add ``source`` and ``position`` of the packet.
 
     Returns:
         ``node``, ``key``, ``pair`` (the two addresses, whichever speaks), ``forward``,
@@ -175,6 +176,7 @@ def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str]) -> pl.DataFrame:
     group = pl.col("eth_dst").str.slice(1, 1).is_in(list("13579bdf"))
     total = int(packets.select(pl.len()).collect(engine="streaming").item())
     forward = pl.col("src") < pl.col("dst")
+    first = {name: pl.col(name).sort_by("at", "position").first() for name in ("source", "position")}
     sampled = (
         packets.filter(pl.col("ts").is_not_null() & pl.col("src").is_not_null() & group.not_().fill_null(value=True))
         .select(
@@ -182,6 +184,7 @@ def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str]) -> pl.DataFrame:
             at=pl.col("ts").to_physical().cast(pl.Int64),
             port=pl.col("interface_id").fill_null(0),
             **column,
+            **({"source": "source", "position": "position"} if located else {}),
         )
         .with_columns(key=pl.struct(own).hash(), forward=forward)
         .filter(pl.col("key") % max(1, total // MOST_KEYS) == 0)
@@ -189,7 +192,12 @@ def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str]) -> pl.DataFrame:
             pair=pl.concat_str(pl.min_horizontal("src", "dst"), pl.max_horizontal("src", "dst"), separator=" ")
         )
         .group_by("node", "key")
-        .agg(pl.col("pair", "forward").first(), at=pl.col("at").min(), spread=pl.col("at").max() - pl.col("at").min())
+        .agg(
+            pl.col("pair", "forward").first(),
+            at=pl.col("at").min(),
+            spread=pl.col("at").max() - pl.col("at").min(),
+            **(first if located else {}),
+        )
     )
     return sampled.filter(pl.col("spread") < 5_000_000).drop("spread").collect(engine="streaming")
 

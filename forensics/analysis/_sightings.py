@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from itertools import combinations
 
 import polars as pl
 
 from forensics.analysis._alignment import IDENTITIES
+from forensics.analysis._correlate import SECOND_NS
+from forensics.records import Reference
+from forensics.records.finding import iso
 
 CLIENT, CAPTURE, SERVER, PACKET = range(4)
 """On which side of the wire a sighting was made; `PACKET` is a packet of a capture, the others are DHCP messages."""
@@ -83,3 +87,128 @@ def _couples(members: list[int], busy: Counter[str], names: list[str]) -> set[tu
         and (one % 4 != other % 4 or one % 4 in (CAPTURE, PACKET))
         and (one % 4 == PACKET) == (other % 4 == PACKET)
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One packet or message as each of two sources saw it."""
+
+    refs: tuple[Reference, Reference]
+    away_s: float
+    what: str
+
+    def told(self) -> str:
+        """The pair in a sentence."""
+        one, other = self.refs
+        way = "after" if self.away_s > 0 else "before"
+        return f"{self.what}: {one.source} stamps it {abs(self.away_s):.6f} s {way} {other.source}"
+
+
+class Witnesses:
+    """Finds an exchange that two sources saw, or a chain of sources each of which shares one with the next."""
+
+    def __init__(self, keys: pl.DataFrame, messages: pl.DataFrame, clocks: pl.DataFrame) -> None:
+        """Take what was seen: `packet_keys` with places, messages with nodes, and rows of `Clock` with ``own_s``."""
+        self._clocks = clocks.select("source", "offset_s", "own_s", "bound_s")
+        self._keys = {str(name[0]): rows for name, rows in keys.group_by("node")}
+        self._messages = {str(name[0]): rows for name, rows in messages.group_by("node")}
+        self._near: dict[str, set[str]] = {}
+        for one, other in partners(sightings(keys, messages)):
+            self._near.setdefault(one, set()).add(other)
+            self._near.setdefault(other, set()).add(one)
+        self._nodes: dict[str, set[str]] = {}
+        places = (frame.select("source", "node").unique() for frame in (keys, messages))
+        for source, node in pl.concat(list(places)).unique().iter_rows():
+            self._nodes.setdefault(source, set()).add(node)
+
+    def chain(self, source: str, reference: str) -> tuple[Pair, ...]:
+        """Pairs that lead from a source to its reference: one where both saw the same, none where rows are missing."""
+        for strict in (True, False):
+            ends = self._nodes.get(reference, set())
+            ways: list[tuple[str, tuple[Pair, ...]]] = [(node, ()) for node in sorted(self._nodes.get(source, ()))]
+            reached = {node for node, _ in ways}
+            while ways:
+                further: list[tuple[str, tuple[Pair, ...]]] = []
+                for node, pairs in ways:
+                    if node in ends:
+                        return pairs
+                    for other in sorted(self._near.get(node, set()) - reached, key=lambda one: (one not in ends, one)):
+                        pair = self._pair(node, other, {source, reference}, strict=strict)
+                        if pair:
+                            reached.add(other)
+                            further.append((other, (*pairs, pair)))
+                ways = further
+        return ()
+
+    def _pair(self, one: str, other: str, wanted: set[str], *, strict: bool) -> Pair | None:
+        """The surest thing that both saw whose stamps are as far apart as the clocks are."""
+        found: list[pl.DataFrame] = []
+        kept = ("source", "position", "at", "what", "locator")
+        if one in self._keys and other in self._keys:
+            what = pl.concat_str(pl.lit("A packet between "), pl.col("pair").str.replace(" ", " and ", literal=True))
+            what = what.fill_null("A packet")
+            a, b = (
+                self._keys[node].with_columns(what=what, locator=pl.lit("frame")).select("key", *kept)
+                for node in (one, other)
+            )
+            found.append(a.join(b, on="key", suffix="_b").drop("key").with_columns(rank=pl.lit(0)))
+        if one in self._messages and other in self._messages:
+            sides = self._messages[one], self._messages[other]
+            found += self._told(*sides, kept, self._aparts_ns(*(side["source"][0] for side in sides)))
+        if not found:
+            return None
+        zero = {name: pl.col(name).fill_null(0.0) for name in ("offset_s", "own_s", "bound_s")}
+        clocks = self._clocks.with_columns(**zero)
+        pairs = (
+            pl.concat(found)
+            .join(clocks, on="source", how="left")
+            .join(clocks, left_on="source_b", right_on="source", how="left", suffix="_b")
+        )
+        away = (pl.col("at") - pl.col("at_b")) / SECOND_NS
+        errors = [(away - (pl.col(name) - pl.col(f"{name}_b")).fill_null(0.0)).abs() for name in ("own_s", "offset_s")]
+        pairs = pairs.with_columns(away=away, error=pl.min_horizontal(errors))
+        if strict:  # stamps may be cut to whole seconds
+            pairs = pairs.filter(pl.col("error") <= pl.sum_horizontal("bound_s", "bound_s_b") + 1.5)
+        if pairs.is_empty():
+            return None
+        strange = [~pl.col(name).is_in(list(wanted)) for name in ("source", "source_b")]
+        order = ("rank" if strict else "error", *strange, "error", "at", "position", "position_b")
+        row = pairs.sort(*order).row(0, named=True)
+        ends = [
+            (row[f"source{end}"], f"{row[f'locator{end}']}:{row[f'position{end}']}", row[f"at{end}"])
+            for end in ("", "_b")
+        ]
+        here, there = (Reference(source, locator, iso(at)) for source, locator, at in ends)
+        return Pair((here, there), float(row["away"]), str(row["what"]))
+
+    def _aparts_ns(self, one: str, other: str) -> list[int]:
+        """How far two sources' stamps should be apart, with their zones and without."""
+        known = {row[0]: row[1:3] for row in self._clocks.filter(pl.col("source").is_in([one, other])).iter_rows()}
+        pairs = zip(known.get(one, (0.0, 0.0)), known.get(other, (0.0, 0.0)), strict=True)
+        return sorted({round(((a or 0.0) - (b or 0.0)) * SECOND_NS) for a, b in pairs})
+
+    @staticmethod
+    def _told(a: pl.DataFrame, b: pl.DataFrame, kept: tuple[str, ...], aparts_ns: list[int]) -> list[pl.DataFrame]:
+        """Of each message of A the like one of B that is nearest to where its clock would put it."""
+        roles = a["role"][0], b["role"][0]
+        if roles[0] == roles[1] != "capture":
+            return []
+        who = pl.coalesce("chaddr", "ip")
+        what = pl.concat_str(
+            pl.lit("DHCP"),
+            "message_type",
+            pl.when(who.is_not_null()).then(pl.concat_str(pl.lit(" of "), who)).otherwise(pl.lit("")),
+        )
+        locator = pl.when(pl.col("role") == "capture").then(pl.lit("frame")).otherwise(pl.lit("line"))
+        a, b = (side.with_columns(what=what, locator=locator) for side in (a, b))
+        found: list[pl.DataFrame] = []
+        for rank, identity in enumerate(IDENTITIES, 1):
+            on = list(dict.fromkeys((*identity, "message_type")))
+            left, right = (side.drop_nulls(identity).select(*on, *kept).sort("at", "position") for side in (a, b))
+            renamed = right.rename({name: f"{name}_b" for name in kept}).with_columns(due=pl.col("at_b"))
+            for apart_ns in aparts_ns:
+                due = left.with_columns(due=pl.col("at") - apart_ns)
+                pairs = due.join_asof(renamed, on="due", by=on, strategy="nearest", check_sortedness=False)
+                pairs = pairs.drop_nulls("at_b").select(*kept, *(f"{name}_b" for name in kept))
+                found.append(pairs.with_columns(rank=pl.lit(rank)))
+        return found

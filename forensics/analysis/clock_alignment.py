@@ -9,11 +9,11 @@ import polars as pl
 
 from forensics.analysis._alignment import NOWHERE, Tie, message_keys, packet_keys, tie_captures, tie_messages
 from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._sightings import partners, sightings
-from forensics.records import Clock, DataFrame, DhcpMessage, Finding, Packet
+from forensics.analysis._sightings import Pair, Witnesses, partners, sightings
+from forensics.records import Alternative, Clock, DataFrame, DhcpMessage, Finding, Packet, Step
 
 NEEDS = (Clock,)
-USES = ()
+USES = (DhcpMessage, Packet)
 KINDS = {"clock-skew": ("two sources that saw the same packets or the same DHCP exchanges",)}
 
 _ROLES = {"capture": "capture", "server": "server", "relay": "server", "client": "client"}
@@ -45,19 +45,23 @@ def clocks(
         >>> clocks(DhcpMessage.empty(), Packet.empty())["source"].to_list()
         []
     """
-    messages, frames = _messages(dhcp_messages.lazy()), packets.lazy()
+    frames = packets.lazy()
     points = frames.select("source", "host").unique().collect(engine="streaming").sort("source", "host")
-    owners = _owners(
-        pl.concat([points, messages.filter(pl.col("role") == "capture").select("source", "host").unique()])
-    )
-    own = pl.col("source").replace_strict(owners, default=None, return_dtype=pl.String)
-    messages = messages.with_columns(node=pl.when(pl.col("role") == "capture").then(own).otherwise("node"))
+    messages, owners = _owned(points, _messages(dhcp_messages.lazy()))
     keys = packet_keys(frames, owners)
     files = _files(points, owners, messages)
     ties = _ties(keys, messages)
     chains, references = _anchored(sorted(files), ties, messages)
     listed = sources.lazy().collect() if sources is not None else None
     return Clock.validate(_rows(files, chains, references, listed), cast=True)
+
+
+def _owned(points: pl.DataFrame, messages: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Messages of captures under the node that their packets have; and source -> node of captures."""
+    of_captures = messages.filter(pl.col("role") == "capture").select("source", "host").unique()
+    owners = _owners(pl.concat([points, of_captures]))
+    own = pl.col("source").replace_strict(owners, default=None, return_dtype=pl.String)
+    return messages.with_columns(node=pl.when(pl.col("role") == "capture").then(own).otherwise("node")), owners
 
 
 def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
@@ -165,7 +169,8 @@ def _anchored(
 
     chains: dict[str, Tie] = {}
     references: dict[str, str] = {}
-    for first in [reference(nodes)] if nodes else []:
+    if nodes:
+        first = reference(nodes)
         chains = _chains(first, ties)
         references = dict.fromkeys(chains, first)
     for node in nodes:
@@ -279,39 +284,76 @@ def _by_host(about: dict[str, object], alike: list[dict[str, object]]) -> dict[s
     return row | kept | {"basis": f"same host and zone as {best['source']}: {best['basis']}"}
 
 
-def findings(clocks: pl.DataFrame | pl.LazyFrame) -> list[Finding]:
+def findings(
+    clocks: pl.DataFrame | pl.LazyFrame,
+    dhcp_messages: pl.DataFrame | pl.LazyFrame | None = None,
+    packets: pl.DataFrame | pl.LazyFrame | None = None,
+) -> list[Finding]:
     """Name the hosts whose clocks are certainly apart.
 
     Args:
         clocks: One row per `Clock`.
+        dhcp_messages: One row per `DhcpMessage`, to show an exchange as each of two sources saw it.
+        packets: One row per `Packet`, for the same.
 
     Returns:
         One `clock-skew` per host, ``info``: it hurts nobody, yet whoever compares stamps by eye should know.
     """
     rows = clocks.lazy().collect().drop_nulls(["offset_s", "bound_s", "reference"])
     own = (pl.col("offset_s") - pl.col("zone_s").fill_null(0.0)).alias("own_s")
-    skewed = rows.with_columns(own).filter(
-        (pl.col("own_s").abs() > pl.col("bound_s")) & (pl.col("own_s").abs() >= 0.01)
-    )
+    rows = rows.with_columns(own)
+    skewed = rows.filter((pl.col("own_s").abs() > pl.col("bound_s")) & (pl.col("own_s").abs() >= 0.01))
     host = pl.coalesce("host", "source").str.split("/").list.first()
-    worst = skewed.with_columns(machine=host).sort("bound_s", "source").unique("machine", keep="first").sort("machine")
-    return [_skew(row) for row in worst.iter_rows(named=True)]
+    worst = (
+        skewed.with_columns(machine=host, by_host=pl.col("exchanges") == 0)
+        .sort("by_host", "bound_s", "source")
+        .unique("machine", keep="first")
+        .sort("machine")
+    )
+    if worst.is_empty():
+        return []
+    held = rows.filter(pl.col("exchanges") > 0)["source"].implode()
+    held = pl.concat([held.explode(), worst["reference"]]).unique().implode()
+    said = DhcpMessage.empty().lazy() if dhcp_messages is None else dhcp_messages.lazy()
+    frames = Packet.empty().lazy() if packets is None else packets.lazy()
+    frames = frames.filter(pl.col("source").is_in(held))
+    points = frames.select("source", "host").unique().collect(engine="streaming").sort("source", "host")
+    messages, owners = _owned(points, _messages(said.filter(pl.col("source").is_in(held))))
+    witnesses = Witnesses(packet_keys(frames, owners, located=True), messages, rows)
+    return [_skew(row, witnesses.chain(row["source"], row["reference"])) for row in worst.iter_rows(named=True)]
 
 
-def _skew(row: dict[str, object]) -> Finding:
+def _skew(row: dict[str, object], chain: tuple[Pair, ...]) -> Finding:
     own_s, bound_s = float(row["own_s"]), float(row["bound_s"])  # type: ignore[arg-type]
     between = [str(row["source"]), str(row["reference"])]
     way = "ahead of" if own_s > 0 else "behind"
+    machine, exchanges = str(row["machine"]), int(row["exchanges"])  # type: ignore[call-overload]
+    several = exchanges > 2
     return Finding(
         kind="clock-skew",
-        title=f"The clock of {row['machine']} is {abs(own_s):.3f} s {way} {between[1]}",
+        title=f"The clock of {machine} is {abs(own_s):.3f} s {way} {between[1]}",
         severity="info",
         confidence="proven",
         start=None,
         end=None,
-        entities={"hosts": (str(row["machine"]),)},
+        entities={"hosts": (machine,)},
         facts={"between": between, "offset_s": own_s, "uncertainty_s": bound_s, "basis": row["basis"]},
-        remedy=("Let all hosts keep time by the same NTP servers, and alert on an offset above 0.1 s.",),
+        story=tuple(Step(pair.refs[0].at, pair.told(), pair.refs) for pair in chain),
+        evidence=tuple(dict.fromkeys(ref for pair in chain for ref in pair.refs)),
+        alternatives=(
+            Alternative(
+                "two different messages were taken for one",
+                "ruled out" if several else "open",
+                f"{exchanges} pairs fit one offset within {bound_s:.3f} s"
+                if several
+                else f"only {exchanges} pairs were seen by both",
+            ),
+        ),
+        remedy=(
+            "Let all hosts keep time by the same NTP servers, and alert on an offset above 0.1 s.",
+            f"Until then subtract {own_s:.3f} s from stamps of {machine} before you compare them with others.",
+        ),
+        next_evidence=(f"`chronyc tracking` or `ntpq -p` of {machine}, and of the host that wrote {between[1]}",),
     )
 
 

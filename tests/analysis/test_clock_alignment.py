@@ -132,6 +132,52 @@ def test_skew_is_named_per_host_and_never_above_info() -> None:
     assert findings(Clock.empty()) == []
 
 
+@pytest.mark.parametrize("number", range(8))
+def test_skew_shows_an_exchange_as_both_sources_saw_it(number: int) -> None:
+    rows, played = told(CASES[number])
+    messages, packets = played.frame(DhcpMessage), played.frame(Packet)
+    stamps = {
+        (source, position): (ts, host)
+        for frame in (messages, packets)
+        for source, position, ts, host in frame.select("source", "position", "ts", "host").iter_rows()
+    }
+    zones = {source: zone or 0.0 for source, zone in rows.select("source", "zone_s").iter_rows()}
+    for finding in findings(rows, messages, packets):
+        source, reference = finding.facts["between"]
+        assert [ref.source for ref in finding.evidence] == [source, reference]
+        (first, second) = [
+            stamps[ref.source, int(ref.locator.partition(":")[2])][0].timestamp() - zones[ref.source]
+            for ref in finding.evidence
+        ]
+        assert {ref.locator.partition(":")[0] for ref in finding.evidence} <= {"line", "frame"}
+        assert first - second == pytest.approx(finding.facts["offset_s"], abs=finding.facts["uncertainty_s"] + 1.5)
+        assert finding.story
+        assert finding.next_evidence
+
+
+def test_a_chain_of_sources_shows_each_link() -> None:
+    played = history(Plan(seed=5, sources=(POINTS[0], POINTS[1], POINTS[2])))
+    rows, packets = clocks(played.frame(DhcpMessage), played.frame(Packet)), played.frame(Packet)
+    names = rows["source"].to_list()
+    apart = packets.filter(pl.col("source") != names[0])
+    relayed = pl.concat(
+        [
+            packets.filter(pl.col("source") == names[0]).with_columns(src=pl.lit("8") + pl.col("src")),
+            apart,
+            apart.filter(pl.col("source") == names[1]).with_columns(src=pl.lit("8") + pl.col("src")),
+        ]
+    )
+    skewed = rows.with_columns(
+        offset_s=pl.when(pl.col("source") == names[0]).then(3.0).otherwise(0.0),
+        bound_s=pl.lit(0.001),
+        exchanges=pl.lit(9),
+        reference=pl.lit(names[2]),
+        host="source",
+    )
+    (finding,) = findings(skewed, None, relayed)
+    assert [ref.source for ref in finding.evidence] == [names[0], names[1], names[1], names[2]]
+
+
 def test_rotated_files_are_one_series() -> None:
     dice = random.Random(1)
     names = ["a/syslog", "a/syslog.1", "a/syslog.2.gz", "a/syslog-20120830.xz"]
