@@ -130,6 +130,11 @@ def attempts(
         answers = [m for m in messages if not m.by_client and message.at <= m.at < until] if visible else []
         answers = [m for m in answers if m.at - message.at < 60 * SECOND_NS]
         before = [m for m in messages if m.at < message.at]
+        if open_attempt and message.kind == "REQUEST" and (kept := _kept(open_attempt, message)):
+            open_attempt.recovered = kept
+            failed.append(open_attempt)
+            renewals += 1
+            lease, open_attempt = _lease(kept, lease, lease_hint_s), None
         if message.kind == "RELEASE":
             open_attempt, lease = None, None
             continue
@@ -184,7 +189,7 @@ def attempts(
         said = {event["event"] for event in attempt.events} & {"expired", "no_offers"}
         attempt.expired = attempt.expired or bool(said) or any(m.kind == "DISCOVER" for m in attempt.asked)
     lost = [attempt for attempt in failed if _is_lost(attempt, usual, horizon)]
-    gone = _gone(lease, told, renewals, horizon) if not open_attempt else None
+    gone = _gone(lease, told, renewals, usual, horizon) if not open_attempt else None
     return lost + ([gone] if gone else [])
 
 
@@ -206,6 +211,32 @@ def _lease(taken: Message, before: Lease | None, hint_s: float | None) -> Lease:
     lease_s = taken.lease_s or (before.lease_s if before else None) or hint_s
     t1 = taken.renewal_s if taken.at_points("capture") else None
     return Lease(taken, lease_s, t1 or (lease_s and lease_s * 0.5), taken.rebinding_s or (lease_s and lease_s * 0.875))
+
+
+def _kept(attempt: Attempt, request: Message) -> Message | None:
+    """The answer that a client must have taken: it still asks the server alone when it had to ask everybody by now.
+
+    Whoever renews much earlier than the server says looks as if it did not hear the answers, until T2 comes and it
+    does not rebind (RFC 2131 section 4.4.5).
+    """
+    acks = [message for message in attempt.answers if message.kind == "ACK" and message.at < request.at]
+    lease = attempt.lease
+    if not acks or lease is None or lease.lease_s is None or lease.t2_s is None or request.unicast is not True:
+        return None
+    late_s = max(2.0, 0.03 * lease.lease_s) + request.half / SECOND_NS
+    due = lease.ack.at + round((min(lease.t2_s, lease.lease_s) + late_s) * SECOND_NS)
+    patient = any(message.unicast is False or message.kind == "DISCOVER" for message in attempt.asked)
+    return acks[-1] if request.at > due and not patient else None
+
+
+def _is_habit(attempt: Attempt) -> bool:
+    """Whether a client that is answered each time asks at an even pace, as one that renews early."""
+    asked = [message.at for message in attempt.asked]
+    acks = sum(message.kind == "ACK" for message in attempt.answers)
+    gaps = [(b - a) / SECOND_NS for a, b in pairwise(asked)]
+    lease_s = attempt.lease.lease_s if attempt.lease else None
+    even = len(gaps) >= 2 and max(gaps) <= 1.7 * min(gaps)
+    return even and acks >= len(asked) and min(gaps) >= min(0.05 * lease_s if lease_s else 30.0, 60.0)
 
 
 def _lapsed(lease: Lease, at: int) -> bool:
@@ -233,7 +264,8 @@ def _took(
     if own_log and request.at_points("client"):
         return False  # its log tells of the question and of no answer
     if following is None:
-        return attempt is None
+        # Who asks for what it was offered has heard the offer, and hears the answer too.
+        return attempt is None or state_of(request, attempt.asked + attempt.answers) == "selecting"
     gap_s = (following.at - request.at) / SECOND_NS
     lease_s = ack.lease_s or (lease.lease_s if lease else None) or hint_s
     if following.kind in ("RELEASE", "DECLINE"):
@@ -303,6 +335,8 @@ def _is_lost(attempt: Attempt, usual: float | None, horizon: int) -> bool:
         return ends is not None or since_s is None or usual is None or since_s >= 1.6 * usual or not attempt.recovered
     if attempt.recovered:
         return False
+    if attempt.asked[-1].unicast is not False and _is_habit(attempt):
+        return False
     waited = horizon - last.at >= 2 * SECOND_NS
     rebinding = [message for message in requests if message.unicast is False]
     span_s = (last.at - first.at) / SECOND_NS
@@ -312,12 +346,13 @@ def _is_lost(attempt: Attempt, usual: float | None, horizon: int) -> bool:
     return waited and len(requests) >= 3 and span_s >= (0.1 * lease_s if lease_s else 20)
 
 
-def _gone(lease: Lease | None, told: list[Message], renewals: int, horizon: int) -> Attempt | None:
+def _gone(lease: Lease | None, told: list[Message], renewals: int, usual: float | None, horizon: int) -> Attempt | None:
     """A client that had a lease, had renewed it before, and let it run out without a word."""
     if lease is None or lease.ends is None or lease.lease_s is None:
         return None
     margin = max(5 * SECOND_NS, int(lease.lease_s * 0.05 * SECOND_NS))
     later = [message for message in told if message.at > lease.ack.at + 5 * SECOND_NS]
-    if later or horizon < lease.ends + margin:
+    due = max(lease.ends + margin, lease.ack.at + round(1.5 * (usual or 0) * SECOND_NS))  # leases shorter than its pace
+    if later or horizon < due:
         return None
     return Attempt(lease=lease, gone=True, renewals=renewals)

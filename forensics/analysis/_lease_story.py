@@ -132,7 +132,7 @@ def facts(scene: Scene, found: Verdict) -> dict[str, Any]:
         "first_unanswered_at": iso(first),
         "silence_at": iso(silence),
         "lead_s": (first - silence) / 1e9 if first is not None and silence is not None else None,
-        "gave_up_at": iso(attempt.ends),
+        "gave_up_at": iso(attempt.ends or None),
         "lease_s": lease.lease_s if lease else None,
     }
 
@@ -170,9 +170,12 @@ def finding(scene: Scene, found: Verdict, *, again: bool) -> Finding:
         "ips": (scene.ip,) if scene.ip else (),
         "capture_points": tuple(view.point for view in scene.views),
     }
-    start = attempt.first.stated if attempt.first else attempt.lease.ends if attempt.lease else None
-    if found.silence and start is not None:
-        start = min(start, found.silence[0])
+    begun = (
+        attempt.first and attempt.first.stated,
+        found.silence and found.silence[0],
+        attempt.lease and attempt.lease.ends,
+    )
+    start = next((at for at in begun if at), None)
     steps = story(scene, found)
     refs = tuple(dict.fromkeys((*found.evidence, *citations(attempt.asked[:2]))))
     severity = "medium" if attempt.recovered or not (attempt.expired or attempt.refusals) else "high"
@@ -183,7 +186,7 @@ def finding(scene: Scene, found: Verdict, *, again: bool) -> Finding:
         severity=severity,
         confidence=found.confidence,
         start=iso(start),
-        end=iso(attempt.recovered.stated if attempt.recovered else None),
+        end=iso(attempt.ends or None),
         entities=entities,
         facts=figures,
         story=steps,
