@@ -11,10 +11,12 @@ from typing import Any
 
 import polars as pl
 
+from forensics import escape
 from forensics.case._build import Finish, build, tool
 from forensics.case._cite import cited, places_in, places_of
 from forensics.case._findings import CaseFinding, Findings, from_file
 from forensics.case._load import Advance
+from forensics.case._query import query_failed
 from forensics.case._rows import Rows
 from forensics.case._time import timeline, who
 from forensics.errors import CaseError, StoreDamagedError
@@ -199,7 +201,7 @@ class Case:
         try:
             answer = context.execute(query, eager=True)
         except (pl.exceptions.PolarsError, ValueError) as error:
-            raise CaseError(f"the query failed: {error}", hint=f"tables are {', '.join(_TABLES)}") from error
+            raise query_failed(error, tuple(_TABLES)) from error
         return answer
 
     def add(self, name: str, data: bytes) -> Path:
@@ -218,8 +220,26 @@ class Case:
         return self._rows
 
     def __repr__(self) -> str:
-        worst = self._content["findings"][0]["severity"] if self._content["findings"] else "nothing found"
-        return f"<Case {self.path.name}: {self.sources.height} sources, {len(self.findings)} findings ({worst})>"
+        return "\n".join(
+            [f"<Case {escape.line(self.path.name)}: {self._size()}>", *map(escape.line, self._headlines())]
+        )
+
+    def _repr_html_(self) -> str:
+        name = escape.html(self.title or self.path.name)
+        items = "".join(f"<li>{escape.html(text)}</li>" for text in self._headlines())
+        return f"<div><b>{name}</b><div style='opacity:.65'>{escape.html(self._size())}</div><ul>{items}</ul></div>"
+
+    def _size(self) -> str:
+        files = self.sources.filter(pl.col("status") != "configuration")
+        counts = (
+            (files.height, "source"),
+            (int(files["rows"].sum()), "row"),
+            (len(self._content["findings"]), "finding"),
+        )
+        return ", ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
+
+    def _headlines(self) -> list[str]:
+        return [f"{one['severity'].upper()} ({one['confidence']}) {one['title']}" for one in self._content["findings"]]
 
 
 _SMALL = ("sources", "problems", "clocks")

@@ -95,7 +95,7 @@ def from_file(content: dict[str, Any]) -> list[Finding]:
         return tuple(Reference(**item) for item in items)
 
     def one(item: dict[str, Any]) -> Finding:
-        item = {key: value for key, value in item.items() if key != "id"}
+        item = dict(item)
         item["entities"] = {key: tuple(values) for key, values in item["entities"].items()}
         item["story"] = tuple(Step(step["at"], step["text"], refs(step["evidence"])) for step in item["story"])
         item["evidence"] = refs(item["evidence"])
@@ -150,8 +150,11 @@ class CaseFinding:
     def __dir__(self) -> list[str]:
         return sorted({*object.__dir__(self), *dir(self.finding)})
 
-    def chart(self) -> go.Figure:
+    def chart(self, *, dark: bool = False) -> go.Figure:
         """The figure that shows it.
+
+        Args:
+            dark: For a dark page.
 
         Raises:
             CaseError: If there is no chart for findings of this kind.
@@ -160,7 +163,7 @@ class CaseFinding:
         if found is None:
             raise CaseError(f"there is no chart for {self.finding.kind}", where=self.finding.id)
         module, frames = found
-        return getattr(module, module.__name__.rpartition(".")[2])(**frames)
+        return getattr(module, module.__name__.rpartition(".")[2])(**frames, dark=dark)
 
     def __repr__(self) -> str:
         return "\n".join(plain(self.finding))
@@ -188,23 +191,73 @@ class Findings(Sequence[CaseFinding]):
         return "".join(finding._repr_html_() for finding in self._findings) or "<p>no findings</p>"
 
 
+def told(story: Sequence[Step]) -> list[tuple[Step, Step, int]]:
+    """Steps with those that say the same one after another taken together: the first, the last, how many."""
+    runs: list[tuple[Step, Step, int]] = []
+    for step in story:
+        if runs and runs[-1][1].text == step.text:
+            runs[-1] = (runs[-1][0], step, runs[-1][2] + 1)
+        else:
+            runs.append((step, step, 1))
+    return runs
+
+
+def citations(references: Sequence[Reference], most: int) -> str:
+    """The first few places of a list, in plain text."""
+    more = f" and {len(references) - most} more" if len(references) > most else ""
+    return ", ".join(escape.line(str(ref)) for ref in references[:most]) + more
+
+
 def plain(finding: Finding) -> list[str]:
     """A finding in a few lines of text that a terminal shows and never obeys."""
     lines = [f"{finding.severity.upper()} ({finding.confidence})  {escape.line(finding.title)}"]
-    span = f"{finding.start or '?'} to {finding.end or 'now'}" if finding.start or finding.end else ""
+    span = f"{finding.start} to {finding.end or 'the end of the evidence'}" if finding.start else ""
     lines.append("  ".join(text for text in (f"  {finding.kind}", span, finding.id) if text))
-    for step in finding.story:
-        cited = ", ".join(escape.line(str(ref)) for ref in step.evidence[:3])
-        more = f" and {len(step.evidence) - 3} more" if len(step.evidence) > 3 else ""
-        lines.append(f"  - {escape.line(step.text)}{f'  [{cited}{more}]' if cited else ''}")
+    for first, last, count in told(finding.story):
+        at = f"{_clock(first.at)} " if first.at else ""
+        often = f" ({count} times, until {_clock(last.at)})" if count > 1 and last.at else ""
+        cited = f"  [{citations(first.evidence, 3)}]" if first.evidence else ""
+        lines.append(f"  - {at}{escape.line(first.text)}{often}{cited}")
+    lines += [f"  {title}: {escape.line(text)}" for title, text in _rest(finding)]
     return lines
 
 
+def _clock(at: str | None) -> str:
+    """Time of day of an ISO instant, to the millisecond."""
+    whole, dot, fraction = (at or "").partition("T")[2].rstrip("Z").partition(".")
+    return escape.line(whole + (f".{fraction[:3]}" if dot else ""))
+
+
+def _rest(finding: Finding) -> list[tuple[str, str]]:
+    """What stands behind the story: what it was not, what to do, what would settle it."""
+    ruled_out = [other.hypothesis for other in finding.alternatives if other.verdict == "ruled out"]
+    still = [f"{other.hypothesis} ({other.because})" for other in finding.alternatives if other.verdict != "ruled out"]
+    lines = [("ruled out", "; ".join(ruled_out))] if ruled_out else []
+    lines += [("still open", text) for text in still]
+    lines += [("to do", text) for text in finding.remedy]
+    return lines + [("would settle it", text) for text in finding.next_evidence]
+
+
+_COLOURS = {"critical": "#a40e26", "high": "#c4432b", "medium": "#9a6700", "low": "#1a7f64", "info": "#57606a"}
+
+
 def html(finding: Finding) -> str:
-    """A finding as a few elements of HTML."""
+    """A finding as a few elements of HTML, for a notebook; all text in it is escaped."""
+    shown = escape.html
+    colour = _COLOURS[finding.severity]
+    span = f"{finding.start} to {finding.end or 'the end of the evidence'} · " if finding.start else ""
     steps = "".join(
-        f"<li>{escape.html(step.text)} <small>{escape.html(', '.join(map(str, step.evidence)))}</small></li>"
-        for step in finding.story
+        f"<tr><td style='text-align:left;vertical-align:top;white-space:nowrap'>{shown(_clock(first.at))}</td>"
+        f"<td style='text-align:left'>{shown(first.text)}"
+        f"{shown(f' ({count} times, until {_clock(last.at)})') if count > 1 and last.at else ''}"
+        f" <small style='opacity:.65'>{shown(citations(first.evidence, 3))}</small></td></tr>"
+        for first, last, count in told(finding.story)
     )
-    head = f"<b>{escape.html(finding.severity)}</b> ({escape.html(finding.confidence)}) {escape.html(finding.title)}"
-    return f"<div><p>{head}</p><ol>{steps}</ol></div>"
+    rest = "".join(f"<li><b>{shown(title)}:</b> {shown(text)}</li>" for title, text in _rest(finding))
+    return (
+        f"<div style='border-left:4px solid {colour};padding:.2em 1em;margin:.8em 0'>"
+        f"<div><b style='color:{colour}'>{shown(finding.severity)}</b>, {shown(finding.confidence)}: "
+        f"<b>{shown(finding.title)}</b></div>"
+        f"<div style='opacity:.65'>{shown(span + finding.kind)} · <code>{shown(finding.id)}</code></div>"
+        f"{f'<table>{steps}</table>' if steps else ''}{f'<ul>{rest}</ul>' if rest else ''}</div>"
+    )

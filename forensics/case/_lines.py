@@ -142,6 +142,13 @@ def _icmp() -> pl.Expr:
     return _words(pl.when(six).then(pl.lit("ICMPv6")).otherwise(pl.lit("ICMP")), named, _code())
 
 
+def icmp_kind() -> pl.Expr:
+    """Such as ``echo request`` or ``unreachable (fragmentation needed)``; null for packets that are no ICMP."""
+    six = pl.col("ip_version") == 6
+    named = pl.when(six).then(_named(pl.col("icmp_type"), _ICMP6)).otherwise(_named(pl.col("icmp_type"), _ICMP))
+    return pl.when(pl.col("icmp_type").is_not_null()).then(_words(named, _code()))
+
+
 def _named(kind: pl.Expr, names: dict[int, str]) -> pl.Expr:
     return kind.replace_strict(
         list(names), list(names.values()), default=_joined("type ", kind.cast(pl.String)), return_dtype=pl.String
@@ -161,4 +168,5 @@ def _mtu() -> pl.Expr:
 def _tcp() -> pl.Expr:
     names = [pl.when(pl.col("tcp_flags") // bit % 2 == 1).then(pl.lit(name)) for name, bit in _FLAGS]
     length = pl.when(pl.col("payload_bytes") > 0).then(_joined("length ", _text("payload_bytes")))
-    return _words(*names, _joined("seq ", _text("tcp_seq")), _joined("ack ", _text("tcp_ack")), length)
+    answered = pl.when(pl.col("tcp_flags") // 0x10 % 2 == 1).then(_joined("ack ", _text("tcp_ack")))
+    return _words(*names, _joined("seq ", _text("tcp_seq")), answered, length)

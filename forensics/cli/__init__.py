@@ -57,6 +57,8 @@ def _guarded(command: F) -> F:
         except OSError as error:
             where = show.safe(str(error.filename)) + ": " if error.filename is not None else ""
             show.say(f"forensics: {where}{error.strerror or show.safe(str(error))}")
+            gone = "the current folder may have been removed; change to another" if not where else ""
+            show.say(f"Hint: {gone or 'check that the place exists, may be used, and has room; then run it again'}")
             code = STOPPED
         except (typer.Exit, typer.Abort, SystemExit):
             raise
@@ -81,8 +83,12 @@ def _fail(error: ForensicsError, code: int) -> int:
     return code
 
 
-Evidence = Annotated[Path, typer.Argument(help="Folder of evidence, one file of it, or a case.", show_default=False)]
-CasePath = Annotated[Path, typer.Argument(help="A case, or the evidence that it is made of.", show_default=False)]
+Evidence = Annotated[
+    Path, typer.Argument(metavar="EVIDENCE", help="Folder of evidence, one file of it, or a case.", show_default=False)
+]
+CasePath = Annotated[
+    Path, typer.Argument(metavar="CASE", help="A case, or the evidence that it is made of.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that read at a time; 0 chooses.")]
 Moved = Annotated[Path | None, typer.Option("--evidence", help="Where the evidence lies now, if it was moved.")]
@@ -99,7 +105,9 @@ def top(version: Annotated[bool, typer.Option("--version", help="Print the versi
         raise typer.Exit
 
 
-@app.command(epilog="Examples: forensics triage incident-0215/   forensics triage evidence --out /tmp/case --json")
+@app.command(
+    epilog="\b\nExamples:\n  forensics triage incident-0215/\n  forensics triage evidence --out /tmp/case --json"
+)
 @_guarded
 def triage(
     evidence: Evidence,
@@ -116,19 +124,25 @@ def triage(
 
 
 @app.command(
-    epilog="Examples: forensics packets compute*.pcap   tcpdump -w - | forensics packets -   "
-    "forensics packets a.pcap --filter 'dst_port = 67' --columns ts,src,vlan_ids   "
-    "forensics packets a.pcap --sql 'select src, count(*) n from packets group by src order by n desc'"
+    epilog="\b\nExamples:\n"
+    "  forensics packets compute*.pcap\n"
+    "  tcpdump -U -w - | forensics packets -\n"
+    "  forensics packets a.pcap --filter 'dst_port = 67' --columns ts,src,vlan_ids\n"
+    "  forensics packets a.pcap --sql 'select src, count(*) n from packets group by src order by n desc'"
 )
 @_guarded
 def packets(
-    files: Annotated[list[str], typer.Argument(help="Captures; - is the standard input.", show_default=False)],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE…", help="Captures; - is the standard input.", show_default=False)
+    ],
     where: Annotated[str, typer.Option("--filter", help="Which packets: an SQL expression over the columns.")] = "",
     columns: Annotated[str, typer.Option(help="Columns to show, with commas between; implies rows.")] = "",
     limit: Annotated[int | None, typer.Option(min=0, help="Rows to show at most.")] = None,
     follow: Annotated[str, typer.Option(help="Packets from, to or about an address.", metavar="ENTITY")] = "",
     sql: Annotated[str, typer.Option(help="A query over the table packets.")] = "",
-    to: Annotated[Path | None, typer.Option("--to", help="Write rows to FILE.csv or FILE.parquet.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Write rows to FILE.csv, FILE.tsv or FILE.parquet.")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Summarise captures, or show, filter and convert their packets."""
@@ -159,7 +173,9 @@ def timeline(
 @_guarded
 def who(
     case: CasePath,
-    entity: Annotated[str, typer.Argument(help="Address, host, instance, request or text.", show_default=False)],
+    entity: Annotated[
+        str, typer.Argument(metavar="ENTITY", help="Address, host, instance, request or text.", show_default=False)
+    ],
     json: Json = False,
 ) -> int:
     """Say where the records speak of something: first and last, and in which sources."""
@@ -174,7 +190,7 @@ def who(
 @_guarded
 def sql(
     case: CasePath,
-    query: Annotated[str, typer.Argument(help="The query.", show_default=False)],
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="The query.", show_default=False)],
     limit: Limit = 100,
     json: Json = False,
 ) -> int:

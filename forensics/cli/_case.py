@@ -65,17 +65,13 @@ def who(path: Path, entity: str, *, as_json: bool) -> int:
         show.as_json(rows.with_columns(_iso(rows)).to_dicts())
     elif rows.height:
         table = [
-            [row["record"], row["source"], row["rows"], _minute(row["first_at"]), _minute(row["last_at"])]
+            [row["record"], row["source"], row["rows"], *show.from_to(row["first_at"], row["last_at"])]
             for row in rows.iter_rows(named=True)
         ]
-        show.table(["RECORD", "SOURCE", "ROWS", "FIRST (UTC)", "LAST (UTC)"], table, numbers=["ROWS"], path="SOURCE")
+        show.table(["RECORD", "SOURCE", "ROWS", "FIRST (UTC)", "LAST"], table, numbers=["ROWS"], path="SOURCE")
     else:
         show.put(f"no record speaks of {show.safe(entity)}")
     return 0
-
-
-def _minute(at: object) -> str:
-    return f"{at:%Y-%m-%d %H:%M}" if at is not None else ""
 
 
 def sql(path: Path, query: str, limit: int, *, as_json: bool) -> int:
@@ -96,6 +92,9 @@ def report(path: Path, out: Path | None) -> int:
     else:
         if out.resolve().is_relative_to(case.path.resolve()):
             raise CaseError("the file would lie inside the case", where=str(out), hint="leave --out away")
+        if out.is_dir() or not out.parent.is_dir():
+            wrong = "is a folder" if out.is_dir() else "its folder does not exist"
+            raise CaseError(wrong, where=str(out), hint="name a file, such as incident.html, in a folder that exists")
         out.write_bytes(pages.render(case.content, case.rows))
         written = out
     show.put(f"Report: {show.safe(str(written))}")

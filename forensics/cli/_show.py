@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 _COLOURS = {"critical": "1;31", "high": "31", "medium": "33", "low": "36", "info": "2", "bold": "1", "dim": "2"}
+_FEW = 12
+"""Tables of more columns than this leave empty ones out on a terminal."""
 
 
 def safe(text: str) -> str:
@@ -67,7 +69,14 @@ def cut(text: str, size: int, *, left: bool = False) -> str:
     return "…" + text[len(text) - size + 1 :] if left else text[: size - 1] + "…"
 
 
-def table(titles: Sequence[str], rows: Sequence[Sequence[Any]], *, numbers: Sequence[str] = (), path: str = "") -> None:
+def table(
+    titles: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    numbers: Sequence[str] = (),
+    path: str = "",
+    whole: bool = False,
+) -> None:
     """Columns side by side; those that do not fit are cut.
 
     Args:
@@ -75,11 +84,12 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[Any]], *, numbers: Sequ
         rows: Values; text is made safe here, None is left blank.
         numbers: Titles of columns that stand to the right.
         path: Title of the column that gives way first, and is cut at its left end.
+        whole: Cut nothing, for another program reads on.
     """
     cells = [[shown(value) for value in row] for row in rows]
     widths = [max(len(row[n]) for row in [list(titles), *cells]) for n in range(len(titles))]
     over = sum(widths) + 2 * (len(widths) - 1) - width()
-    while over > 0:
+    while over > 0 and not whole:
         widest = (
             list(titles).index(path) if path and widths[list(titles).index(path)] > 30 else widths.index(max(widths))
         )
@@ -124,6 +134,9 @@ def _plain(value: Any) -> Any:
 def frame(rows: pl.DataFrame, *, limit: int | None = None) -> None:
     """A data frame as a table. Numbers that name something, such as ports, stand without separators."""
     kept = rows if limit is None else rows.head(limit)
+    empty = [name for name in kept.columns if kept[name].null_count() == kept.height] if sys.stdout.isatty() else []
+    if kept.height and kept.width > _FEW and empty:
+        kept = kept.drop(empty)
     columns = [
         [None if v is None else str(v) if type(v) is int else v for v in kept[name].to_list()] for name in kept.columns
     ]
@@ -131,7 +144,14 @@ def frame(rows: pl.DataFrame, *, limit: int | None = None) -> None:
         put("no columns")
         return
     numbers = [name for name, kind in kept.schema.items() if kind.is_numeric()]
-    table([safe(name) for name in kept.columns], list(zip(*columns, strict=True)), numbers=numbers)
+    table(
+        [safe(name) for name in kept.columns],
+        list(zip(*columns, strict=True)),
+        numbers=numbers,
+        whole=not sys.stdout.isatty(),
+    )
+    if kept.width < rows.width:
+        put(f"({rows.width - kept.width} columns without a value are left out; name columns to choose)")
     if rows.height > kept.height:
         put(f"… and {rows.height - kept.height:,} more rows (--limit)")
 
@@ -177,6 +197,68 @@ def bytes_text(count: int) -> str:
         if count < 1_000 * size or unit == "TB":
             return f"{count / size:,.1f} {unit}"
     raise AssertionError("unreachable")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts.
+
+    Examples:
+        >>> counted(0, "finding"), counted(1, "packet"), counted(4_144, "packet")
+        ('no findings', '1 packet', '4,144 packets')
+    """
+    return f"{f'{number:,}' if number else 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def moment(iso: str) -> str:
+    """An ISO instant as people read it: to the millisecond, or the microsecond where it has no more.
+
+    Examples:
+        >>> moment("2026-11-22T14:05:19.505121958Z"), moment("2026-11-22T14:05:19Z")
+        ('2026-11-22 14:05:19.505', '2026-11-22 14:05:19')
+    """
+    whole, dot, fraction = iso.rstrip("Z").partition(".")
+    return whole.replace("T", " ") + (f".{fraction[:3]}" if dot else "")
+
+
+def span(start: str, end: str | None) -> str:
+    """From one ISO instant to another, the day once.
+
+    Examples:
+        >>> span("2026-11-22T14:05:19.505Z", "2026-11-22T14:07:00Z")
+        '2026-11-22 14:05:19.505 to 14:07:00 UTC'
+        >>> span("2026-11-22T14:05:19Z", None)
+        '2026-11-22 14:05:19 UTC to the end of the evidence'
+    """
+    if end is None:
+        return f"{moment(start)} UTC to the end of the evidence"
+    day = start.partition("T")[0]
+    return f"{moment(start)} to {moment(end).removeprefix(day + ' ')} UTC"
+
+
+def from_to(start: datetime | None, end: datetime | None) -> tuple[str, str]:
+    """Two instants to the minute, the day of the second only where it is another."""
+    if start is None or end is None:
+        return "", ""
+    return f"{start:%Y-%m-%d %H:%M}", f"{end:%H:%M}" if start.date() == end.date() else f"{end:%m-%d %H:%M}"
+
+
+def duration(seconds: float) -> str:
+    """A span of time as people say it.
+
+    Examples:
+        >>> duration(0.0312), duration(28.443), duration(316.756), duration(93_784)
+        ('0.031 s', '28.4 s', '5 min 17 s', '1 d 2 h 3 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.3f} s"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h {minutes} min" if days else f"{hours} h {minutes} min"
 
 
 @contextlib.contextmanager

@@ -5,20 +5,23 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from forensics import report
 from forensics.case import Case, open_case
-from forensics.case._findings import NOT_YET
+from forensics.case._findings import NOT_YET, citations, told
 from forensics.case._load import ATIME
 from forensics.cli import _show as show
-from forensics.errors import CaseError
-from forensics.records import Finding
+from forensics.errors import CaseError, EvidenceError
+from forensics.evidence import walk
+from forensics.records import Finding, Step
 from forensics.records.finding import SEVERITIES
+from forensics.store import is_store
 
 _MOST_SOURCES = 40
-_MOST_STEPS = 8
+_FIRST_STEPS, _LAST_STEPS = 8, 4
 _GAPS, _FOUND = 3, 6
 
 
@@ -26,6 +29,11 @@ def triage(evidence: Path, out: Path | None, *, as_json: bool, fail_on: str, wor
     """Load, conclude and show; returns the exit code."""
     if fail_on and fail_on not in SEVERITIES:
         raise CaseError(f"unknown severity {fail_on!r}", where="--fail-on", hint=f"one of {', '.join(SEVERITIES)}")
+    if is_store(evidence) and (out is not None or again):
+        wrong, hint = "is a case already", "give the evidence, or leave --out and --again away"
+        raise CaseError(wrong, where=str(evidence), hint=hint)
+    if evidence.exists() and not is_store(evidence) and next(iter(walk(evidence)), None) is None:
+        raise EvidenceError("there is nothing in it", where=str(evidence), hint="give the folder that holds the files")
     with show.progress() as (begin, advance):
         case = open_case(
             evidence, out=out, workers=workers, again=again, begin=begin, advance=advance, finish=report.pages
@@ -63,7 +71,8 @@ def _show(case: Case) -> None:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number or 'No'} {noun}{'' if number == 1 else 's'}"
+    text = show.counted(number, noun)
+    return text[0].upper() + text[1:]
 
 
 def _sources(sources: pl.DataFrame) -> None:
@@ -101,8 +110,7 @@ def _sources(sources: pl.DataFrame) -> None:
     show.put(f"{_count(read.height, 'file')}, {size}, {int(read['rows'].sum()):,} rows")
 
 
-def _source_row(row: dict[str, object]) -> list[object]:
-    start, end = row["started_at"], row["ended_at"]
+def _source_row(row: dict[str, Any]) -> list[object]:
     status = str(row["status"])
     what = row["format"] if status == "read" else f"{row['format']}, damaged" if status == "damaged" else status
     if status == "read" and row["format"] is None:
@@ -111,8 +119,7 @@ def _source_row(row: dict[str, object]) -> list[object]:
         row["source"],
         what,
         row["rows"] or None,
-        f"{start:%Y-%m-%d %H:%M}" if start else None,
-        f"{end:%H:%M}" if start and end and f"{start:%F}" == f"{end:%F}" else f"{end:%m-%d %H:%M}" if end else None,
+        *show.from_to(row["started_at"], row["ended_at"]),
     ]
 
 
@@ -121,9 +128,10 @@ def _problems(problems: pl.DataFrame) -> None:
         return
     show.heading("What could not be understood")
     for row in problems.sort("count", descending=True).head(12).iter_rows(named=True):
-        at = f" at octet {row['offset_bytes']:,}" if row["offset_bytes"] is not None else ""
+        often = f"{row['count']:,} × " if row["count"] > 1 else ""
+        at = f", at octet {row['offset_bytes']:,}" if row["offset_bytes"] else ""
         sample = f" ({show.safe(row['example'])})" if row["example"] else ""
-        text = f"{show.safe(row['source'])}: {row['count']:,} × {show.safe(row['type'])}{at}{sample}"
+        text = f"{show.safe(row['source'])}: {often}{show.safe(row['type'])}{at}{sample}"
         for line in show.wrapped(text, "  ", "    "):
             show.put(line)
     if problems.height > 12:
@@ -139,30 +147,46 @@ def _finding(number: int, finding: Finding) -> None:
     for line in show.wrapped(show.safe(finding.title), pad):
         show.put(show.tinted(line, "bold"))
     if finding.start:
-        show.put(f"{pad}{finding.start} to {finding.end or '(it lasts)'}")
-    for step in finding.story[:_MOST_STEPS]:
-        cited = ", ".join(show.safe(str(reference)) for reference in step.evidence[:2])
-        more = f" +{len(step.evidence) - 2}" if len(step.evidence) > 2 else ""
-        at = f"{_clock(step.at)} " if step.at else ""
-        for line in show.wrapped(
-            f"{at}{show.safe(step.text)}" + (f" [{cited}{more}]" if cited else ""), f"{pad}- ", f"{pad}  "
-        ):
-            show.put(line)
-    if len(finding.story) > _MOST_STEPS:
-        show.put(f"{pad}  … {len(finding.story) - _MOST_STEPS} more steps in the report")
+        show.put(f"{pad}{show.span(finding.start, finding.end)}")
+    _put(pad, "Concerns", ", ".join(dict.fromkeys(_concerned(finding))))
+    steps = told(finding.story)
+    kept = len(steps) <= _FIRST_STEPS + _LAST_STEPS + 2
+    for first, last, count in steps if kept else steps[:_FIRST_STEPS]:
+        _step(pad, first, last, count)
+    if not kept:
+        show.put(f"{pad}  … {len(steps) - _FIRST_STEPS - _LAST_STEPS} more steps in the report")
+        for first, last, count in steps[-_LAST_STEPS:]:
+            _step(pad, first, last, count)
     if not finding.story and finding.evidence:
-        cited = ", ".join(show.safe(str(reference)) for reference in finding.evidence[:4])
-        for line in show.wrapped(f"Evidence: {cited}", pad, f"{pad}  "):
-            show.put(line)
-    if finding.remedy:
-        for line in show.wrapped(f"Do first: {show.safe(finding.remedy[0])}", pad, f"{pad}  "):
-            show.put(line)
+        _put(pad, "Evidence", citations(finding.evidence, 4))
+    ruled_out = [other.hypothesis.partition(":")[0] for other in finding.alternatives if other.verdict == "ruled out"]
+    still = [other.hypothesis.partition(":")[0] for other in finding.alternatives if other.verdict != "ruled out"]
+    _put(pad, "Ruled out", ", ".join(map(show.safe, ruled_out)))
+    _put(pad, "Still open", ", ".join(map(show.safe, still)))
+    _put(pad, "Do first", show.safe(finding.remedy[0]) if finding.remedy else "")
+
+
+def _put(pad: str, title: str, text: str) -> None:
+    for line in show.wrapped(f"{title}: {text}", pad, f"{pad}  ") if text else ():
+        show.put(line)
+
+
+def _concerned(finding: Finding) -> list[str]:
+    wanted = ("hosts", "instances", "ips", "macs", "interfaces")
+    return [show.safe(name) for kind in wanted for name in finding.entities.get(kind, ())[:4]]
+
+
+def _step(pad: str, first: Step, last: Step, count: int) -> None:
+    at = f"{_clock(first.at)} " if first.at else ""
+    often = f" ({count} times, until {_clock(last.at)})" if count > 1 and last.at else ""
+    cited = f" [{citations(first.evidence, 2)}]" if first.evidence else ""
+    for line in show.wrapped(f"{at}{show.safe(first.text)}{often}{cited}", f"{pad}- ", f"{pad}  "):
+        show.put(line)
 
 
 def _clock(at: str) -> str:
     """Time of day of an ISO instant, to the millisecond."""
-    time = at.partition("T")[2].rstrip("Z")
-    return time[:12] if "." in time else time
+    return show.moment(at).partition(" ")[2]
 
 
 def _not_checked(case: Case) -> None:
@@ -178,7 +202,8 @@ def _not_checked(case: Case) -> None:
         for line in show.wrapped(f"{kinds}: would need {show.safe(reason)}", "  ", "    "):
             show.put(line)
     if unknown:
-        for line in show.wrapped(f"in no version yet: {', '.join(unknown)}", "  ", "    "):
+        text = f"{show.counted(len(unknown), 'further kind')} that this version has no analysis for: see the report"
+        for line in show.wrapped(text, "  ", "    "):
             show.put(line)
 
 
