@@ -30,6 +30,7 @@ Shape = Callable[[pl.DataFrame], pl.DataFrame]
 _PASSED_ON = ("ts", "host", "source", "position", "offset_bytes", "length_bytes", "pid", "message")
 _TAG = r"^(?:\S*/)?[A-Za-z][\w.@-]*(?:\[\d+\])?:\x20"
 _MOST_REMEMBERED = 65_536
+_GROUPS = "groups of the pattern"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,37 +74,70 @@ class MessageFormat:
 
     def candidates(self, log_records: pl.DataFrame) -> pl.DataFrame:
         """The rows that the program (or logger) may have written, with the first line of the message as ``said``."""
+        return self.candidates_among(Speakers(log_records))
+
+    def candidates_among(self, speakers: Speakers) -> pl.DataFrame:
+        """The same, where the names of programs and loggers have been looked up before."""
         column, wanted = ("program", self.program) if self.program else ("logger", self.logger)
         assert wanted is not None
-        names = log_records[column].unique().drop_nulls()
-        bare = names.str.replace(r"^.*/", "")
-        named = pl.col(column).is_in(names.filter(bare.str.contains(wanted)).implode())
-        if self.alone:
-            named |= pl.col(column).is_null() & pl.col("message").str.contains_any(list(self.alone))
-        rows = log_records.lazy().filter(named).collect()
+        mine = _matching(wanted, speakers.names(column))
+        named = pl.col(column).is_in(mine)
+        silent = bool(self.alone) and speakers.silent(column)
+        if not mine and not silent:
+            return speakers.none
         said = pl.col("message").str.extract(r"^([^\n]*)").str.strip_chars_end()
-        untagged = pl.when(pl.col(column).is_null()).then(said.str.replace(_TAG, "")).otherwise(said)
-        return rows.with_columns(said=untagged)
+        if silent:
+            unnamed = pl.col(column).is_null()
+            named |= unnamed & pl.col("message").str.contains_any(list(self.alone))
+            said = pl.when(unnamed).then(said.str.replace(_TAG, "")).otherwise(said)
+        return speakers.rows.lazy().filter(named).with_columns(said=said).collect()
 
     def read(self, candidates: pl.DataFrame, memory: Memory | None = None) -> pl.DataFrame:
         """Rows of the record, in the order of the lines."""
-        matched = candidates.filter(pl.col("said").str.contains(self.regex))
-        if matched.is_empty():
+        groups = _groups(self.regex)
+        found = {name: _first_of(name, groups) for name in dict.fromkeys(map(_stem, groups))}
+        passed = [name for name in (*_PASSED_ON, "program", "logger") if name in candidates.columns]
+        constants = {name: pl.lit(value) for name, value in self.constants.items()}
+        rows = (
+            candidates.lazy()
+            .filter(pl.col("said").str.contains(self.regex))
+            .with_columns(pl.col("said").str.extract_groups(self.regex).alias(_GROUPS))
+            .select(*(name for name in passed if name not in found), **found)
+            .with_columns(**constants)
+            .collect()
+        )
+        if rows.is_empty():
             return self.record.empty()
-        groups = matched["said"].str.extract_groups(self.regex).struct.unnest()
-        columns = [_first_of(name, groups.columns) for name in dict.fromkeys(map(_stem, groups.columns))]
-        passed = matched.select(*_PASSED_ON, *(c for c in ("program", "logger") if c in matched.columns))
-        found = groups.select(columns)
-        rows = pl.concat([passed.drop(set(passed.columns) & set(found.columns)), found], how="horizontal_extend")
-        rows = rows.with_columns(**{name: pl.lit(value) for name, value in self.constants.items()})
         rows = rows if self.shape is None else self.shape(rows)
         rows = rows if memory is None else memory.fill(rows)
-        schema = self.record.polars_schema()
-        absent = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in rows.columns]
         # What does not fit its column (an xid beyond 32 bits) is no reason to lose the message.
-        return rows.with_columns(absent).select(
-            pl.col(name).cast(dtype, strict=False) for name, dtype in schema.items()
+        return rows.select(
+            pl.col(name).cast(dtype, strict=False) if name in rows.columns else pl.lit(None, dtype=dtype).alias(name)
+            for name, dtype in _schema(self.record).items()
         )
+
+
+class Speakers:
+    """A chunk of log records, and which programs and loggers speak in it: asked by many formats, looked up once."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        self.rows = rows
+        self._names: dict[str, list[str]] = {}
+
+    @property
+    def none(self) -> pl.DataFrame:
+        """No rows, as of a format that has none."""
+        return self.rows.clear().with_columns(said=pl.Series([], dtype=pl.String))
+
+    def names(self, column: str) -> list[str]:
+        """The different names in a column."""
+        if column not in self._names:
+            self._names[column] = self.rows[column].unique().drop_nulls().to_list()
+        return self._names[column]
+
+    def silent(self, column: str) -> bool:
+        """Whether there are rows without a name."""
+        return bool(self.rows[column].null_count())
 
 
 class Memory:
@@ -145,8 +179,9 @@ class MessageReader:
             ``ts``, ``host``, ``source``, ``position`` and the byte range are those of the line.
         """
         parts: dict[type[Record], list[pl.DataFrame]] = {}
+        speakers = Speakers(log_records)
         for message_format in self._formats:
-            candidates = message_format.candidates(log_records)
+            candidates = message_format.candidates_among(speakers)
             if candidates.is_empty():
                 continue
             memory = self._memories.get(message_format.name)
@@ -155,9 +190,7 @@ class MessageReader:
             rows = message_format.read(candidates, memory)
             if not rows.is_empty():
                 parts.setdefault(message_format.record, []).append(rows)
-        return {
-            record: pl.concat(rows).sort("source", "position", maintain_order=True) for record, rows in parts.items()
-        }
+        return {record: _in_order(rows) for record, rows in parts.items()}
 
 
 @cache
@@ -204,4 +237,37 @@ def _stem(group: str) -> str:
 
 
 def _first_of(name: str, groups: list[str]) -> pl.Expr:
-    return pl.coalesce([group for group in groups if _stem(group) == name]).alias(name)
+    fields = [pl.col(_GROUPS).struct.field(group) for group in groups if _stem(group) == name]
+    return pl.coalesce(fields) if len(fields) > 1 else fields[0]
+
+
+@cache
+def _groups(regex: str) -> list[str]:
+    """Names of the groups of an expression."""
+    return pl.Series([""]).str.extract_groups(regex).struct.fields
+
+
+@cache
+def _schema(record: type[Record]) -> pl.Schema:
+    return record.polars_schema()
+
+
+_known: dict[str, dict[str, bool]] = {}
+
+
+def _matching(wanted: str, names: list[str]) -> list[str]:
+    """The names of programs that an expression finds; what it said of a name is remembered."""
+    known = _known.setdefault(wanted, {})
+    if len(known) > _MOST_REMEMBERED:
+        known.clear()
+    if new := [name for name in names if name not in known]:
+        bare = pl.Series(new, dtype=pl.String).str.replace(r"^.*/", "")
+        known.update(zip(new, bare.str.contains(wanted).to_list(), strict=True))
+    return [name for name in names if known[name]]
+
+
+def _in_order(rows: list[pl.DataFrame]) -> pl.DataFrame:
+    """What several formats found in one source, by position."""
+    if len(rows) == 1 and rows[0]["position"].is_sorted():
+        return rows[0]
+    return pl.concat(rows).sort("source", "position", maintain_order=True)
