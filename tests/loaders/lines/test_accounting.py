@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from forensics.loaders.lines._reader import grammar, likeness
+from tests._system import PEAK_MIB
 from tests.loaders.lines._reading import read, whole
 
 SAMPLES = [sample.text for form in grammar().formats for sample in form.samples]
@@ -201,7 +202,7 @@ def test_many_small_disturbances_take_linear_time(piece: bytes) -> None:
 
 
 LONG = """
-import resource, sys
+import sys
 from forensics.evidence import stream_of
 from forensics.loaders.lines._reader import batches
 from forensics.loaders._reader import Origin
@@ -225,13 +226,15 @@ assert [row[0] for row in rows] == [1, 2, 3], rows
 assert rows[1][2] == (int(sys.argv[1]) << 20) + 35, rows[1][:4]
 assert len(rows[1][4]) in range(60_000, 66_000), len(rows[1][4])
 assert rows[2][1] == rows[1][1] + rows[1][2] and rows[2][4] == "last"
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+print(peak_mib())
 """
 
 
 def test_a_line_beyond_memory_is_one_row() -> None:
     megabytes = 1024 if os.environ.get("FORENSICS_SLOW") else 200
-    done = subprocess.run([sys.executable, "-c", LONG, str(megabytes)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK_MIB + LONG, str(megabytes)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) <= 512
 
@@ -268,11 +271,12 @@ def test_memory_does_not_grow_with_the_file(tmp_path) -> None:
             file.write(line * 10_000)
     code = (
         "import sys, polars as pl\nfrom forensics.loaders.log_files import scan_logs\n"
-        "import resource\n"
         "print(scan_logs(sys.argv[1]).select(pl.len()).collect(engine='streaming').item())\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)"
+        "print(peak_mib())"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK_MIB + code, str(path)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     rows, megabytes = map(int, done.stdout.split())
     assert rows == 1_200_000
