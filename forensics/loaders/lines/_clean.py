@@ -15,6 +15,8 @@ GREP = rf"^(?P<file>[^\s:][^\s]*?)(?::\d+:|-\d+-|[:-]){_STAMP}"
 LOGHUB = r"^(?P<file>[^\s:]*[A-Za-z]\S*?\.log\S*) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 """The name of the collected file before each line (logpai/loghub)."""
 _GREP_HEAD = re.compile(rb"^[^\s:][^\s]*?(?::\d+:|-\d+-|[:-])(?=" + _STAMP.encode() + rb")")
+FILE_END = re.compile(rb"(?::\d+:|-\d+-|[:-])\Z")
+"""What `peel` took off behind the name of a file."""
 _ESCAPE = re.compile(rb"#(0[0-3][0-7]|177)")
 _INNER_PREFIX = re.compile(
     rb"\A\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{1,6})? (?:\d{1,10} )?(?:TRACE|ERROR) [A-Za-z_][\w.\-]{0,63}"
@@ -101,7 +103,7 @@ def peel_continued(text: Text, fields: Fields, names: dict[int, bytes]) -> None:
     current: re.Pattern[bytes] | None = None
     for line in range(min(names), len(text)):
         if line in names:
-            stem = re.sub(rb"(?::\d+:|-\d+-|[:-])\Z", b"", names[line])
+            stem = FILE_END.sub(b"", names[line])
             current = re.compile(rb"\A" + re.escape(stem) + rb"(?::\d+:|-\d+-|[:-])")
         elif fields.header[line]:
             current = None

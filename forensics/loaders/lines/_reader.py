@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 
 from forensics._discovery import modules
-from forensics.evidence import Stream
+from forensics.evidence import Stream, host_of
 from forensics.loaders._line_format import LineFormat
 from forensics.loaders._reader import Batch, Origin, Stretch
 from forensics.loaders.lines._chunks import CHUNK_BYTES, Chunk, Chunks
-from forensics.loaders.lines._clean import apart, peel, peel_continued, unescape
+from forensics.loaders.lines._clean import FILE_END, apart, peel, peel_continued, unescape
 from forensics.loaders.lines._fast import read_fast
 from forensics.loaders.lines._fields import Fields, Stamps
 from forensics.loaders.lines._frame import name_of, rows
@@ -93,10 +93,21 @@ def parsed(chunk: Chunk, number: int, *, fast: bool = True) -> Parsed:
         return Parsed(text, fields, grouped(text, fields, nothing), nothing, {})
     names = classify(text, fields, lines, fast=fast)
     peel_continued(text, fields, names)
+    _hosts(text, fields, names)
     barrier, reasons = apart(text, fields)
     # what stands behind a hole in the evidence continues nothing
     torn = np.concatenate([[False], text.raw_start[1:] != text.raw_end[:-1]]) & ~fields.header
     return Parsed(text, fields, grouped(text, fields, barrier | torn), barrier, reasons)
+
+
+def _hosts(text: Text, fields: Fields, names: dict[int, bytes]) -> None:
+    """Give lines that name no host the one in whose file they were found, where its path tells."""
+    found = {name: host_of(FILE_END.sub(b"", name).decode("utf-8", "backslashreplace")) for name in set(names.values())}
+    lines = [line for line, name in names.items() if found[name] and fields.start["host"][line] < 0]
+    if lines:
+        which = np.array(lines, np.int64)
+        start, end = text.append(pl.Series([found[names[line]] for line in lines], dtype=pl.String))
+        fields.put("host", which, start, end)
 
 
 @dataclass(slots=True)

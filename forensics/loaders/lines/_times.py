@@ -16,6 +16,8 @@ from forensics.loaders.lines._text import Bools, Ints
 
 INSTANT = pl.Datetime("ns", "UTC")
 _QUARTER_NS = 900 * SECOND_NS
+_FEW = 1000
+"""Up to so many rows a loop costs less than a query."""
 _NEAR_NS = 300 * SECOND_NS
 """Logging latency up to which an inner and an outer stamp still tell the inner one's zone."""
 
@@ -73,16 +75,21 @@ class RecordClock:
                 )
             self._yearless = True
             years = self._plan.years(*calendar)
-            words = years["year_basis"].unique().sort().to_list()
+            told = years["year_basis"]
+            words = sorted(set(told.to_list())) if len(told) < _FEW else told.unique().sort().to_list()
             found = years["local_ns"].fill_null(NO_TIME).to_numpy()
             good = found != NO_TIME
             for stamps, ns, flags in ((inner, inner_ns, known), (outer, outer_ns, outer_known)):
                 mine = (stamps.kind == YEARLESS) & good
                 ns[mine] = found[mine]
                 flags |= mine
-            codes = years["year_basis"].replace_strict(words, range(len(words)), return_dtype=pl.Int64).to_numpy()
-            words = [*words, "stated", "none"]
-            basis = np.where(inner.kind == YEARLESS, codes, np.where(known, len(words) - 2, len(words) - 1))
+            codes = np.zeros(len(told), np.int64)
+            if len(words) > 1:
+                codes = told.replace_strict(words, range(len(words)), return_dtype=pl.Int64).to_numpy()
+            stated, told_inside, never = range(len(words), len(words) + 3)
+            words = [*words, "stated", "inner", "none"]
+            with_year = np.where(outer.kind == YEARLESS, told_inside, stated)
+            basis = np.where(inner.kind == YEARLESS, codes, np.where(known, with_year, never))
         universal = inner.kind == UNIVERSAL
         ts, zone = self._universal(inner_ns, known, universal, outer_ns, outer.kind == UNIVERSAL)
         outer_at = self._outer_at(outer_ns, outer_known, outer.kind == UNIVERSAL)
