@@ -48,6 +48,16 @@ def verdict(scene: Scene) -> Verdict:
     acks = [message for message in attempt.answers if message.kind == "ACK"]
     if attempt.refusals and (any(m.kind == "NAK" for m in attempt.answers) or not acks):
         return _refused(scene)
+    denied = tuple(
+        event["reference"]
+        for event in attempt.events
+        if event["event"] == "refused" and isinstance(event["reference"], Reference)
+    )
+    if attempt.until and denied:
+        found = Verdict("refused", "likely", "its own log says that a server refused the address", denied)
+        found.open["client-deaf"] = "the refusal may have come from a server that is not its own"
+        found.next_evidence.append("the DHCP server's log for that time")
+        return found
     found = _dead(scene) or _by_capture(scene, requests, acks) or _by_logs(scene, requests, acks)
     _rule_out(found, scene, requests, acks)
     return found
@@ -234,18 +244,21 @@ def _answer_is_there(scene: Scene, near: View, here: list[Message], requests: li
     if near.at_client:
         return Verdict("client-deaf", "proven", because, refs)
     heard = (scene.heard_after[1],) if scene.heard_after else ()
-    if near.at_server or (near.shared and not scene.far):
+    remote = near.side > 0 and not scene.far
+    if near.at_server or remote or (near.shared and not scene.far and near.side >= 0):
         told = "it still answered other traffic" if heard else "nothing shows what reached it"
         found = Verdict(
             "reply-not-delivered",
             "likely" if heard else "possible",
-            f"answers left {near.point}, {told}, and the client asked again",
+            f"answers left {near.point}, {told}, and the client asked again"
+            + (f"; {near.side_because}" if remote and not near.at_server else ""),
             (*refs, *heard),
         )
         found.open["client-deaf"] = "no capture on the client's side shows whether the answer reached it"
         if not heard:
             found.open["link-dead-before-dhcp"] = "no other traffic shows whether anything reached the client"
     else:
+        because += f"; {near.side_because}" if near.side < 0 else ""
         found = Verdict("client-deaf", "likely", because, (*refs, *heard))
         found.open["reply-not-delivered"] = f"the answer may have been lost between {near.point} and the client"
         if not heard:
@@ -294,7 +307,12 @@ def _by_logs(scene: Scene, requests: list[Message], acks: list[Message]) -> Verd
 
 def _only_asked(scene: Scene, requests: list[Message], because: str) -> Verdict:
     """Only the client's side is there, and no answer in it."""
-    found = Verdict("server-silent", "possible", because, citations([*requests[:2], *requests[-1:]]))
+    refs = citations([*requests[:2], *requests[-1:]])
+    said = [event for event in scene.attempt.events if event["event"] in ("expired", "no_offers", "refused")]
+    refs += tuple(event["reference"] for event in said if isinstance(event["reference"], Reference) and not refs)
+    if not requests:
+        because = "its own log says that the lease was lost, and nothing shows why"
+    found = Verdict("server-silent", "possible", because, refs)
     found.open["request-not-delivered"] = "nothing shows whether the request reached the server"
     found.open["reply-not-delivered"] = "nothing shows whether the server answered"
     if not (scene.near and scene.near.resumed):
@@ -348,7 +366,10 @@ def _rule_out(found: Verdict, scene: Scene, requests: list[Message], acks: list[
             "not the answer alone was lost: no frame of any kind reached it any more",
             (near.last[1],),
         )
-    found.ruled_out["refused"] = ("nobody told it no", ())
-    found.ruled_out["client-gone"] = ("it still asked", citations(requests[-1:]))
+    if requests:
+        found.ruled_out["refused"] = ("nobody told it no", ())
+        found.ruled_out["client-gone"] = ("it still asked", citations(requests[-1:]))
+    else:
+        found.open["refused"] = "its log names no reason"
     for cause in (found.cause, *found.open):
         found.ruled_out.pop(cause, None)

@@ -11,6 +11,7 @@ import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._lease_messages import Message
+from forensics.analysis._lease_sides import side_of
 from forensics.analysis._lease_states import Attempt
 from forensics.analysis._lease_traffic import Traffic
 from forensics.records.finding import Reference, iso
@@ -39,6 +40,9 @@ class View:
     """First frame that reached it afterwards, answers of the DHCP server aside."""
     any_after: int = 0
     """Frames that reached it between the first unanswered renewal and the end of the attempt."""
+    side: int = 0
+    """Nearer to the client (-1) or to the server (1), where the times of answers tell."""
+    side_because: str = ""
     load: tuple[float, float] | None = None
     """Bytes a second to the client: in the minute before, and usually."""
 
@@ -179,6 +183,8 @@ def survey(scene: Scene, traffic: Traffic, order: list[str], homes: Homes, share
             covers=span["from_at"] <= start and span["to_at"] >= min(last_asked, end),
         )
         _arrivals(view, scene, traffic, start, end)
+        server = next((m.server for m in scene.messages if m.server), None)
+        view.side, view.side_because = side_of(point, scene.client, server, scene.messages, traffic)
         scene.views.append(view)
     _hearing(scene, traffic, start, end)
 

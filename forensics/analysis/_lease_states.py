@@ -50,6 +50,8 @@ class Attempt:
     usual_s: float | None = None
     """Its usual time between renewals."""
     events: list[dict[str, object]] = field(default_factory=list)
+    until: int = 0
+    """When the client itself says that the lease was lost, where only that is known (ns)."""
 
     @property
     def first(self) -> Message | None:
@@ -60,7 +62,7 @@ class Attempt:
     def ends(self) -> int:
         """The client's last message of the attempt or the end of its lease, whichever is later (ns)."""
         last = max((message.stated for message in self.asked), default=0)
-        return max(last, (self.lease and self.lease.ends) or 0)
+        return max(last, (self.lease and self.lease.ends) or 0, self.until)
 
     @property
     def refusals(self) -> list[Message]:
@@ -209,8 +211,12 @@ def _was_heard(ack: Message) -> bool:
 
 def _lease(taken: Message, before: Lease | None, hint_s: float | None) -> Lease:
     lease_s = taken.lease_s or (before.lease_s if before else None) or hint_s
-    t1 = taken.renewal_s if taken.at_points("capture") else None
-    return Lease(taken, lease_s, t1 or (lease_s and lease_s * 0.5), taken.rebinding_s or (lease_s and lease_s * 0.875))
+    t1, t2 = lease_s and lease_s * 0.5, lease_s and lease_s * 0.875
+    if lease_s and taken.rebinding_s and 0 < taken.rebinding_s <= lease_s:
+        t2 = taken.rebinding_s
+    if taken.at_points("capture") and taken.renewal_s and 0 < taken.renewal_s <= (t2 or FOREVER_S):
+        t1 = taken.renewal_s  # times that contradict each other are not the client's either
+    return Lease(taken, lease_s, t1, t2)
 
 
 def _kept(attempt: Attempt, request: Message) -> Message | None:
@@ -237,6 +243,14 @@ def _is_habit(attempt: Attempt) -> bool:
     lease_s = attempt.lease.lease_s if attempt.lease else None
     even = len(gaps) >= 2 and max(gaps) <= 1.7 * min(gaps)
     return even and acks >= len(asked) and min(gaps) >= min(0.05 * lease_s if lease_s else 30.0, 60.0)
+
+
+def _is_early(attempt: Attempt) -> bool:
+    """Whether an answered client asked long before T1, which no client in need does: it renews when it likes."""
+    lease = attempt.lease
+    if lease is None or not lease.t1_s or not any(message.kind == "ACK" for message in attempt.answers):
+        return False
+    return attempt.asked[0].at - lease.ack.at < 0.4 * lease.t1_s * SECOND_NS
 
 
 def _lapsed(lease: Lease, at: int) -> bool:
@@ -279,8 +293,15 @@ def _took(
     if next_state in ("selecting", "rebooting"):
         return True
     if next_state == "rebinding" and lease_s:
-        return gap_s >= 0.8 * lease_s
-    if ack.renewal_s:
+        # Some clients ask everybody from T1 on (udhcpc with short leases); others only at T2 of what they hold.
+        t2_at = lease.ack.at + round(lease.t2_s * SECOND_NS) if lease and lease.t2_s else None
+        if t2_at is None:
+            return gap_s >= 0.42 * lease_s
+        at_t2 = abs(following.at - t2_at) <= (0.03 * lease_s + 1) * SECOND_NS
+        if state_of(request, attempt.asked + attempt.answers if attempt else []) == "selecting":
+            return gap_s >= 0.3 * lease_s
+        return gap_s >= (0.8 if at_t2 else 0.45 if attempt else 0.3) * lease_s
+    if ack.renewal_s and ack.renewal_s <= (lease_s or FOREVER_S):
         return gap_s >= 0.6 * ack.renewal_s
     if lease_s:
         return gap_s >= 0.3 * lease_s
@@ -335,7 +356,7 @@ def _is_lost(attempt: Attempt, usual: float | None, horizon: int) -> bool:
         return ends is not None or since_s is None or usual is None or since_s >= 1.6 * usual or not attempt.recovered
     if attempt.recovered:
         return False
-    if attempt.asked[-1].unicast is not False and _is_habit(attempt):
+    if attempt.asked[-1].unicast is not False and (_is_habit(attempt) or _is_early(attempt)):
         return False
     waited = horizon - last.at >= 2 * SECOND_NS
     rebinding = [message for message in requests if message.unicast is False]

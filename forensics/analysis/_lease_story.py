@@ -175,7 +175,7 @@ def finding(scene: Scene, found: Verdict, *, again: bool) -> Finding:
         found.silence and found.silence[0],
         attempt.lease and attempt.lease.ends,
     )
-    start = next((at for at in begun if at), None)
+    start = next((at for at in begun if at), attempt.ends or None)
     steps = story(scene, found)
     refs = tuple(dict.fromkeys((*found.evidence, *citations(attempt.asked[:2]))))
     severity = "medium" if attempt.recovered or not (attempt.expired or attempt.refusals) else "high"
@@ -214,7 +214,11 @@ def story(scene: Scene, found: Verdict) -> tuple[Step, ...]:
         lease = attempt.lease
         for_s = f" for {lease.lease_s:g} s" if lease.lease_s else ""
         steps.append(
-            (lease.ack.stated, f"The client gets {scene.ip}{for_s}, for the last time.", lease.ack.references())
+            (
+                lease.ack.stated,
+                f"The client gets {scene.ip or 'an address'}{for_s}, for the last time.",
+                lease.ack.references(),
+            )
         )
         if attempt.expired and lease.ends is not None:
             steps.append((lease.ends, RAN_OUT, lease.ack.references()))

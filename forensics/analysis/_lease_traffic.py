@@ -24,6 +24,8 @@ class Traffic:
     ``near``: single packets around the first unanswered renewals. ``heard``: packets of a client that prove that it
     received something (echo and ARP replies, TCP acknowledgements that advance). ``probes``: packets that ask for such
     an answer. ``closed``: ICMP errors by which a host says that nobody listens on its DHCP port.
+    ``turns``: per ``client``, ``point``, ``peer`` and ``by`` (who answered: `client` or `peer`) the shortest time from
+    an echo or ARP request to its reply, ``turn_ns``, and how many such pairs there are, ``n``.
     ``spans``: per point first and last packet.
     """
 
@@ -32,6 +34,7 @@ class Traffic:
     heard: pl.DataFrame
     probes: pl.DataFrame
     closed: pl.DataFrame
+    turns: pl.DataFrame
     spans: pl.DataFrame
 
 
@@ -70,11 +73,12 @@ def watch(packets: pl.LazyFrame, clocks: pl.LazyFrame, clients: pl.DataFrame) ->
     parts = [
         *(_seconds(part) for part in (sent, reached, to_all)),
         near.select("client", "point", "way", "sender", "at", "source", "position"),
-        *(_echoes(answering), _acknowledged(answering), _probes(asking), _closed(asking), spans),
+        *(_echoes(answering), _acknowledged(answering), _probes(asking), _closed(asking), _turns(asking, answering)),
+        spans,
     ]
     # Each part reads the few columns that it needs: sharing one wide frame would hold all packets in memory.
     separately = pl.QueryOptFlags(comm_subplan_elim=False)
-    *seconds, near_rows, echoes, acknowledged, probes, closed, span_rows = (
+    *seconds, near_rows, echoes, acknowledged, probes, closed, turns, span_rows = (
         part.collect(engine="streaming", optimizations=separately) for part in parts
     )
     heard = pl.concat([echoes, _advancing(acknowledged)], how="vertical_relaxed").sort("at", "point", "position")
@@ -85,6 +89,7 @@ def watch(packets: pl.LazyFrame, clocks: pl.LazyFrame, clients: pl.DataFrame) ->
         heard,
         probes.sort(*order, "position"),
         closed.sort(*order, "position"),
+        turns.sort("client", "point", "by", "peer"),
         span_rows.sort("point"),
     )
 
@@ -175,6 +180,38 @@ def _closed(rows: pl.LazyFrame) -> pl.LazyFrame:
     unreachable = (pl.col("protocol") == 1) & (pl.col("icmp_type") == 3) & (pl.col("icmp_code") == 3)
     refused = unreachable & (pl.col("quoted_dst_port") == 67) & pl.col("way").is_in(("in", "in-ip"))
     return rows.filter(refused).select("client", "point", "at", "source", "position")
+
+
+def _turns(to_client: pl.LazyFrame, from_client: pl.LazyFrame) -> pl.LazyFrame:
+    """How fast a client, and who talks with it, answer echo and ARP requests, as a point sees it."""
+    rows = pl.concat(
+        [to_client.with_columns(out=pl.lit(value=False)), from_client.with_columns(out=pl.lit(value=True))]
+    )
+    echo = (pl.col("protocol") == 1) & pl.col("icmp_type").is_in((0, 8))
+    arp = pl.col("arp_op").is_in((1, 2))
+    question = (pl.col("icmp_type") == 8).fill_null(value=False) | (pl.col("arp_op") == 1).fill_null(value=False)
+    sender = pl.when(arp).then("arp_sender_ip").otherwise("src")
+    target = pl.when(arp).then("arp_target_ip").otherwise("dst")
+    named = (
+        rows.filter(echo | arp)
+        .unique(["point", "source", "position", "client", "out"])
+        .with_columns(
+            question=question,
+            peer=pl.when("out").then(target).otherwise(sender),
+            by=pl.when(pl.col("out") == question).then(pl.lit("peer")).otherwise(pl.lit("client")),
+        )
+        .select("client", "point", "peer", "by", "question", "at", "icmp_id", "icmp_seq")
+    )
+    pair = ("client", "point", "peer", "by", "icmp_id", "icmp_seq")
+    took = pl.col("at") - pl.col("at").shift().over(pair)
+    asked = pl.col("question").shift().over(pair)
+    return (
+        named.sort("at", "question", descending=[False, True])
+        .with_columns(took=took, asked=asked)
+        .filter(pl.col("question").not_() & pl.col("asked") & pl.col("took").is_between(0, SECOND_NS))
+        .group_by("client", "point", "peer", "by")
+        .agg(turn_ns=pl.col("took").min(), n=pl.len())
+    )
 
 
 def _probes(rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -15,6 +15,7 @@ from forensics.analysis._lease_scene import Homes, Scene, machine, path_order, s
 from forensics.analysis._lease_states import Attempt, attempts
 from forensics.analysis._lease_story import RAN_OUT, finding
 from forensics.analysis._lease_traffic import Traffic, watch
+from forensics.analysis._lease_words import told_by_events
 from forensics.records import Clock, DhcpClientEvent, DhcpMessage, Finding, LogRecord, Packet
 from forensics.records.finding import Reference, iso
 
@@ -83,14 +84,15 @@ def findings(
         []
     """
     inputs = _inputs(dhcp_messages, client_events, packets, log_records, clocks)
-    if inputs.rows.is_empty():
-        return []
-    scenes = _scenes(inputs)
-    if not scenes:
-        return []
-    traffic = watch(inputs.packets, inputs.clocks, _asked_for(scenes))
+    scenes = _scenes(inputs) if inputs.rows.height else []
     told: list[Finding] = []
     known: set[str] = set()
+    for scene in told_by_events(inputs.events, inputs.rows, inputs.spans):
+        told.append(finding(scene, verdict(scene), again=scene.client in known))
+        known.add(scene.client)
+    if not scenes:
+        return sorted(told, key=Finding.order)
+    traffic = watch(inputs.packets, inputs.clocks, _asked_for(scenes))
     for scene in scenes:
         _complete(scene, inputs, traffic)
         if scene.attempt.gone and not _is_alive(scene):
@@ -170,7 +172,7 @@ def _scenes(inputs: _Inputs) -> list[Scene]:
 
 def _comparable(own: pl.DataFrame) -> pl.DataFrame:
     """The rows of one client whose times can be compared: those of the clocks that are tied to one reference."""
-    if own["source"].n_unique() == 1 or own["reference"].n_unique() == 1:
+    if own["source"].n_unique() <= 1 or own["reference"].n_unique() == 1:
         return own
     most = own.group_by("reference").len().drop_nulls().sort("len", "reference", descending=[True, False])
     return own.filter(pl.col("reference") == most["reference"][0])
