@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 
 import polars as pl
@@ -74,17 +74,18 @@ class MessageFormat:
 
     def candidates(self, log_records: pl.DataFrame) -> pl.DataFrame:
         """The rows that the program (or logger) may have written, with the first line of the message as ``said``."""
-        return self.candidates_among(Speakers(log_records))
+        found = self.candidates_among(Speakers(log_records))
+        return log_records.clear().with_columns(said=pl.Series([], dtype=pl.String)) if found is None else found
 
-    def candidates_among(self, speakers: Speakers) -> pl.DataFrame:
-        """The same, where the names of programs and loggers have been looked up before."""
+    def candidates_among(self, speakers: Speakers) -> pl.DataFrame | None:
+        """The same, where the names of programs and loggers have been looked up before; None for no rows."""
         column, wanted = ("program", self.program) if self.program else ("logger", self.logger)
         assert wanted is not None
         mine = _matching(wanted, speakers.names(column))
         named = pl.col(column).is_in(mine)
         silent = bool(self.alone) and speakers.silent(column)
         if not mine and not silent:
-            return speakers.none
+            return None
         said = pl.col("message").str.extract(r"^([^\n]*)").str.strip_chars_end()
         if silent:
             unnamed = pl.col(column).is_null()
@@ -94,27 +95,17 @@ class MessageFormat:
 
     def read(self, candidates: pl.DataFrame, memory: Memory | None = None) -> pl.DataFrame:
         """Rows of the record, in the order of the lines."""
-        groups = _groups(self.regex)
-        found = {name: _first_of(name, groups) for name in dict.fromkeys(map(_stem, groups))}
-        passed = [name for name in (*_PASSED_ON, "program", "logger") if name in candidates.columns]
-        constants = {name: pl.lit(value) for name, value in self.constants.items()}
-        rows = (
-            candidates.lazy()
-            .filter(pl.col("said").str.contains(self.regex))
-            .with_columns(pl.col("said").str.extract_groups(self.regex).alias(_GROUPS))
-            .select(*(name for name in passed if name not in found), **found)
-            .with_columns(**constants)
-            .collect()
-        )
+        rows = candidates.lazy().filter(pl.col("said").str.contains(self.regex)).collect()
         if rows.is_empty():
             return self.record.empty()
+        groups, found = _found(self.regex)
+        passed = (name for name in (*_PASSED_ON, "program", "logger") if name in rows.columns and name not in found)
+        constants = [pl.lit(value).alias(name) for name, value in self.constants.items()]
+        rows = rows.lazy().with_columns(groups).select(*passed, **found).with_columns(constants).collect()
         rows = rows if self.shape is None else self.shape(rows)
         rows = rows if memory is None else memory.fill(rows)
         # What does not fit its column (an xid beyond 32 bits) is no reason to lose the message.
-        return rows.select(
-            pl.col(name).cast(dtype, strict=False) if name in rows.columns else pl.lit(None, dtype=dtype).alias(name)
-            for name, dtype in _schema(self.record).items()
-        )
+        return rows.select(_typed(self.record, tuple(rows.columns)))
 
 
 class Speakers:
@@ -123,11 +114,6 @@ class Speakers:
     def __init__(self, rows: pl.DataFrame) -> None:
         self.rows = rows
         self._names: dict[str, list[str]] = {}
-
-    @property
-    def none(self) -> pl.DataFrame:
-        """No rows, as of a format that has none."""
-        return self.rows.clear().with_columns(said=pl.Series([], dtype=pl.String))
 
     def names(self, column: str) -> list[str]:
         """The different names in a column."""
@@ -182,7 +168,7 @@ class MessageReader:
         speakers = Speakers(log_records)
         for message_format in self._formats:
             candidates = message_format.candidates_among(speakers)
-            if candidates.is_empty():
+            if candidates is None or candidates.is_empty():
                 continue
             memory = self._memories.get(message_format.name)
             if memory is not None:
@@ -242,14 +228,20 @@ def _first_of(name: str, groups: list[str]) -> pl.Expr:
 
 
 @cache
-def _groups(regex: str) -> list[str]:
-    """Names of the groups of an expression."""
-    return pl.Series([""]).str.extract_groups(regex).struct.fields
+def _found(regex: str) -> tuple[pl.Expr, dict[str, pl.Expr]]:
+    """What takes a message apart, and each column that comes of it; made once."""
+    groups = pl.Series([""]).str.extract_groups(regex).struct.fields
+    stems = dict.fromkeys(map(_stem, groups))
+    return pl.col("said").str.extract_groups(regex).alias(_GROUPS), {name: _first_of(name, groups) for name in stems}
 
 
-@cache
-def _schema(record: type[Record]) -> pl.Schema:
-    return record.polars_schema()
+@lru_cache(maxsize=256)
+def _typed(record: type[Record], columns: tuple[str, ...]) -> list[pl.Expr]:
+    """The columns of a record from those that there are."""
+    return [
+        pl.col(name).cast(dtype, strict=False) if name in columns else pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in record.polars_schema().items()
+    ]
 
 
 _known: dict[str, dict[str, bool]] = {}

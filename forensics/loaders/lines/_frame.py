@@ -17,6 +17,9 @@ from forensics.records import LogRecord
 SEVERITIES = ("EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG")
 """By the priority modulo eight (RFC 5424 section 6.2.1); the words are those of syslog.h."""
 SCHEMA = LogRecord.polars_schema()
+_NULLS = {name: pl.Series([None], dtype=kind) for name, kind in SCHEMA.items()}
+SMALL_BYTES = 1 << 16
+"""In so little text a search for a word costs less than a query that will find nothing."""
 
 
 def numbers(values: Ints, valid: Bools | None, kind: pl.DataType | type[pl.DataType] = pl.Int64) -> pl.Series:
@@ -47,6 +50,8 @@ def name_of(chain: int, framings: Sequence[str]) -> str:
 def names(chains: Ints, framings: Sequence[str]) -> pl.Series:
     """The same for each row."""
     found, place = np.unique(chains, return_inverse=True)
+    if len(found) == 1:
+        return pl.Series([name_of(int(found[0]), framings)], dtype=pl.String).new_from_index(0, len(chains))
     return pl.Series([name_of(chain, framings) for chain in found.tolist()], dtype=pl.String).gather(place)
 
 
@@ -81,7 +86,7 @@ def rows(
         where["message"] = messages(text, fields, records)
     for name, (start, end) in where.items():
         made[name] = text.series(start, end)
-    if "host" in made and host is not None:
+    if "host" in made and host is not None and made["host"].null_count():
         made["host"] = made["host"].fill_null(host)
     if "severity" in made:
         priority = fields.priority[first]
@@ -89,7 +94,7 @@ def rows(
             words = pl.Series([*SEVERITIES, None], dtype=pl.String).gather(np.where(priority < 0, 8, priority % 8))
             made["severity"] = pl.select(pl.coalesce(made["severity"], words)).to_series()
     pid = fields.pid[first]
-    if "repeats" in wanted:
+    if "repeats" in wanted and (len(text.buffer) > SMALL_BYTES or b"message repeated " in text.buffer.tobytes()):
         said = made["message"] if "message" in made else text.series(*messages(text, fields, records))
         made["repeats"] = repeats(said)
     plain = {
@@ -97,7 +102,7 @@ def rows(
         "outer_at": lambda: times.outer_at,
         "year_basis": lambda: times.year_basis,
         "zone_basis": lambda: times.zone_basis,
-        "source": lambda: pl.repeat(source, len(first), dtype=pl.String, eager=True),
+        "source": lambda: pl.Series([source], dtype=pl.String).new_from_index(0, len(first)),
         "pid": lambda: numbers(pid, pid >= 0),
         "position": lambda: numbers(text.number[first], None),
         "offset_bytes": lambda: numbers(text.raw_start[first], None),
@@ -109,8 +114,9 @@ def rows(
         if name in plain:
             made[name] = plain[name]()
         elif name not in made:
-            made[name] = pl.repeat(None, len(first), dtype=SCHEMA[name], eager=True)
-    return pl.DataFrame({name: made[name].cast(SCHEMA[name]) for name in wanted})
+            made[name] = _NULLS[name].new_from_index(0, len(first))
+    typed = {name: made[name] if made[name].dtype == SCHEMA[name] else made[name].cast(SCHEMA[name]) for name in wanted}
+    return pl.DataFrame(typed)
 
 
 def repeats(messages_: pl.Series) -> pl.Series:
@@ -122,7 +128,7 @@ def repeats(messages_: pl.Series) -> pl.Series:
     """
     said = messages_.str.contains("message repeated ", literal=True)
     if not said.any():
-        return pl.repeat(None, len(messages_), dtype=pl.UInt32, eager=True)
+        return _NULLS["repeats"].new_from_index(0, len(messages_))
     return (
         messages_.str.extract(
             r"^(?:---)? ?(?:last message repeated (\d{1,9}) times?|message repeated \d{1,9} times: \[)", 1

@@ -17,9 +17,9 @@ from forensics.loaders.lines._chunks import CHUNK_BYTES, Chunk, Chunks
 from forensics.loaders.lines._clean import FILE_END, apart, peel, peel_continued, unescape
 from forensics.loaders.lines._fast import read_fast
 from forensics.loaders.lines._fields import Fields, Stamps
-from forensics.loaders.lines._frame import name_of, rows
+from forensics.loaders.lines._frame import SMALL_BYTES, name_of, rows
 from forensics.loaders.lines._join import LONGEST_MESSAGE, Grouping, grouped
-from forensics.loaders.lines._losses import losses
+from forensics.loaders.lines._losses import losses, may_lose
 from forensics.loaders.lines._slow import LAST_RESORT, Grammar, read_lines
 from forensics.loaders.lines._text import Bools, Ints, Text, lines_of
 from forensics.loaders.lines._times import RecordClock
@@ -229,7 +229,12 @@ def _batch(chunk: Chunk, chunks: Chunks, part: Parsed, source: _Source, gaps: li
         source.pending, frame = frame.tail(1), frame.head(-1)
     frames.append(frame)
     whole = pl.concat(frames) if len(frames) > 1 else frame
-    admitted = losses(whole) if {"ts", "position", "message"} <= set(whole.columns) else ()
+    speaks = (
+        len(text.buffer) > SMALL_BYTES
+        or bool(source.pending is not None or frames[1:])
+        or may_lose(text.buffer.tobytes())
+    )
+    admitted = losses(whole) if speaks and {"ts", "position", "message"} <= set(whole.columns) else ()
     nul = tuple((None, None, "octets replaced by NUL", gap.length_bytes) for gap in gaps)
     stretches = (*_stretches(part, lone, source), *gaps)
     return Batch({LogRecord: whole}, stretches, (*admitted, *nul), source.facts())

@@ -19,6 +19,7 @@ Bools = npt.NDArray[np.bool_]
 MARGIN = 128
 """Line feeds behind the text, so that a window that starts at the last octet stays inside."""
 VIEW = pa.string_view()
+_NULL = pl.Series([None], dtype=pl.String)
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ class Text:
         absent = start < 0
         some = bool(absent.any())
         if some and absent.all():
-            return pl.repeat(None, len(start), dtype=pl.String, eager=True)
+            return _NULL.new_from_index(0, len(start))
         at = np.where(absent, 0, start) if some else start
         length = np.where(absent, 0, end - start) if some else end - start
         views = np.zeros((len(start), 4), np.int32)
