@@ -22,4 +22,4 @@ def peak_mib():
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> (20 if sys.platform == "darwin" else 10)
 """
-"""Source of a function for child processes: their own peak, which getrusage mixes with that of the process they came from."""
+"""Source of a function for child processes: their own peak; getrusage mixes it with that of their parent."""
