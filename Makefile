@@ -55,6 +55,7 @@ lab: $(READY)
 
 SIZE ?= 1024
 bench: $(READY)
+	$(BIN)/python -P benchmarks/start.py
 	$(BIN)/python -P benchmarks/packets.py --mib $(SIZE)
 	$(BIN)/python -P benchmarks/logs.py --mib $(SIZE)
 

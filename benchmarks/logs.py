@@ -160,7 +160,7 @@ def same(tree: Path) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mebibytes", type=int, default=1024)
+    parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--tree", type=Path, help="a tree that gen_logs.py wrote; made afresh where not given")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--run", choices=["peer", "ours", "stream"], help=argparse.SUPPRESS)
@@ -174,7 +174,7 @@ def main() -> None:
             from benchmarks.gen_logs import write
 
             tree = Path(scratch) / "tree"
-            write(tree, chosen.mebibytes)
+            write(tree, chosen.mib)
         size = sum(path.stat().st_size for path in tree.glob("*/*")) / 2**20
         print(f"{size:.0f} MiB, rows that differ between the two: {same(tree)}")
         results: dict[str, list[dict[str, float]]] = {"peer": [], "ours": [], "stream": []}
