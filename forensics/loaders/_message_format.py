@@ -82,26 +82,23 @@ class MessageFormat:
         column, wanted = ("program", self.program) if self.program else ("logger", self.logger)
         assert wanted is not None
         mine = _matching(wanted, speakers.names(column))
-        named = pl.col(column).is_in(mine)
-        silent = bool(self.alone) and speakers.silent(column)
-        if not mine and not silent:
-            return None
-        said = pl.col("message").str.extract(r"^([^\n]*)").str.strip_chars_end()
-        if silent:
-            unnamed = pl.col(column).is_null()
-            named |= unnamed & pl.col("message").str.contains_any(list(self.alone))
-            said = pl.when(unnamed).then(said.str.replace(_TAG, "")).otherwise(said)
-        return speakers.rows.lazy().filter(named).with_columns(said=said).collect()
+        silent = self.alone if speakers.silent(column) else ()
+        return speakers.said(column, tuple(mine), silent) if mine or silent else None
 
     def read(self, candidates: pl.DataFrame, memory: Memory | None = None) -> pl.DataFrame:
         """Rows of the record, in the order of the lines."""
-        rows = candidates.lazy().filter(pl.col("said").str.contains(self.regex)).collect()
+        groups, found = _found(self.regex)
+        passed = (name for name in (*_PASSED_ON, "program", "logger") if name in candidates.columns)
+        rows = (
+            candidates.lazy()
+            .filter(pl.col("said").str.contains(self.regex))
+            .with_columns(groups)
+            .select(*(name for name in passed if name not in found), *found.values())
+            .with_columns(pl.lit(value).alias(name) for name, value in self.constants.items())
+            .collect()
+        )
         if rows.is_empty():
             return self.record.empty()
-        groups, found = _found(self.regex)
-        passed = (name for name in (*_PASSED_ON, "program", "logger") if name in rows.columns and name not in found)
-        constants = [pl.lit(value).alias(name) for name, value in self.constants.items()]
-        rows = rows.lazy().with_columns(groups).select(*passed, **found).with_columns(constants).collect()
         rows = rows if self.shape is None else self.shape(rows)
         rows = rows if memory is None else memory.fill(rows)
         # What does not fit its column (an xid beyond 32 bits) is no reason to lose the message.
@@ -114,6 +111,7 @@ class Speakers:
     def __init__(self, rows: pl.DataFrame) -> None:
         self.rows = rows
         self._names: dict[str, list[str]] = {}
+        self._said: dict[tuple[str, tuple[str, ...], tuple[str, ...]], pl.DataFrame] = {}
 
     def names(self, column: str) -> list[str]:
         """The different names in a column."""
@@ -124,6 +122,19 @@ class Speakers:
     def silent(self, column: str) -> bool:
         """Whether there are rows without a name."""
         return bool(self.rows[column].null_count())
+
+    def said(self, column: str, names: tuple[str, ...], alone: tuple[str, ...]) -> pl.DataFrame:
+        """Rows under some names, and those under none with one of some texts in them; first lines as ``said``."""
+        key = column, names, alone
+        if key not in self._said:
+            said = pl.col("message").str.extract(r"^([^\n]*)").str.strip_chars_end()
+            mine = pl.col(column).is_in(names)
+            if alone:
+                unnamed = pl.col(column).is_null()
+                mine |= unnamed & pl.col("message").str.contains_any(list(alone))
+                said = pl.when(unnamed).then(said.str.replace(_TAG, "")).otherwise(said)
+            self._said[key] = self.rows.lazy().filter(mine).with_columns(said=said).collect()
+        return self._said[key]
 
 
 class Memory:
@@ -224,7 +235,7 @@ def _stem(group: str) -> str:
 
 def _first_of(name: str, groups: list[str]) -> pl.Expr:
     fields = [pl.col(_GROUPS).struct.field(group) for group in groups if _stem(group) == name]
-    return pl.coalesce(fields) if len(fields) > 1 else fields[0]
+    return (pl.coalesce(fields) if len(fields) > 1 else fields[0]).alias(name)
 
 
 @cache

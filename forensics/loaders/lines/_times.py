@@ -93,11 +93,10 @@ class RecordClock:
         universal = inner.kind == UNIVERSAL
         ts, zone = self._universal(inner_ns, known, universal, outer_ns, outer.kind == UNIVERSAL)
         outer_at = self._outer_at(outer_ns, outer_known, outer.kind == UNIVERSAL)
-        year_basis = pl.Series(words, dtype=pl.String).gather(basis)
-        zone_words = pl.Series(["none", "stated", "inner", self._zone_basis], dtype=pl.String)
+        zone_words = ["none", "stated", "inner", self._zone_basis]
         self._count(self._bases, words, basis)
-        self._count(self._zones, zone_words.to_list(), zone)
-        return Times(ts, outer_at, year_basis, zone_words.gather(zone))
+        self._count(self._zones, zone_words, zone)
+        return Times(ts, outer_at, _spelled(words, basis), _spelled(zone_words, zone))
 
     def _universal(
         self, ns: Ints, known: Bools, universal: Bools, outer_ns: Ints, outer_universal: Bools
@@ -144,6 +143,12 @@ class RecordClock:
         if self._plan is not None and self._plan.note:
             facts["note"] = self._plan.note
         return facts
+
+
+def _spelled(words: list[str], codes: npt.NDArray[np.int64]) -> pl.Series:
+    if codes.min() == codes.max():
+        return pl.Series([words[codes[0]]], dtype=pl.String).new_from_index(0, len(codes))
+    return pl.Series(words, dtype=pl.String).gather(codes)
 
 
 def _instants(ns: Ints, known: Bools) -> pl.Series:
