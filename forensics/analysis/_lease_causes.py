@@ -60,6 +60,11 @@ def verdict(scene: Scene) -> Verdict:
         return found
     found = _dead(scene) or _by_capture(scene, requests, acks) or _by_logs(scene, requests, acks)
     _rule_out(found, scene, requests, acks)
+    if scene.cut:
+        found.confidence = "likely" if found.confidence == "proven" else found.confidence
+        found.next_evidence.append(
+            "captures with whole packets (tcpdump -s 0): these cut off the type of DHCP messages"
+        )
     return found
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from forensics.analysis._alignment import CLIENT_TYPES, NOWHERE
 from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._lease_cut import typed
 from forensics.records.finding import Reference, iso
 
 TRANSIT_NS = SECOND_NS // 4
@@ -57,6 +58,8 @@ class Message:
     renewal_s: float | None
     rebinding_s: float | None
     refusal: str | None
+    cut: bool = False
+    """Its type was inferred, for its options were cut off."""
     sightings: list[Sighting] = field(default_factory=list)
 
     @property
@@ -126,9 +129,8 @@ def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFram
     given = pl.coalesce(told("yiaddr"), told("ciaddr"), told("requested_ip"))
     to = pl.when((pl.col("dst") != EVERYBODY) & own_leg).then(pl.col("dst"))
     rows = (
-        on_one_clock(messages, clocks)
+        typed(on_one_clock(messages, clocks).collect(engine="streaming"))
         .filter(pl.col("message_type").is_not_null())
-        .collect(engine="streaming")
         .with_columns(
             point=pl.coalesce("host", "source"),
             xkey=pl.min_horizontal(xid, swapped),
@@ -176,7 +178,18 @@ def _owners(rows: pl.DataFrame, events: pl.DataFrame) -> pl.Series:
 
 FIELDS = (
     *("at", "half", "coarse", "source", "position", "point", "seen_by", "message_type", "xkey", "unicast", "ip"),
-    *("server", "ciaddr", "requested_ip", "server_id", "lease_s", "renewal_s", "rebinding_s", "refusal", "giaddr"),
+    *(
+        "server",
+        "ciaddr",
+        "requested_ip",
+        "server_id",
+        "lease_s",
+        "renewal_s",
+        "rebinding_s",
+        "refusal",
+        "giaddr",
+        "inferred",
+    ),
 )
 
 
@@ -232,6 +245,7 @@ def _add(message: Message, row: dict[str, Any]) -> None:
     if row["seen_by"] == "capture":
         message.requested = message.requested or row["requested_ip"]
         message.names_server = message.names_server or bool(row["server_id"])
+    message.cut = message.cut or row["inferred"]
     if row["half"] < message.half:
         message.at, message.half = row["at"], row["half"]
     stamp = row["at"] - (SECOND_NS // 2 if row["coarse"] else 0)

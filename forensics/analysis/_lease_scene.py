@@ -78,6 +78,8 @@ class Scene:
     port_closed: Reference | None = None
     """The server's host said that nobody listens on its DHCP port (ICMP port unreachable, RFC 792)."""
     client_log: bool = False
+    cut: bool = False
+    """Types of its messages were inferred, for a capture cut their options off."""
     log_goes_on: Reference | None = None
 
     @property

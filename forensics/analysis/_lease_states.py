@@ -152,7 +152,7 @@ def attempts(
         if message.kind != "REQUEST":
             continue
         state = state_of(message, before)
-        acks = [m for m in answers if m.kind == "ACK" and (m.lease_s or not m.at_points("capture"))]
+        acks = [m for m in answers if m.kind == "ACK" and (m.lease_s or m.cut or not m.at_points("capture"))]
         naks = [m for m in answers if m.kind == "NAK"]
         taken = next((ack for ack in acks if _was_heard(ack)), None)
         if (
@@ -292,6 +292,10 @@ def _took(
     next_state = state_of(following, [])
     if next_state in ("selecting", "rebooting"):
         return True
+    if following.ciaddr and not request.ciaddr and request.at_points("capture"):
+        return True  # only who has taken an address writes it there (RFC 2131 table 5)
+    if next_state == "rebinding" and request.unicast and usual and not lease_s:
+        return gap_s > 1.2 * usual
     if next_state == "rebinding" and lease_s:
         # Some clients ask everybody from T1 on (udhcpc with short leases); others only at T2 of what they hold.
         t2_at = lease.ack.at + round(lease.t2_s * SECOND_NS) if lease and lease.t2_s else None

@@ -95,7 +95,7 @@ def _reference(row: dict[str, Any]) -> Reference:
 
 
 def _message(kind: str, row: dict[str, Any], unicast: bool | None) -> Message:
-    empty = dict.fromkeys(("xkey", "ciaddr", "requested", "renewal_s", "rebinding_s", "refusal"))
+    empty: dict[str, Any] = dict.fromkeys(("xkey", "ciaddr", "requested", "renewal_s", "rebinding_s", "refusal"))
     seen = Sighting("client", row["machine"], row["source"], row["position"], row["at"], SECOND_NS // 2, coarse=True)
     return Message(
         kind=kind,

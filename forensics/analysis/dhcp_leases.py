@@ -166,7 +166,8 @@ def _scenes(inputs: _Inputs) -> list[Scene]:
             if attempt.gone and attempt.lease:
                 since = attempt.lease.ack.at
                 attempt.events = [event for event in events if int(str(event["at"])) > since + SECOND_NS]
-            scenes.append(Scene(client, _mac(own), _ip(attempt), attempt, messages, []))
+            cut = bool(own["inferred"].any())
+            scenes.append(Scene(client, _mac(own), _ip(attempt), attempt, messages, [], cut=cut))
     return scenes
 
 
@@ -303,7 +304,8 @@ def chart_frames(
     """
     inputs = _inputs(dhcp_messages, client_events, packets, log_records, clocks)
     mac, ip = finding.facts["mac"], finding.facts["ip"]
-    own = inputs.rows.filter((pl.col("client") == mac) if mac else (pl.col("ip") == ip))
+    named = pl.col("client") == mac if mac else pl.col("ip") == ip if ip else pl.lit(value=False)
+    own = inputs.rows.filter(named)
     start, ends = (_instant(at) for at in (finding.start, finding.facts["gave_up_at"]))
     margin = max(int((finding.facts["lease_s"] or 120) * SECOND_NS * 0.7), 10 * SECOND_NS)
     shown = (start - margin, max(start, ends) + margin // 4)
