@@ -30,7 +30,6 @@ Shape = Callable[[pl.DataFrame], pl.DataFrame]
 _PASSED_ON = ("ts", "host", "source", "position", "offset_bytes", "length_bytes", "pid", "message")
 _TAG = r"^(?:\S*/)?[A-Za-z][\w.@-]*(?:\[\d+\])?:\x20"
 _MOST_REMEMBERED = 65_536
-_GROUPS = "groups of the pattern"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +86,28 @@ class MessageFormat:
 
     def read(self, candidates: pl.DataFrame, memory: Memory | None = None) -> pl.DataFrame:
         """Rows of the record, in the order of the lines."""
-        groups, found = _found(self.regex)
-        passed = (name for name in (*_PASSED_ON, "program", "logger") if name in candidates.columns)
-        rows = (
-            candidates.lazy()
-            .filter(pl.col("said").str.contains(self.regex))
-            .with_columns(groups)
-            .select(*(name for name in passed if name not in found), *found.values())
-            .with_columns(pl.lit(value).alias(name) for name, value in self.constants.items())
-            .collect()
-        )
+        rows = candidates.filter(candidates["said"].str.contains(self.regex))
         if rows.is_empty():
             return self.record.empty()
+        # columns are put together one by one: a query over so many would cost more than its work
+        groups = rows["said"].str.extract_groups(self.regex).struct.unnest()
+        found = {name: groups[name] for name in groups.columns if _stem(name) == name}
+        several = {_stem(name) for name in groups.columns if _stem(name) != name}
+        if several:
+            merged = groups.select(_first_of(name, groups.columns) for name in sorted(several))
+            found |= {name: merged[name] for name in merged.columns}
+        passed = {name: rows[name] for name in (*_PASSED_ON, "program", "logger") if name in rows.columns}
+        told = {name: _same(value, pl.String(), rows.height) for name, value in self.constants.items()}
+        rows = pl.DataFrame(passed | found | told)
         rows = rows if self.shape is None else self.shape(rows)
         rows = rows if memory is None else memory.fill(rows)
         # What does not fit its column (an xid beyond 32 bits) is no reason to lose the message.
-        return rows.select(_typed(self.record, tuple(rows.columns)))
+        return pl.DataFrame(
+            {
+                name: rows[name].cast(kind, strict=False) if name in rows.columns else _same(None, kind, rows.height)
+                for name, kind in _schema(self.record).items()
+            }
+        )
 
 
 class Speakers:
@@ -229,30 +234,28 @@ def remembered(state: pl.DataFrame) -> pl.DataFrame:
     return state.tail(_MOST_REMEMBERED)
 
 
+@cache
 def _stem(group: str) -> str:
     return re.sub(r"__\d+$", "", group)
 
 
 def _first_of(name: str, groups: list[str]) -> pl.Expr:
-    fields = [pl.col(_GROUPS).struct.field(group) for group in groups if _stem(group) == name]
-    return (pl.coalesce(fields) if len(fields) > 1 else fields[0]).alias(name)
+    return pl.coalesce([group for group in groups if _stem(group) == name]).alias(name)
 
 
 @cache
-def _found(regex: str) -> tuple[pl.Expr, dict[str, pl.Expr]]:
-    """What takes a message apart, and each column that comes of it; made once."""
-    groups = pl.Series([""]).str.extract_groups(regex).struct.fields
-    stems = dict.fromkeys(map(_stem, groups))
-    return pl.col("said").str.extract_groups(regex).alias(_GROUPS), {name: _first_of(name, groups) for name in stems}
+def _schema(record: type[Record]) -> pl.Schema:
+    return record.polars_schema()
 
 
-@lru_cache(maxsize=256)
-def _typed(record: type[Record], columns: tuple[str, ...]) -> list[pl.Expr]:
-    """The columns of a record from those that there are."""
-    return [
-        pl.col(name).cast(dtype, strict=False) if name in columns else pl.lit(None, dtype=dtype).alias(name)
-        for name, dtype in record.polars_schema().items()
-    ]
+@lru_cache(maxsize=512)
+def _one(value: str | None, kind: pl.DataType) -> pl.Series:
+    return pl.Series([value], dtype=kind)
+
+
+def _same(value: str | None, kind: pl.DataType, count: int) -> pl.Series:
+    """One value in all rows."""
+    return _one(value, kind).new_from_index(0, count)
 
 
 _known: dict[str, dict[str, bool]] = {}
