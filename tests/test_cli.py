@@ -9,13 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from forensics import cli
 from forensics.records.finding import KINDS
 from tests._evidence import REPOSITORY
-from tests._small_evidence import capture, log, small_evidence
+from tests._small_evidence import log, small_evidence
 
 CONSOLE_SCRIPT = Path(sys.executable).with_name("forensics")
 
@@ -175,42 +174,28 @@ def test_verify_exits_5(run, tmp_path: Path) -> None:
     assert "sources.parquet" in err
 
 
-def test_packets(run, tmp_path: Path) -> None:
-    (tmp_path / "a.pcap").write_bytes(capture())
-    code, out, _ = run("packets", tmp_path / "a.pcap")
-    assert code == 0
-    for text in ("20 packets", "UDP", "10.0.0.5 > 10.0.0.1", "VLANs", "100", "Ethernet"):
-        assert text in out
-    assert json.loads(run("packets", tmp_path / "a.pcap", "--json")[1])["packets"] == 20
-    out = run("packets", tmp_path / "a.pcap", "--filter", "src = '10.0.0.5'", "--columns", "position,src,vlan_ids")[1]
-    assert [line.split() for line in out.splitlines()[:2]] == [
-        ["position", "src", "vlan_ids"],
-        ["2", "10.0.0.5", "100"],
-    ]
-    out = run("packets", tmp_path / "a.pcap", "--follow", "10.0.0.5", "--limit", 2)[1]
-    assert out.count("UDP 10.0.0.") == 2
-    assert "more (--limit)" in out
-    out = run("packets", tmp_path / "a.pcap", "--sql", "select src, count(*) n from packets group by src order by src")[
-        1
-    ]
-    assert [line.split() for line in out.splitlines()[1:]] == [["10.0.0.1", "10"], ["10.0.0.5", "10"]]
-    run("packets", tmp_path / "a.pcap", "--to", tmp_path / "p.parquet")
-    assert pl.read_parquet((tmp_path / "p.parquet").read_bytes()).height == 20
-    run("packets", tmp_path / "a.pcap", "--to", tmp_path / "p.csv", "--columns", "position,src")
-    assert (tmp_path / "p.csv").read_text().splitlines()[:2] == ["position,src", "1,10.0.0.1"]
-    code, _, err = run("packets", tmp_path / "a.pcap", "--columns", "source_ip")
-    assert code == 2
-    assert "there are ts, host" in err
+def test_triage_of_nothing_and_of_a_case(run, tmp_path: Path, case: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for arguments, told in (
+        ((tmp_path / "empty",), "there is nothing in it"),
+        ((case, "--out", tmp_path / "x.case"), "is a case already"),
+        ((case, "--again"), "is a case already"),
+    ):
+        code, out, err = run("triage", *arguments)
+        assert (code, out) == (2, "")
+        assert told in err
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    assert run("triage", case)[0] == 3
+    for out in (tmp_path / "empty", tmp_path / "none" / "r.html"):
+        code, _, err = run("report", case, "--out", out)
+        assert code == 2
+        assert "name a file" in err
 
 
-def test_packets_from_standard_input() -> None:
-    done = subprocess.run([CONSOLE_SCRIPT, "packets", "-"], input=capture(), capture_output=True, check=True)
-    assert b"20 packets" in done.stdout
-    assert done.stderr == b""
-    done = subprocess.run(
-        [CONSOLE_SCRIPT, "packets", "-", "--columns", "position", "--limit", "1"], input=capture(), capture_output=True
-    )
-    assert (done.returncode, done.stdout.split()[:2]) == (0, [b"position", b"1"])
+def test_what_another_program_reads_is_not_cut(run, case: Path) -> None:
+    out = run("sql", case, "select * from packets limit 2")[1]
+    assert "…" not in out
+    assert "quoted_src_port" in out
 
 
 def test_formats_and_analyses(run) -> None:

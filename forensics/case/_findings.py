@@ -191,14 +191,16 @@ class Findings(Sequence[CaseFinding]):
         return "".join(finding._repr_html_() for finding in self._findings) or "<p>no findings</p>"
 
 
-def told(story: Sequence[Step]) -> list[tuple[Step, Step, int]]:
-    """Steps with those that say the same one after another taken together: the first, the last, how many."""
-    runs: list[tuple[Step, Step, int]] = []
+def told(story: Sequence[Step]) -> list[tuple[Step, str | None, int]]:
+    """Steps with those that say the same one after another taken together: all of it, when last, how often."""
+    runs: list[tuple[Step, str | None, int]] = []
     for step in story:
-        if runs and runs[-1][1].text == step.text:
-            runs[-1] = (runs[-1][0], step, runs[-1][2] + 1)
+        if runs and runs[-1][0].text == step.text:
+            first, _, count = runs[-1]
+            evidence = tuple(dict.fromkeys((*first.evidence, *step.evidence)))
+            runs[-1] = (Step(first.at, first.text, evidence), step.at, count + 1)
         else:
-            runs.append((step, step, 1))
+            runs.append((step, step.at, 1))
     return runs
 
 
@@ -211,15 +213,21 @@ def citations(references: Sequence[Reference], most: int) -> str:
 def plain(finding: Finding) -> list[str]:
     """A finding in a few lines of text that a terminal shows and never obeys."""
     lines = [f"{finding.severity.upper()} ({finding.confidence})  {escape.line(finding.title)}"]
-    span = f"{finding.start} to {finding.end or 'the end of the evidence'}" if finding.start else ""
+    until = f"{_moment(finding.end)} UTC" if finding.end else "the end of the evidence"
+    span = f"{_moment(finding.start)} to {until}" if finding.start else ""
     lines.append("  ".join(text for text in (f"  {finding.kind}", span, finding.id) if text))
     for first, last, count in told(finding.story):
         at = f"{_clock(first.at)} " if first.at else ""
-        often = f" ({count} times, until {_clock(last.at)})" if count > 1 and last.at else ""
+        often = f" ({count} times, until {_clock(last)})" if count > 1 and last else ""
         cited = f"  [{citations(first.evidence, 3)}]" if first.evidence else ""
         lines.append(f"  - {at}{escape.line(first.text)}{often}{cited}")
     lines += [f"  {title}: {escape.line(text)}" for title, text in _rest(finding)]
     return lines
+
+
+def _moment(at: str) -> str:
+    """An ISO instant to the millisecond, as a person reads it."""
+    return f"{at.partition('T')[0]} {_clock(at)}".rstrip()
 
 
 def _clock(at: str | None) -> str:
@@ -238,6 +246,22 @@ def _rest(finding: Finding) -> list[tuple[str, str]]:
     return lines + [("would settle it", text) for text in finding.next_evidence]
 
 
+def pieces(text: str) -> list[str]:
+    """Text cut at its backticks: every second piece is code. A backtick without a partner stays what it is.
+
+    Examples:
+        >>> pieces("run `ip link`, or `wait")
+        ['run ', 'ip link', ', or `wait']
+    """
+    parts = text.split("`")
+    return parts if len(parts) % 2 else [*parts[:-2], f"{parts[-2]}`{parts[-1]}"]
+
+
+def _code(text: str) -> str:
+    shown = [str(escape.html(piece)) for piece in pieces(text)]
+    return "".join(f"<code>{piece}</code>" if n % 2 else piece for n, piece in enumerate(shown))
+
+
 _COLOURS = {"critical": "#a40e26", "high": "#c4432b", "medium": "#9a6700", "low": "#1a7f64", "info": "#57606a"}
 
 
@@ -245,15 +269,16 @@ def html(finding: Finding) -> str:
     """A finding as a few elements of HTML, for a notebook; all text in it is escaped."""
     shown = escape.html
     colour = _COLOURS[finding.severity]
-    span = f"{finding.start} to {finding.end or 'the end of the evidence'} · " if finding.start else ""
+    until = f"{_moment(finding.end)} UTC" if finding.end else "the end of the evidence"
+    span = f"{_moment(finding.start)} to {until} · " if finding.start else ""
     steps = "".join(
         f"<tr><td style='text-align:left;vertical-align:top;white-space:nowrap'>{shown(_clock(first.at))}</td>"
         f"<td style='text-align:left'>{shown(first.text)}"
-        f"{shown(f' ({count} times, until {_clock(last.at)})') if count > 1 and last.at else ''}"
+        f"{shown(f' ({count} times, until {_clock(last)})') if count > 1 and last else ''}"
         f" <small style='opacity:.65'>{shown(citations(first.evidence, 3))}</small></td></tr>"
         for first, last, count in told(finding.story)
     )
-    rest = "".join(f"<li><b>{shown(title)}:</b> {shown(text)}</li>" for title, text in _rest(finding))
+    rest = "".join(f"<li><b>{shown(title)}:</b> {_code(text)}</li>" for title, text in _rest(finding))
     return (
         f"<div style='border-left:4px solid {colour};padding:.2em 1em;margin:.8em 0'>"
         f"<div><b style='color:{colour}'>{shown(finding.severity)}</b>, {shown(finding.confidence)}: "

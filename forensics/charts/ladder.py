@@ -15,7 +15,7 @@ from forensics.records import Finding
 
 MOST_LABELS = 24
 """More labels than this are no longer read but seen as a pattern: only the first of each kind is written."""
-_SHADE = {
+SHADE = {
     "link-dead-before-dhcp": "nothing reaches the client",
     "reply-not-delivered": "answers are lost on the way",
     "client-deaf": "answers arrive, the client asks again",
@@ -218,7 +218,7 @@ def _marks(figure: go.Figure, finding: Finding, lease_ends_at: str | None, colou
     if start and stop:
         figure.add_vrect(x0=start, x1=stop, fillcolor=colours.quiet, line_width=0, layer="below")
         figure.add_annotation(
-            x=start, y=1, yref="paper", text=_SHADE[facts["cause"]], showarrow=False, xanchor="left", yanchor="bottom",
+            x=start, y=1, yref="paper", text=SHADE[facts["cause"]], showarrow=False, xanchor="left", yanchor="bottom",
             font={"size": 12, "color": colours.trouble}, xref="x",
         )  # fmt: skip
     if lease_ends_at:

@@ -128,7 +128,7 @@ def triage(
     "  forensics packets compute*.pcap\n"
     "  tcpdump -U -w - | forensics packets -\n"
     "  forensics packets a.pcap --filter 'dst_port = 67' --columns ts,src,vlan_ids\n"
-    "  forensics packets a.pcap --sql 'select src, count(*) n from packets group by src order by n desc'"
+    "  forensics packets a.pcap --sql 'select src, count(*) n from packets group by src'"
 )
 @_guarded
 def packets(

@@ -176,9 +176,9 @@ def _concerned(finding: Finding) -> list[str]:
     return [show.safe(name) for kind in wanted for name in finding.entities.get(kind, ())[:4]]
 
 
-def _step(pad: str, first: Step, last: Step, count: int) -> None:
+def _step(pad: str, first: Step, last: str | None, count: int) -> None:
     at = f"{_clock(first.at)} " if first.at else ""
-    often = f" ({count} times, until {_clock(last.at)})" if count > 1 and last.at else ""
+    often = f" ({count} times, until {_clock(last)})" if count > 1 and last else ""
     cited = f" [{citations(first.evidence, 2)}]" if first.evidence else ""
     for line in show.wrapped(f"{at}{show.safe(first.text)}{often}{cited}", f"{pad}- ", f"{pad}  "):
         show.put(line)

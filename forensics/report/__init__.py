@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -17,7 +18,7 @@ from markupsafe import Markup
 
 from forensics import escape
 from forensics.case import Case
-from forensics.case._findings import from_file
+from forensics.case._findings import NOT_YET, from_file, pieces, told
 from forensics.case._rows import Rows
 from forensics.report._chart import chart
 
@@ -50,6 +51,7 @@ def render(content: Mapping[str, Any], rows: Rows) -> bytes:
     title = content["about"]["title"]
     style = _template("report.css")
     sources = rows.sources
+    files = sources.filter(pl.col("status") != "configuration")
     strange = ~pl.col("status").is_in(["read", "configuration"])
     text = _environment().get_template(NAME).render(
         heading=title or (headline.title if headline else "Nothing was found"),
@@ -59,8 +61,11 @@ def render(content: Mapping[str, Any], rows: Rows) -> bytes:
         findings=findings,
         charts=[chart(finding, rows) if n < _MOST_CHARTS else None for n, finding in enumerate(findings)],
         not_checked=content["not_checked"],
+        wanting=[one for one in content["not_checked"] if one["missing"] != [NOT_YET]],
+        unknown=[one["kind"] for one in content["not_checked"] if one["missing"] == [NOT_YET]],
         sources=sources.to_dicts(),
-        total_bytes=f"{int(sources['size_bytes'].sum()):,} bytes",
+        files=files.height,
+        total_bytes=_size(int(files["size_bytes"].sum())),
         damaged=sources.filter(strange).height > 0,
         problems=rows.problems.sort("count", "source", "type", descending=[True, False, False]).to_dicts(),
         clocks=rows.clocks.to_dicts(),
@@ -87,6 +92,9 @@ def _environment() -> jinja2.Environment:
         "cite": str,
         "fact": _fact,
         "instant": _instant,
+        "name": lambda key: _UNIT.sub("", key).replace("_", " "),
+        "pieces": pieces,
+        "told": told,
         "second": _second,
         "short": lambda text, size: text if len(text) <= size else "…" + text[len(text) - size + 1 :],
     }
@@ -98,27 +106,51 @@ def _safe(value: Any) -> Any:
     return value if isinstance(value, Markup) else escape.html(str(value))
 
 
-def _instant(text: str) -> str:
-    """An ISO instant to the millisecond, as a person reads it."""
-    whole, dot, fraction = str(text).replace("T", " ").rstrip("Z").partition(".")
-    return whole + dot + fraction[:3]
+_UNIT = re.compile(r"_(?:s|at|bytes|ppm)$")
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
-def _second(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}" if at is not None else ""
+def _instant(text: str, beside: str | None = None) -> str:
+    """An ISO instant to the millisecond, as a person reads it; without the day where that stands beside it."""
+    day, clock, rest = str(text).partition("T")
+    whole, dot, fraction = rest.rstrip("Z").partition(".")
+    time = whole + dot + fraction[:3]
+    return time if clock and beside and str(beside).startswith(day) else f"{day} {time}".rstrip()
 
 
-def _fact(value: Any) -> str:
+def _size(count: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count} bytes"
+
+
+def _second(at: datetime | None, beside: datetime | None = None) -> str:
+    """To the second; without the day where that stands beside it."""
+    if at is None:
+        return ""
+    return f"{at:%H:%M:%S}" if beside is not None and beside.date() == at.date() else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def _fact(value: Any, key: str = "") -> str:
+    """A figure with its unit, which the name of the fact tells."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.6g}"
+    if isinstance(value, (int, float)):
+        if key.endswith("_s"):
+            return _seconds(float(value))
+        text = f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+        return text + {"bytes": " bytes", "ppm": " ppm"}.get(key.rpartition("_")[2], "")
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_fact(inner)}" for key, inner in value.items())
+        return ", ".join(f"{inner} {_fact(one, str(inner))}" for inner, one in value.items())
     if isinstance(value, (list, tuple)):
         return "; ".join(map(_fact, value)) or "none"
-    return str(value)
+    return f"{_instant(value)} UTC" if isinstance(value, str) and _ISO.fullmatch(value) else str(value)
+
+
+def _seconds(value: float) -> str:
+    if 0 < abs(value) < 1e-3:
+        return f"{value * 1e6:,.4g} µs"
+    return f"{value:,.6f}".rstrip("0").rstrip(".") + " s"

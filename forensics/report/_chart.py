@@ -15,14 +15,14 @@ from forensics.case._findings import frames_of
 from forensics.case._rows import INSTANT, Rows
 from forensics.records import Finding, Packet
 
-WIDTH, LEFT, RIGHT, TOP = 960, 210, 20, 44
-LANE, RIBBON = 38, 46
+WIDTH, LEFT, RIGHT, TOP = 960, 190, 16, 26
+LANE, RIBBON, HEADING, LEGEND = 50, 46, 17, 34
 _MOST_MARKS, _MOST_LANES, _BINS = 300, 12, 120
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800)
 _INSTANTS = {
-    "silence_at": "last frame to the client",
-    "first_unanswered_at": "first unanswered",
-    "gave_up_at": "gave up",
+    "silence_at": "last packet to the client",
+    "first_unanswered_at": "first request in vain",
+    "gave_up_at": "last try",
     "removed_at": "removed",
     "changed_at": "changed",
     "exhausted_at": "exhausted",
@@ -38,6 +38,8 @@ class Mark:
     kind: str
     """``client``, ``server``, ``refusal`` or ``cited``: its class in the style sheet."""
     title: str
+    lost: bool = False
+    """Whether an answer was seen here last, and never reached the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Lane:
     """What one source saw."""
 
     name: str
+    note: str
     y: float
     marks: list[Mark] = field(default_factory=list)
 
@@ -78,6 +81,26 @@ class Edge:
     text: str
     row: int = 0
     anchor: str = "start"
+    kind: str = "instant"
+
+
+@dataclass(frozen=True, slots=True)
+class Shade:
+    """The time in which it was broken."""
+
+    x: float
+    width: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One entry of the legend."""
+
+    x: float
+    kind: str
+    letter: str
+    text: str
 
 
 @dataclass(slots=True)
@@ -92,6 +115,10 @@ class Chart:
     ticks: list[Edge]
     instants: list[Edge]
     strokes: list[Stroke]
+    shade: Shade | None
+    keys: list[Key]
+    headings: float
+    """Height of the names of instants above the lanes."""
     width: float = WIDTH
     left: float = LEFT
     right: float = WIDTH - RIGHT
@@ -123,14 +150,17 @@ def chart(finding: Finding, rows: Rows) -> Chart | None:
     reach = max((end - start).total_seconds(), 2.0)
     start, end = start - timedelta(seconds=0.3 * reach), end + timedelta(seconds=0.1 * reach)
     axis = _Axis(start, end)
-    placed, strokes = _conversation(finding, rows, axis, start, end)
+    found = frames_of(finding, rows)
+    frames = found[1] if found else {}
+    placed, strokes = _conversation(finding, frames.get("conversation"), axis, start, end)
+    talk = bool(placed)
     if not placed:
         seen: dict[str, list[Mark]] = {}
         for ref, at in cited:
             if at is not None and start <= at <= end:
                 mark = Mark(axis.x(at), "", "cited", f"{ref.at} {ref}: {ref.excerpt or ''}")
                 seen.setdefault(ref.source, []).append(mark)
-        placed = [Lane(name, _lane_y(n), marks[:_MOST_MARKS]) for n, (name, marks) in enumerate(seen.items())][
+        placed = [Lane(name, "", _lane_y(n), marks[:_MOST_MARKS]) for n, (name, marks) in enumerate(seen.items())][
             :_MOST_LANES
         ]
     if not placed:
@@ -138,15 +168,20 @@ def chart(finding: Finding, rows: Rows) -> Chart | None:
     below = TOP + LANE * len(placed) + 8
     ribbons = _ribbons(rows, macs, ips, axis, start, end, below) if finding.kind.startswith("dhcp") else []
     bottom = below + (RIBBON + 10) * len(ribbons)
+    instants = _instants(finding, frames.get("lease_ends_at"), axis, start, end)
+    shade = _shade(finding, axis, start, end) if talk else None
     return Chart(
         title=finding.title,
-        height=bottom + 30,
+        height=bottom + 26 + (LEGEND if talk else 0),
+        shade=shade,
+        keys=_keys(placed, shade, has_load=bool(ribbons)) if talk else [],
+        headings=HEADING * (1 + max((edge.row for edge in instants), default=-1)),
         bottom=bottom,
         day=f"{start:%Y-%m-%d} UTC" if f"{start:%F}" == f"{end:%F}" else f"{start:%Y-%m-%d} to {end:%Y-%m-%d} UTC",
         lanes=placed,
         ribbons=ribbons,
         ticks=_ticks(axis, start, end),
-        instants=_instants(finding, axis, start, end),
+        instants=instants,
         strokes=strokes,
     )
 
@@ -173,33 +208,92 @@ def _lane_y(number: int) -> float:
 
 
 def _conversation(
-    finding: Finding, rows: Rows, axis: _Axis, start: datetime, end: datetime
+    finding: Finding, told: object, axis: _Axis, start: datetime, end: datetime
 ) -> tuple[list[Lane], list[Stroke]]:
-    """Who said what and who saw it, for findings whose analysis tells: the server's lane above, the client's below."""
-    found = frames_of(finding, rows)
-    told = found[1].get("conversation") if found else None
+    """Who said what and who saw it, for findings whose analysis tells: the server's lane above, the client's below.
+
+    A message stands where the best of its clocks has it, so that one that is seen at many places is one upright stroke.
+    """
     if not isinstance(told, pl.DataFrame) or not {"at", "message", "place", "by_client"} <= set(told.columns):
         return [], []
     seen = told.filter(pl.col("at").is_between(pl.lit(start).cast(INSTANT), pl.lit(end).cast(INSTANT)))
     names = seen.select("place", "seen_by", "point").unique().sort("place", "seen_by", "point", descending=True).rows()
-    lanes = {key: Lane(f"{key[2]} ({key[1]})", _lane_y(n), []) for n, key in enumerate(names[:_MOST_LANES])}
+    top = max((place for place, seen_by, _ in names if seen_by == "server"), default=None)
+    lanes = {key: Lane(*_named(finding, key, top), _lane_y(n), []) for n, key in enumerate(names[:_MOST_LANES])}
+    near = min((place for place, *_ in names if place > 0), default=0)
     strokes = []
     for own in seen.sort("message", "place", "at").head(_MOST_MARKS).partition_by("message", maintain_order=True):
+        best = own.sort(pl.col("seen_by") != "capture", "at").row(0, named=True)
+        said = best["message_type"] or "?"
+        kind = "client" if best["by_client"] else "refusal" if said == "NAK" else "server"
+        x = round(axis.x(best["at"]) + (-2.5 if best["by_client"] else 2.5), 1)
+        lowest = int(own["place"].min())  # type: ignore[arg-type]
+        lost = kind != "client" and near < lowest and (top is None or lowest < top)
         ends = []
         for row in own.iter_rows(named=True):
             lane = lanes.get((row["place"], row["seen_by"], row["point"]))
             if lane is None:
                 continue
-            said = row["message_type"] or "?"
-            kind = "client" if row["by_client"] else "refusal" if said == "NAK" else "server"
-            x = round(axis.x(row["at"]) + (-2.5 if row["by_client"] else 2.5), 1)
             number = row["locator"].partition(":")[2]
-            lane.marks.append(Mark(x, said[0], kind, f"{row['at']:%H:%M:%S.%f} {said} [{row['source']}:{number}]"))
-            ends.append((x, lane.y + (-8 if row["by_client"] else 8), kind))
+            title = f"{row['at']:%H:%M:%S.%f} {said} [{row['source']}:{number}]"
+            lane.marks.append(Mark(x, said[0], kind, title, lost and row["place"] == lowest))
+            ends.append(lane.y + (-8 if row["by_client"] else 8))
         if len(ends) > 1:
-            (x1, y1, kind), (x2, y2, _) = ends[0], ends[-1]
-            strokes.append(Stroke(x1, y1, x2, y2, kind))
+            strokes.append(Stroke(x, ends[0], x, ends[-1], kind))
     return list(lanes.values()), strokes
+
+
+def _named(finding: Finding, key: tuple[int, str, str], top: int | None) -> tuple[str, str]:
+    """Name of a lane, and what kind of place it is."""
+    place, seen_by, point = key
+    if seen_by == "capture":
+        return point, "capture"
+    party = {"client": "ip", "server": "server"}.get(seen_by, "")
+    address = finding.facts.get(party) if place in (0, top) else None
+    name = "DHCP server" if seen_by == "server" else seen_by
+    return f"{name} {address}" if address else name, f"log of {point}"
+
+
+def _shade(finding: Finding, axis: _Axis, start: datetime, end: datetime) -> Shade | None:
+    from forensics.charts.ladder import SHADE
+
+    facts = finding.facts
+    first = _instant(facts.get("silence_at") or facts.get("first_unanswered_at") or finding.start)
+    last = _instant(finding.end or facts.get("gave_up_at")) or end
+    if first is None or not start <= first < last:
+        return None
+    left, right = axis.x(first), axis.x(min(last, end))
+    return Shade(left, round(right - left, 1), SHADE.get(str(facts.get("cause")), ""))
+
+
+_MEANINGS = {
+    "D": "discover", "R": "request", "O": "offer", "A": "ack", "N": "nak", "I": "inform",
+}  # fmt: skip
+
+
+def _keys(lanes: list[Lane], shade: Shade | None, *, has_load: bool) -> list[Key]:
+    """The legend: only what is drawn."""
+    marks = {(mark.kind, mark.letter) for lane in lanes for mark in lane.marks if mark.letter in _MEANINGS}
+    order = "DRIOAN"
+    wanted = [
+        (
+            kind,
+            letter,
+            _MEANINGS[letter] + (" (client asks)" if letter == "R" else " (server answers)" if letter == "A" else ""),
+        )
+        for kind, letter in sorted(marks, key=lambda mark: order.index(mark[1]))
+    ]
+    if any(mark.lost for lane in lanes for mark in lane.marks):
+        wanted.append(("lost", "", "answer lost after this place"))
+    if shade is not None and shade.text:
+        wanted.append(("shade", "", shade.text))
+    if has_load:
+        wanted.append(("ribbon", "", "traffic"))
+    keys, x = [], 12.0
+    for kind, letter, text in wanted:
+        keys.append(Key(round(x, 1), kind, letter, text))
+        x += 34 + 6.1 * len(text)
+    return keys
 
 
 def _ribbons(
@@ -226,11 +320,10 @@ def _ribbons(
 
 
 def _rate(bytes_a_second: float) -> str:
-    bits = bytes_a_second * 8
-    for unit, size in (("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)):
-        if bits >= size:
-            return f"{bits / size:.1f} {unit}"
-    return f"{bits:.0f} bit/s"
+    for unit, size in (("GB/s", 1e9), ("MB/s", 1e6), ("kB/s", 1e3)):
+        if bytes_a_second >= size:
+            return f"{bytes_a_second / size:.1f} {unit}"
+    return f"{bytes_a_second:.0f} B/s"
 
 
 def _ticks(axis: _Axis, start: datetime, end: datetime) -> list[Edge]:
@@ -246,11 +339,22 @@ def _ticks(axis: _Axis, start: datetime, end: datetime) -> list[Edge]:
     return ticks
 
 
-def _instants(finding: Finding, axis: _Axis, start: datetime, end: datetime) -> list[Edge]:
-    named = [(at, text) for key, text in _INSTANTS.items() if (at := _instant(finding.facts.get(key))) is not None]
-    shown = sorted((at, text) for at, text in named if start <= at <= end)
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    return [
-        Edge(axis.x(at), f"{text} {at:%H:%M:%S}", row, "start" if axis.x(at) < middle else "end")
-        for row, (at, text) in enumerate(shown)
-    ]
+def _instants(finding: Finding, lease_ends_at: object, axis: _Axis, start: datetime, end: datetime) -> list[Edge]:
+    """Instants that the finding names, each in the lowest row where its name has room."""
+    told = [(finding.facts.get(key), text, "instant") for key, text in _INSTANTS.items()]
+    told.append((lease_ends_at, "lease ends", "lease"))
+    named = [(at, text, kind) for value, text, kind in told if (at := _instant(value)) is not None]
+    taken: list[list[tuple[float, float]]] = []
+    edges = []
+    for at, text, kind in sorted((one for one in named if start <= one[0] <= end), reverse=True):
+        shown = f"{text} {at:%H:%M:%S}"
+        x, size = axis.x(at), 6.9 * len(shown) + 12
+        anchor = "start" if x + size < WIDTH - RIGHT else "end"
+        left, right = (x, x + size) if anchor == "start" else (x - size, x)
+        free = (n for n, row in enumerate(taken) if all(right < a or b < left for a, b in row))
+        row = next(free, len(taken))
+        if row == len(taken):
+            taken.append([])
+        taken[row].append((left, right))
+        edges.append(Edge(x, shown, row, anchor, kind))
+    return edges
