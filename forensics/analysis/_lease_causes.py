@@ -372,9 +372,10 @@ def _rule_out(found: Verdict, scene: Scene, requests: list[Message], acks: list[
             (near.last[1],),
         )
     if requests:
-        found.ruled_out["refused"] = ("nobody told it no", ())
         found.ruled_out["client-gone"] = ("it still asked", citations(requests[-1:]))
+    if scene.attempt.until:
+        found.open["refused"] = "its log names no reason, and no message shows one"
     else:
-        found.open["refused"] = "its log names no reason"
+        found.ruled_out["refused"] = ("nobody told it no", ())
     for cause in (found.cause, *found.open):
         found.ruled_out.pop(cause, None)

@@ -152,7 +152,9 @@ def attempts(
         if message.kind != "REQUEST":
             continue
         state = state_of(message, before)
-        acks = [m for m in answers if m.kind == "ACK" and (m.lease_s or m.cut or not m.at_points("capture"))]
+        acks = [
+            m for m in answers if m.kind == "ACK" and (m.lease_s is not None or m.cut or not m.at_points("capture"))
+        ]
         naks = [m for m in answers if m.kind == "NAK"]
         taken = next((ack for ack in acks if _was_heard(ack)), None)
         if (
