@@ -54,7 +54,7 @@ def render(content: Mapping[str, Any], rows: Rows) -> bytes:
     files = sources.filter(pl.col("status") != "configuration")
     strange = ~pl.col("status").is_in(["read", "configuration"])
     text = _environment().get_template(NAME).render(
-        heading=title or (headline.title if headline else "Nothing was found"),
+        heading=title or (headline.title if headline else "No incident was found"),
         headline=headline,
         style=escape.own(style),
         style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),

@@ -163,8 +163,8 @@ def chart(finding: Finding, rows: Rows) -> Chart | None:
         placed = [Lane(name, "", _lane_y(n), marks[:_MOST_MARKS]) for n, (name, marks) in enumerate(seen.items())][
             :_MOST_LANES
         ]
-    if not placed:
-        return None
+    if not placed or not (talk or len({mark.x for lane in placed for mark in lane.marks}) > 1):
+        return None  # a lone dot tells nothing
     below = TOP + LANE * len(placed) + 8
     ribbons = _ribbons(rows, macs, ips, axis, start, end, below) if finding.kind.startswith("dhcp") else []
     bottom = below + (RIBBON + 10) * len(ribbons)
