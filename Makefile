@@ -55,9 +55,9 @@ lab: $(READY)
 
 SIZE ?= 1024
 bench: $(READY)
-	$(BIN)/python -P benchmarks/start.py
-	$(BIN)/python -P benchmarks/packets.py --mib $(SIZE)
-	$(BIN)/python -P benchmarks/logs.py --mib $(SIZE)
+	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/packets.py --mib $(SIZE)
+	$(BIN)/python benchmarks/logs.py --mib $(SIZE)
 
 # tshark tcpdump chromium strace: tests. The others: the lab.
 SYSTEM := tshark tcpdump chromium strace dnsmasq-base isc-dhcp-client rsyslog libfaketime util-linux mount \

@@ -4,9 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from benchmarks._measure import Command, measure
+from _measure import Command, measure
 
 
 def main() -> None:
