@@ -165,6 +165,9 @@ def test_verify_exits_5(run, tmp_path: Path) -> None:
     code, out, _ = run("verify", tmp_path / "x.case")
     assert code == 5
     assert "node1/syslog: differs" in out
+    code, out, _ = run("verify", tmp_path / "x.case", "--json")
+    assert code == 5
+    assert json.loads(out)["wrong"] == [{"name": "node1/syslog", "what": "differs from its digest in the case"}]
     (tmp_path / "x.case" / "sources.parquet").write_bytes(b"x")
     code, out, _ = run("verify", tmp_path / "x.case")
     assert code == 5
@@ -190,6 +193,17 @@ def test_triage_of_nothing_and_of_a_case(run, tmp_path: Path, case: Path) -> Non
         code, _, err = run("report", case, "--out", out)
         assert code == 2
         assert "name a file" in err
+
+
+def test_a_row_too_wide_for_the_terminal_is_shown_line_by_line(
+    run, case: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = run("sql", case, "select * from packets limit 2")[1]
+    assert re.search(r"^row 2$", out, re.MULTILINE)
+    assert re.search(r"^  eth_src +[0-9a-f:]{17}$", out, re.MULTILINE)
+    assert "columns without a value are left out" in out
 
 
 def test_what_another_program_reads_is_not_cut(run, case: Path) -> None:

@@ -214,11 +214,11 @@ def report(
 
 @app.command(epilog="Example: forensics verify incident.case")
 @_guarded
-def verify(case: CasePath, evidence: Moved = None) -> int:
+def verify(case: CasePath, evidence: Moved = None, json: Json = False) -> int:
     """Compare a case and its evidence with their digests; exit 5 where they differ."""
     from forensics.cli import _case as view
 
-    return view.verify(case, evidence)
+    return view.verify(case, evidence, as_json=json)
 
 
 @app.command(epilog="Example: forensics demo")

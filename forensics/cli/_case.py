@@ -101,9 +101,12 @@ def report(path: Path, out: Path | None) -> int:
     return _GAPS if has_gaps(case) else 0
 
 
-def verify(path: Path, evidence: Path | None) -> int:
+def verify(path: Path, evidence: Path | None, *, as_json: bool) -> int:
     """Compare a case and its evidence with their digests."""
     wrong = verified(path, evidence=evidence)
+    if as_json:
+        show.as_json({"whole": not wrong, "wrong": [{"name": name, "what": what} for name, what in wrong]})
+        return _MISMATCH if wrong else 0
     for name, what in wrong:
         show.put(f"{show.safe(name)}: {what}")
     if wrong:

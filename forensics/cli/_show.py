@@ -144,16 +144,25 @@ def frame(rows: pl.DataFrame, *, limit: int | None = None) -> None:
         put("no columns")
         return
     numbers = [name for name, kind in kept.schema.items() if kind.is_numeric()]
-    table(
-        [safe(name) for name in kept.columns],
-        list(zip(*columns, strict=True)),
-        numbers=numbers,
-        whole=not sys.stdout.isatty(),
-    )
+    if sys.stdout.isatty() and sum(min(len(name), 12) + 2 for name in kept.columns) > width() and kept.height:
+        _one_below_the_other(kept.columns, list(zip(*columns, strict=True)))
+    else:
+        whole = not sys.stdout.isatty()
+        table([safe(name) for name in kept.columns], list(zip(*columns, strict=True)), numbers=numbers, whole=whole)
     if kept.width < rows.width:
         put(f"({rows.width - kept.width} columns without a value are left out; name columns to choose)")
     if rows.height > kept.height:
         put(f"… and {rows.height - kept.height:,} more rows (--limit)")
+
+
+def _one_below_the_other(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Rows with more columns than fit: a block a row, a line a value; nothing where there is no value."""
+    room = max(map(len, map(safe, names)))
+    for number, row in enumerate(rows, 1):
+        put(tinted(f"row {number}", "bold"))
+        for name, value in zip(names, row, strict=True):
+            if text := shown(value):
+                put(f"  {safe(name).ljust(room)}  {text}")
 
 
 def as_json(value: Any) -> None:
@@ -271,6 +280,14 @@ def progress() -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-        yield (lambda total: bar.update(task, total=total)), (lambda octets: bar.advance(task, octets))
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task("reading", total=None)
+
+    def begin(total: int) -> None:  # a case that is there already is opened without a bar
+        bar.start()
+        bar.update(task, total=total)
+
+    try:
+        yield begin, (lambda octets: bar.advance(task, octets))
+    finally:
+        bar.stop()
