@@ -47,7 +47,7 @@ FORMATS = (
                     "logger": "nova.virt.libvirt.imagecache",
                     "message": f"Removing base file: {_BASE}",
                     "framing": "syslog-traditional+oslo-essex",
-                    "year_basis": "stated",
+                    "year_basis": "inner",
                 },
             ),
             Sample(

@@ -189,7 +189,7 @@ def test_a_line_without_inner_stamp_takes_the_year_of_its_neighbours() -> None:
     lines = "Dec 19 12:10:59 h 2012-12-19 12:10:59 INFO nova [-] x\nDec 19 12:11:00 h kernel: y\n"
     frame = read(lines, modified_ns=None)
     assert [str(ts)[:10] for ts in frame["ts"]] == ["2012-12-19"] * 2
-    assert frame["year_basis"].to_list() == ["stated", "neighbour"]
+    assert frame["year_basis"].to_list() == ["inner", "neighbour"]
 
 
 def test_zones() -> None:
