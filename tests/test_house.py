@@ -147,3 +147,12 @@ def test_readme_names_only_what_exists() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"README names `make {target}`"
     for link in re.findall(r"\]\(([^)#]+)\)", text):
         assert link.startswith("http") or (ROOT / link).exists(), f"README links to {link}"
+
+
+def test_the_pages_name_only_what_exists() -> None:
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = page.read_text()
+        for name in re.findall(r"`((?:tests|forensics|notebooks|data|benchmarks)/[\w./*-]+)`", text):
+            assert "NAME" in name or list(ROOT.glob(name)) or list(ROOT.glob(name + ".py")), f"{page.name} names {name}"
+        for link in re.findall(r"\]\(([^)#]+)\)", text):
+            assert link.startswith("http") or (page.parent / link).exists(), f"{page.name} links to {link}"
