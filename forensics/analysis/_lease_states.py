@@ -88,7 +88,10 @@ def state_of(request: Message, before: list[Message]) -> str:
 
 def usual_gap_s(messages: list[Message]) -> float | None:
     """The usual time between renewals, where nobody tells how long a lease is: half of all time lies in longer gaps."""
-    asked = [message.at for message in messages if message.kind == "REQUEST"]
+    requests = [message for message in messages if message.kind == "REQUEST"]
+    anew = [later for former, later in pairwise(requests) if later.xkey is not None and later.xkey != former.xkey]
+    # A repeated transaction id is a retry, as long as the client changes its ids at all.
+    asked = [message.at for message in (anew if len(anew) >= 4 else requests)]
     gaps = sorted((b - a) / SECOND_NS for a, b in pairwise(asked) if b - a >= SECOND_NS)
     if len(gaps) < 3:
         return None

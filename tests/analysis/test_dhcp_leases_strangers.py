@@ -222,3 +222,22 @@ def test_two_failures_of_one_client_are_two_findings() -> None:
     assert first.id != second.id
     assert (first.facts["server_replies"], second.facts["server_replies"]) == (6, 0)
     assert any("address again" in step.text for step in first.story)
+
+
+def test_many_retries_in_one_transaction_do_not_pass_for_its_usual_pace() -> None:
+    talk = Talk(None)
+    talk.boot(0)
+    for n in range(1, 6):
+        talk.renew(1800 * n)
+    talk.xid += 1
+    for n in range(22):
+        talk.xid -= 1
+        talk.renew(10800 + 64 * n, answered=True)
+    for n in range(3):
+        talk.xid -= 1
+        talk.renew(12150 + 60 * n, to=ALL)
+    for at_s in (12602, 12640):
+        talk.ask(at_s, "DISCOVER")
+    talk.ping(12700, 0.001, 1)
+    (found,) = talk.findings()
+    assert (found.facts["unicast_attempts"], found.facts["broadcast_attempts"]) == (22, 3)
