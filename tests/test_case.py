@@ -424,3 +424,20 @@ def test_a_folder_copied_years_later_keeps_its_years(tmp_path: Path) -> None:
     years = case.log_records.filter(pl.col("source") == "switch.log").select(pl.col("ts").dt.year()).collect()
     assert years["ts"].to_list() == [2012, 2013]
     assert case.log_records.collect().height == 4
+
+
+def test_what_a_client_says_of_itself_is_enough_to_ask_for_more(tmp_path: Path) -> None:
+    (tmp_path / "web-3").mkdir()
+    (tmp_path / "web-3/syslog").write_text(
+        "2023-03-01T10:00:00.000001+00:00 web-3 systemd-networkd[301]: eth0: DHCPv4 address 10.0.0.5/24, "
+        "gateway 10.0.0.1 acquired from 10.0.0.1\n"
+        "2023-03-01T11:00:00.000001+00:00 web-3 systemd-networkd[301]: eth0: DHCP lease lost\n"
+        "2023-03-01T11:20:00.000001+00:00 web-3 cron[9]: (root) CMD (true)\n"
+    )
+    case = open_case(tmp_path, out=tmp_path.parent / "events.case")
+    (finding,) = case.findings
+    assert (finding.kind, finding.confidence) == ("dhcp-renewal-failure", "possible")
+    assert finding.next_evidence
+    assert all(ref.excerpt for ref in finding.evidence)
+    assert "dhcp-renewal-failure" not in case.not_checked["kind"].to_list()
+    assert finding.chart().data is not None

@@ -19,8 +19,9 @@ from forensics.analysis._lease_words import told_by_events
 from forensics.records import Clock, DhcpClientEvent, DhcpMessage, Finding, LogRecord, Packet
 from forensics.records.finding import Reference, iso
 
-NEEDS = (DhcpMessage,)
-USES = (DhcpClientEvent, Packet, LogRecord, Clock)
+NEEDS = ()
+NEEDS_ANY = (DhcpMessage, DhcpClientEvent)
+USES = (Packet, LogRecord, Clock)
 KINDS = {
     "dhcp-renewal-failure": ("DHCP messages (a capture, or the logs of dnsmasq or of a DHCP client)",),
 }

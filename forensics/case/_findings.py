@@ -40,6 +40,17 @@ def analyses() -> Iterator[ModuleType]:
             yield module
 
 
+def arguments(module: ModuleType) -> tuple[type[Record], ...]:
+    """The records that an analysis takes, in the order of its arguments."""
+    return (*module.NEEDS, *getattr(module, "NEEDS_ANY", ()), *getattr(module, "USES", ()))
+
+
+def _served(module: ModuleType, present: Collection[type[Record]]) -> bool:
+    """Whether there are rows of all that an analysis needs, and of one of those that can stand for each other."""
+    either = getattr(module, "NEEDS_ANY", ())
+    return all(record in present for record in module.NEEDS) and (not either or any(r in present for r in either))
+
+
 def conclude(rows: Rows, present: Collection[type[Record]]) -> Conclusions:
     """Run the analyses.
 
@@ -55,14 +66,12 @@ def conclude(rows: Rows, present: Collection[type[Record]]) -> Conclusions:
     missing: dict[str, list[str]] = {}
     for module in analyses():
         kinds: dict[str, Sequence[str]] = module.KINDS
-        if not all(record in present for record in module.NEEDS):
+        if not _served(module, present):
             for kind, wanted in kinds.items():
                 missing.setdefault(kind, []).extend(wanted)
             continue
         try:
-            said.findings += module.findings(
-                *(rows(record) for record in (*module.NEEDS, *getattr(module, "USES", ())))
-            )
+            said.findings += module.findings(*(rows(record) for record in arguments(module)))
             checked |= kinds.keys()
         except (KeyboardInterrupt, SystemExit):
             raise
@@ -130,8 +139,7 @@ def frames_of(finding: Finding, rows: Rows) -> tuple[ModuleType, dict[str, Any]]
     for module in analyses():
         if finding.kind in module.KINDS and hasattr(module, "CHART"):
             charts = {chart.__name__.rpartition(".")[2]: chart for chart in modules("forensics.charts")}
-            records = (*module.NEEDS, *getattr(module, "USES", ()))
-            return charts[module.CHART], module.chart_frames(finding, *(rows(record) for record in records))
+            return charts[module.CHART], module.chart_frames(finding, *(rows(record) for record in arguments(module)))
     return None
 
 

@@ -149,6 +149,7 @@ def analyses(*, as_json: bool) -> int:
             "name": module.__name__.rpartition(".")[2],
             "question": (module.__doc__ or "").partition("\n")[0],
             "needs": [record.__name__ for record in module.NEEDS],
+            "needs_any": [record.__name__ for record in getattr(module, "NEEDS_ANY", ())],
             "uses": [record.__name__ for record in getattr(module, "USES", ())],
             "kinds": {kind: list(missing) for kind, missing in module.KINDS.items()},
         }
