@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import polars as pl
 import pytest
 
+import forensics
+
 ROOT = Path(__file__).resolve().parent.parent
 TRUTHS = sorted((ROOT / "data").glob("*/*.truth.json"))
 TOLERANCE_S = 1.0
@@ -102,3 +104,36 @@ def test_clocks_and_zones_are_found_without_a_hint(triaged: Triaged) -> None:
         if true["zone"] == "America/Edmonton":
             source = sources.row(by_predicate=pl.col("source") == members[0], named=True)
             assert (source["zone"], source["zone_basis"]) == ("-07:00", "matched")
+
+
+SUBSETS = {
+    "server side": (["controller/*"], "link-dead-before-dhcp", {"likely"}),
+    "server's log": (["controller/syslog*"], "reply-not-delivered", {"possible", "likely"}),
+    "client side": (["web-3/*"], "link-dead-before-dhcp", {"proven"}),
+    "client's capture": (["web-3/eth0*"], "link-dead-before-dhcp", {"proven"}),
+    "client's log": (["web-3/syslog"], "server-silent", {"possible"}),
+    "both captures": (["*/*.pcap.gz"], "link-dead-before-dhcp", {"proven"}),
+}
+
+
+@pytest.mark.parametrize("half", ["guilty", "healthy"])
+@pytest.mark.parametrize("subset", SUBSETS)
+def test_whatever_part_of_the_evidence_is_there(subset: str, half: str, tmp_path: Path) -> None:
+    patterns, cause, confidence = SUBSETS[subset]
+    for path in (p for pattern in patterns for p in (ROOT / "data/lost_lease" / half).glob(pattern)):
+        target = tmp_path / "evidence" / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    case = forensics.open_case(tmp_path / "evidence", out=tmp_path / "part.case")
+    lost = [finding for finding in case.findings if finding.severity != "info"]
+    if half == "healthy":
+        assert lost == []
+        return
+    (finding,) = lost
+    assert (finding.facts["cause"], finding.facts["lease_s"] or 120.0) == (cause, 120.0)
+    assert finding.confidence in confidence
+    told = {"server-silent", "link-dead-before-dhcp", "reply-not-delivered"}
+    still_open = {other.hypothesis.split(":")[0] for other in finding.alternatives if other.verdict == "open"}
+    assert finding.confidence == "proven" or (still_open | {cause}) & told
+    if cause != "link-dead-before-dhcp":
+        assert "link-dead-before-dhcp" in still_open

@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._lease_lapse import unheard
 from forensics.analysis._lease_messages import Message
 
 FOREVER_S = 0xFFFF_FFFF
@@ -125,6 +126,7 @@ def attempts(
     usual = usual_gap_s(messages)
     told = [message for message in messages if message.kind in ("DISCOVER", "REQUEST", "RELEASE", "DECLINE")]
     visible = _answers_visible(messages)
+    lost_acks = unheard(messages, lease_hint_s)
     failed: list[Attempt] = []
     lease: Lease | None = None
     open_attempt: Attempt | None = None
@@ -156,7 +158,10 @@ def attempts(
             continue
         state = state_of(message, before)
         acks = [
-            m for m in answers if m.kind == "ACK" and (m.lease_s is not None or m.cut or not m.at_points("capture"))
+            m
+            for m in answers
+            if m.kind == "ACK" and (m.lease_s is not None or m.cut or not m.at_points("capture"))
+            if m.at not in lost_acks or _was_heard(m)
         ]
         naks = [m for m in answers if m.kind == "NAK"]
         taken = next((ack for ack in acks if _was_heard(ack)), None)
@@ -306,7 +311,9 @@ def _took(
         t2_at = lease.ack.at + round(lease.t2_s * SECOND_NS) if lease and lease.t2_s else None
         if t2_at is None:
             return gap_s >= 0.42 * lease_s
-        at_t2 = abs(following.at - t2_at) <= (0.03 * lease_s + 1) * SECOND_NS
+        near_s = (0.03 * lease_s + 1) * SECOND_NS
+        # Who renews by unicast asks everybody at the first retry after T2, which may be much later than T2.
+        at_t2 = following.at >= t2_at - near_s if request.unicast else abs(following.at - t2_at) <= near_s
         if state_of(request, attempt.asked + attempt.answers if attempt else []) == "selecting":
             return gap_s >= 0.3 * lease_s
         return gap_s >= (0.8 if at_t2 else 0.45 if attempt else 0.3) * lease_s
