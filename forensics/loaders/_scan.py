@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Event
 
 import polars as pl
@@ -43,6 +43,24 @@ class _Source:
                 yield pl.DataFrame(schema={name: self.schema[name] for name in names})
         finally:
             reading.end()
+
+
+def selected(
+    frames: Iterable[pl.DataFrame], names: Sequence[str], predicate: pl.Expr | None, n_rows: int | None
+) -> Iterator[pl.DataFrame]:
+    """What a query wants of rows that were made already.
+
+    Polars hands over a limit and a predicate together for ``head().filter()``: the limit comes first. Frames without a
+    row are yielded too, because whoever wants no more can only say so between two frames.
+    """
+    left = n_rows
+    for frame in frames:
+        found = frame if left is None else frame.head(left)
+        if left is not None:
+            left -= found.height
+        yield (found if predicate is None else found.filter(predicate)).select(names)
+        if left is not None and left <= 0:
+            return
 
 
 class _Reading:

@@ -13,7 +13,7 @@ from forensics.evidence import host_of, series_of
 from forensics.loaders._paths import Given, Paths, given
 from forensics.loaders._reader import Origin
 from forensics.loaders._registry import pick, yielding
-from forensics.loaders._scan import scan
+from forensics.loaders._scan import scan, selected
 from forensics.records import DhcpMessage, Record
 
 
@@ -48,19 +48,8 @@ def _rows(
     unknown = [name for name in names if name not in record.columns()]
     if unknown:
         raise UnknownColumnError(f"no column {', '.join(unknown)}", hint=f"there are {', '.join(record.columns())}")
-    left = n_rows
-    for file in files:
-        if left is not None and left <= 0:
-            return
-        for rows in _of_file(record, file):
-            found = rows if predicate is None else rows.filter(predicate)
-            found = found.select(names) if left is None else found.select(names).head(left)
-            if found.height:
-                yield found
-            if left is not None:
-                left -= found.height
-                if left <= 0:
-                    return
+    found = (rows for file in files for rows in _of_file(record, file))
+    yield from selected(found, names, predicate, n_rows)
 
 
 def _of_file(record: type[Record], file: Given) -> Iterator[pl.DataFrame]:

@@ -13,7 +13,7 @@ from forensics.evidence import Stream, host_of, series_of
 from forensics.loaders._message_format import MessageReader
 from forensics.loaders._paths import Given, Paths, given
 from forensics.loaders._reader import Batch, Origin, Reader
-from forensics.loaders._scan import scan
+from forensics.loaders._scan import scan, selected
 from forensics.loaders.lines._chunks import CHUNK_BYTES
 from forensics.loaders.lines._duplicates import mark_duplicates
 from forensics.loaders.lines._reader import batches, likeness
@@ -96,21 +96,16 @@ def _rows(
     unknown = sorted(needed - set(_NAMES))
     if unknown:
         raise UnknownColumnError(f"no column {', '.join(unknown)}", hint=f"there are {', '.join(_NAMES)}")
-    left = n_rows
-    for file in files:
-        with file.open() as stream:
-            for batch in _of_file(stream, file, needed, left):
-                found = batch if predicate is None else batch.filter(predicate)
-                found = found.select(names) if left is None else found.select(names).head(left)
-                if found.height:
-                    yield found
-                if left is not None:
-                    left -= found.height
-                    if left <= 0:
-                        return
+    found = (rows for file in files for rows in _of_file(file, needed, n_rows))
+    yield from selected(found, names, predicate, n_rows)
 
 
-def _of_file(stream: Stream, file: Given, needed: set[str], left: int | None) -> Iterator[pl.DataFrame]:
+def _of_file(file: Given, needed: set[str], limit: int | None) -> Iterator[pl.DataFrame]:
+    with file.open() as stream:
+        yield from _of_stream(stream, file, needed, limit)
+
+
+def _of_stream(stream: Stream, file: Given, needed: set[str], limit: int | None) -> Iterator[pl.DataFrame]:
     head = stream.peek()
     if not head:
         return
@@ -126,6 +121,6 @@ def _of_file(stream: Stream, file: Given, needed: set[str], left: int | None) ->
         rotated_on=series_of(file.label).rotated_on_ns,
     )
     # a few rows need no large chunk
-    chunk_bytes = CHUNK_BYTES if left is None or left > 10_000 else 1 << 20
+    chunk_bytes = CHUNK_BYTES if limit is None or limit > 10_000 else 1 << 20
     for batch in batches(stream, origin, columns=needed, chunk_bytes=chunk_bytes):
         yield batch.rows[LogRecord]

@@ -165,3 +165,16 @@ def test_of_a_folder_the_files_in_a_fitting_format_are_meant(tmp_path: Path) -> 
     empty.mkdir()
     with pytest.raises(forensics.EvidenceError, match="holds no file with Packet rows"):
         forensics.scan_packets(empty)
+
+
+@pytest.mark.parametrize("how", [forensics.scan_logs, forensics.scan_dhcp])
+def test_a_limit_before_a_filter_comes_first(how: object, tmp_path: Path) -> None:
+    lines = [
+        f"Feb 27 22:01:{n:02} cc01 dnsmasq-dhcp[1]: DHCPACK(br100) 10.0.0.{n} fa:16:3e:00:00:{n:02}\n"
+        for n in range(60)
+    ]
+    (tmp_path / "syslog").write_text("".join(lines))
+    late = pl.col("position") > 50
+    assert how(tmp_path / "syslog").head(10).filter(late).collect().height == 0
+    assert how(tmp_path / "syslog").filter(late).head(4).collect()["position"].to_list() == [51, 52, 53, 54]
+    assert how(tmp_path / "syslog").filter(late).select(pl.len()).collect().item() == 10
