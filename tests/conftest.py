@@ -1,7 +1,9 @@
 """What all tests share: a missing system package skips a test by name, and fails it where it should be there."""
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,3 +18,27 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.skipped and os.environ.get("CI") == "true" and "Debian package" in str(report.longrepr):
         report.outcome = "failed"
         report.longrepr = f"skipped although `make system-deps` should have prevented it: {report.longrepr[2]}"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process: exit code, standard output, standard error."""
+    from forensics import cli
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["forensics", *map(str, arguments)])
+        code = cli.main()
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small case, loaded once a module."""
+    from forensics.case import open_case
+    from tests._small_evidence import small_evidence
+
+    folder = tmp_path_factory.mktemp("cli")
+    return open_case(small_evidence(folder / "evidence"), out=folder / "small.case").path

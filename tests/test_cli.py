@@ -19,27 +19,6 @@ from tests._small_evidence import log, small_evidence
 CONSOLE_SCRIPT = Path(sys.executable).with_name("forensics")
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Run a command in this process: exit code, standard output, standard error."""
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["forensics", *map(str, arguments)])
-        code = cli.main()
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
-
-
-@pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from forensics.case import open_case
-
-    folder = tmp_path_factory.mktemp("cli")
-    return open_case(small_evidence(folder / "evidence"), out=folder / "small.case").path
-
-
 def test_help_is_instant_and_imports_nothing_heavy() -> None:
     heavy = ("polars", "pyarrow", "numpy", "plotly", "jinja2", "rich", "dataframely", "scipy")
     code = f"import sys, forensics.cli; print([m for m in {heavy} if m in sys.modules])"

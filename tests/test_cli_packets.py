@@ -6,34 +6,12 @@ import sys
 from pathlib import Path
 
 import polars as pl
-import pytest
 
 from forensics import cli
 from tests._evidence import REPOSITORY
-from tests._small_evidence import capture, small_evidence
+from tests._small_evidence import capture
 
 CONSOLE_SCRIPT = Path(sys.executable).with_name("forensics")
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Run a command in this process: exit code, standard output, standard error."""
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["forensics", *map(str, arguments)])
-        code = cli.main()
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
-
-
-@pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from forensics.case import open_case
-
-    folder = tmp_path_factory.mktemp("cli")
-    return open_case(small_evidence(folder / "evidence"), out=folder / "small.case").path
 
 
 def test_packets(run, tmp_path: Path) -> None:

@@ -330,7 +330,12 @@ def _paired(x: pl.DataFrame, y: pl.DataFrame) -> pl.DataFrame | None:
     return best[1] if best else None
 
 
-def _off_zone(offset_ns: int) -> int:
-    """What remains of an offset without its whole quarters of an hour."""
+def zone_part(offset_ns: int) -> int:
+    """The whole quarters of an hour in an offset, to the nearest: what a time zone can be."""
     quarter = 900 * SECOND_NS
-    return (offset_ns + quarter // 2) % quarter - quarter // 2
+    return (offset_ns + quarter // 2) // quarter * quarter
+
+
+def _off_zone(offset_ns: int) -> int:
+    """What remains of an offset without that."""
+    return offset_ns - zone_part(offset_ns)

@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 
 import polars as pl
 
-from forensics.analysis._alignment import NOWHERE, Tie, message_keys, packet_keys, tie_captures, tie_messages
+from forensics.analysis._alignment import NOWHERE, Tie, message_keys, packet_keys, tie_captures, tie_messages, zone_part
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._sightings import Pair, Witnesses, partners, sightings
 from forensics.records import Alternative, Clock, DataFrame, DhcpMessage, Finding, Packet, Step
@@ -255,8 +255,7 @@ def _row(
 ) -> dict[str, object]:
     zone_ns = 0
     if tie and is_log and (about is None or about["zone_basis"] not in _STATED):
-        quarter = 900 * SECOND_NS
-        zone_ns = (tie.offset_ns + quarter // 2) // quarter * quarter
+        zone_ns = zone_part(tie.offset_ns)
     return {
         "source": source,
         "host": host,

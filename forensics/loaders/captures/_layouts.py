@@ -108,7 +108,6 @@ OCTET = _layout(1, octet=(0, "u1"))
     ADDRESSES, TYPED, TAGGED, LABELLED, IP, IPV4_ONLY, FRAGMENT, PROTOCOL, PORTS, TCP_FIXED, MSS, LENGTH, PLACE,
     ICMP_KIND, ICMP_ECHO, ICMP_MTU, ARP_HEADER, TUNNEL, TUNNEL_ID, TOTAL,
 ) = (np.uint32(1 << bit) for bit in range(20))  # fmt: skip
-ALWAYS = np.uint32(0)
 
 PLAIN: dict[str, tuple[str, np.uint32]] = {
     "ethertype": ("u2", TYPED),

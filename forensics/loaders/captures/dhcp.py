@@ -37,7 +37,6 @@ HOSTNAME, REQUESTED_IP, LEASE, OVERLOAD, MESSAGE_TYPE, SERVER_ID = 12, 50, 51, 5
 MESSAGE, RENEWAL, REBINDING, CLIENT_ID = 56, 58, 59, 61
 SNAME, FILE, OPTIONS = slice(44, 108), slice(108, 236), slice(240, None)
 BROADCAST = 0x8000
-ETHERNET_BYTES = 6
 MAX_ADDRESS_BYTES = 16
 FROM_PACKET = ("ts", "host", "source", "position", "offset_bytes", "length_bytes", "interface")
 """Columns that a message shares with its packet, in a tunnel or not."""

@@ -32,7 +32,6 @@ _MONTHS = b"JanFebMarAprMayJunJulAugSepOctNovDec"
 _MONTH_KEYS = {int.from_bytes(_MONTHS[i * 3 : i * 3 + 3], "big"): i + 1 for i in range(12)}
 _SORTED = np.array(sorted(_MONTH_KEYS), np.int32)
 _MONTH_OF = np.array([_MONTH_KEYS[int(key)] for key in _SORTED], np.int64)
-_DAYS_BEFORE = np.array([0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334], np.int64)
 _DAYS_IN = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
 
 
