@@ -27,16 +27,19 @@ if TYPE_CHECKING:
         StoreDamagedError,
         UnknownColumnError,
     )
-    from forensics.loaders._scan_dhcp import scan_dhcp
+    from forensics.loaders._scan_records import scan_dhcp, scan_notifications, scan_records, scan_requests
     from forensics.loaders.captures.packets import scan_packets
     from forensics.loaders.log_files import scan_logs
 
 _HOMES = {
     "Case": "forensics.case",
     "open_case": "forensics.case",
-    "scan_dhcp": "forensics.loaders._scan_dhcp",
+    "scan_dhcp": "forensics.loaders._scan_records",
     "scan_logs": "forensics.loaders.log_files",
+    "scan_notifications": "forensics.loaders._scan_records",
     "scan_packets": "forensics.loaders.captures.packets",
+    "scan_records": "forensics.loaders._scan_records",
+    "scan_requests": "forensics.loaders._scan_records",
     "CaseError": "forensics.errors",
     "EvidenceError": "forensics.errors",
     "ForensicsError": "forensics.errors",
@@ -56,7 +59,10 @@ __all__ = [
     "open_case",
     "scan_dhcp",
     "scan_logs",
+    "scan_notifications",
     "scan_packets",
+    "scan_records",
+    "scan_requests",
 ]
 
 

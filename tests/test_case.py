@@ -167,7 +167,7 @@ def test_a_reader_that_raises_costs_one_file(
         reader = real(head, name)
 
         class Failing:
-            name, record, yields, reference = "failing", LogRecord, (LogRecord,), ""
+            name, record, bases, yields, reference = "failing", LogRecord, (LogRecord,), (LogRecord,), ""
 
             def batches(self, stream: object, origin: object, *, records: object = None) -> object:
                 yield from reader.batches(stream, origin)  # type: ignore[union-attr]

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from forensics import escape
+from forensics import records as known
 from forensics.case._build import Finish, build, tool
 from forensics.case._cite import cited, places_in, places_of
 from forensics.case._findings import CaseFinding, Findings, from_file
@@ -21,36 +22,46 @@ from forensics.case._rows import Rows
 from forensics.case._time import timeline, who
 from forensics.errors import CaseError, StoreDamagedError
 from forensics.evidence import EvidenceFile, open_stream, walk
-from forensics.records import (
-    Clock,
-    DhcpClientEvent,
-    DhcpMessage,
-    Finding,
-    LazyFrame,
-    LogRecord,
-    Loss,
-    Packet,
-    Problem,
-    Record,
-    Reference,
-    Source,
-    Span,
-)
+from forensics.records import Clock, Finding, LazyFrame, LogRecord, Packet, Problem, Record, Reference, Source
 from forensics.store import Store, is_store
 
 _TABLES: dict[str, type[Record]] = {
     "packets": Packet,
     "log_records": LogRecord,
-    "dhcp_client_events": DhcpClientEvent,
-    "dhcp_messages": DhcpMessage,
+    "api_requests": known.ApiRequest,
+    "base_file_events": known.BaseFileEvent,
+    "bpdus": known.Bpdu,
+    "broker_events": known.BrokerEvent,
+    "broker_transfers": known.BrokerTransfer,
+    "config_options": known.ConfigOption,
+    "console_requests": known.ConsoleRequest,
+    "dhcp_client_events": known.DhcpClientEvent,
+    "dhcp_messages": known.DhcpMessage,
+    "disk_images": known.DiskImage,
+    "file_sizes": known.FileSize,
+    "forwarding_entries": known.ForwardingEntry,
+    "host_interfaces": known.HostInterface,
+    "images": known.Image,
+    "instance_events": known.InstanceEvent,
+    "instance_ports": known.InstancePort,
+    "instances": known.Instance,
+    "lldp_neighbours": known.LldpNeighbour,
+    "networks": known.Network,
+    "notifications": known.Notification,
+    "port_events": known.PortEvent,
+    "process_memory": known.ProcessMemory,
+    "row_counts": known.RowCount,
+    "service_states": known.ServiceState,
+    "shell_commands": known.ShellCommand,
     "sources": Source,
     "problems": Problem,
     "clocks": Clock,
-    "losses": Loss,
-    "spans": Span,
+    "losses": known.Loss,
+    "spans": known.Span,
 }
 
-_TIMED = (Packet, LogRecord, DhcpClientEvent, DhcpMessage)
+_UNTIMED = (Source, Problem, Clock, known.Loss, known.Span)
+_TIMED = tuple(record for record in _TABLES.values() if record not in _UNTIMED)
 """Records of a timeline; of two that tell of one line or packet the later is shown."""
 
 Path_ = str | os.PathLike[str]
@@ -99,12 +110,12 @@ class Case:
     @property
     def spans(self) -> pl.LazyFrame:
         """Stretches of the sources that are no rows: `Span`."""
-        return self._rows(Span)
+        return self._rows(known.Span)
 
     @property
     def losses(self) -> pl.LazyFrame:
         """Losses that the evidence itself admits: `Loss`."""
-        return self._rows(Loss)
+        return self._rows(known.Loss)
 
     @property
     def packets(self) -> LazyFrame[Packet]:
@@ -117,9 +128,9 @@ class Case:
         return self.records(LogRecord)
 
     @property
-    def dhcp_messages(self) -> LazyFrame[DhcpMessage]:
+    def dhcp_messages(self) -> LazyFrame[known.DhcpMessage]:
         """All DHCP messages, of captures and of logs."""
-        return self.records(DhcpMessage)
+        return self.records(known.DhcpMessage)
 
     def records(self, record: type[Record]) -> LazyFrame[Any]:
         """All rows of a record; no rows where the case has none.

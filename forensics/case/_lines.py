@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
-from forensics.records import DhcpClientEvent, DhcpMessage, LogRecord, Packet, Record
+from forensics.records import DhcpMessage, LogRecord, Packet, Record
 
 _FLAGS = (("SYN", 0x02), ("FIN", 0x01), ("RST", 0x04), ("PSH", 0x08), ("ACK", 0x10), ("URG", 0x20))
 _ICMP = {0: "echo reply", 3: "unreachable", 5: "redirect", 8: "echo request", 11: "time exceeded"}
@@ -31,13 +33,17 @@ def line(record: type[Record]) -> pl.Expr:
         return packet_line()
     if record is DhcpMessage:
         return dhcp_line()
-    if record in (LogRecord, DhcpClientEvent):
+    if "message" in record.columns():
         said = pl.col("message").str.split("\n").list.first()
-        logged = pl.col("program") if record is LogRecord else pl.lit("dhcp client")
-        return _words(logged + ":", said)
+        return _words(pl.coalesce("program", "logger") + ":" if record is LogRecord else pl.lit(_spoken(record)), said)
     shown = [name for name, kind in record.polars_schema().items() if not kind.is_nested() and kind != pl.Binary]
     own = [name for name in shown if name not in ("ts", "host", "source", "position", "offset_bytes", "length_bytes")]
     return _words(*(pl.lit(f"{name}=") + pl.col(name).cast(pl.String) for name in own))
+
+
+def _spoken(record: type[Record]) -> str:
+    """``DhcpClientEvent`` as ``dhcp client event:``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", record.__name__).lower() + ":"
 
 
 def _words(*parts: pl.Expr) -> pl.Expr:

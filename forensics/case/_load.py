@@ -107,8 +107,10 @@ class _Intake:
     def take(self, batch: Batch, reader: Reader) -> None:
         for record, frame in batch.rows.items():
             self.sink.append(record, frame)
-        base = batch.rows.get(reader.record)
-        if base is not None and base.height:
+        for record in reader.bases:
+            base = batch.rows.get(record)
+            if base is None or not base.height:
+                continue
             self.rows += base.height
             ends = base.select(
                 first=pl.col("ts").min(),
@@ -199,6 +201,8 @@ def load_one(job: Job, advance: Advance | None = None) -> Outcome:
             "year_basis": facts.get("year_basis"),
             "zone": facts.get("zone"),
             "zone_basis": facts.get("zone_basis"),
+            "release": facts.get("release"),
+            "release_basis": facts.get("release_basis"),
             "note": note or None,
         }
     tell(file.size_bytes)

@@ -41,11 +41,13 @@ class Sample:
         text: One record as it lies in a file, without the last line feed; it may have several lines.
         expected: Columns of the record and their values. Columns that are not named are not looked at.
         year: The year to assume, for a stamp that has none.
+        rows: Rows that a message gives, where it is not one; ``expected`` is then the first of them.
     """
 
     text: str
     expected: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     year: int | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ MAC = r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5,19}"
 """A hardware address of six octets or more (InfiniBand has twenty)."""
 
 Shape = Callable[[pl.DataFrame], pl.DataFrame]
-_PASSED_ON = ("ts", "host", "source", "position", "offset_bytes", "length_bytes", "pid", "message")
 _TAG = r"^(?:\S*/)?[A-Za-z][\w.@-]*(?:\[\d+\])?:\x20"
 _MOST_REMEMBERED = 65_536
 
@@ -41,15 +40,20 @@ class MessageFormat:
         record: The record that the messages become.
         reference: Upstream file and releases that write these messages.
         pattern: Rust regular expression in verbose mode for the first line of a message. A group named as a
-            column of the record becomes that column; of ``ip``, ``ip__2``, ``ip__3`` the first that matched
-            becomes ``ip``. Groups that are no columns are there for ``shape``.
-        said_by: A program name that it is read from, for the samples.
+            column of the record becomes that column, before a column of `LogRecord` of that name; of ``ip``,
+            ``ip__2``, ``ip__3`` the first that matched becomes ``ip``. Other groups are there for ``shape``.
+        said_by: A program, logger or framing that it is read from, for the samples.
         samples: One for each wording.
-        program: Regular expression for the program's name without its path; it or ``logger`` is needed.
+        program: Regular expression for the program's name without its path; one of it, ``logger`` and ``framing``
+            is needed.
         logger: Regular expression for the logger's name.
-        alone: Texts of which one must occur in a message that names no program; where empty, such messages are left.
+        framing: Regular expression for the framing, for programs that name themselves by that alone.
+        alone: Texts of which one must occur in a message that names no program (or logger); where empty, such
+            messages are left.
+        whole: Whether the pattern sees the whole message instead of its first line.
         constants: Columns that are the same for all messages.
-        shape: Derives columns: takes the matched rows with the columns of `LogRecord` and all groups.
+        shape: Derives columns: takes the matched rows with the columns of `LogRecord` and all groups; a row that
+            tells of several things may become several.
         remembers: Reads from all lines of the program what later lines need: see `MessageReader`.
     """
 
@@ -61,10 +65,17 @@ class MessageFormat:
     samples: tuple[Sample, ...]
     program: str | None = None
     logger: str | None = None
+    framing: str | None = None
     alone: tuple[str, ...] = ()
+    whole: bool = False
     constants: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     shape: Shape | None = None
     remembers: type[Memory] | None = None
+
+    @property
+    def asks(self) -> str:
+        """The column that says who speaks: ``program``, ``logger`` or ``framing``."""
+        return "program" if self.program else "logger" if self.logger else "framing"
 
     @property
     def regex(self) -> str:
@@ -78,11 +89,14 @@ class MessageFormat:
 
     def candidates_among(self, speakers: Speakers) -> pl.DataFrame | None:
         """The same, where the names of programs and loggers have been looked up before; None for no rows."""
-        column, wanted = ("program", self.program) if self.program else ("logger", self.logger)
+        column, wanted = self.asks, self.program or self.logger or self.framing
         assert wanted is not None
         mine = _matching(wanted, speakers.names(column))
         silent = self.alone if speakers.silent(column) else ()
-        return speakers.said(column, tuple(mine), silent) if mine or silent else None
+        if not mine and not silent:
+            return None
+        found = speakers.said(column, tuple(mine), silent)
+        return found.with_columns(said=found["message"]) if self.whole else found
 
     def read(self, candidates: pl.DataFrame, memory: Memory | None = None) -> pl.DataFrame:
         """Rows of the record, in the order of the lines."""
@@ -96,7 +110,7 @@ class MessageFormat:
         if several:
             merged = groups.select(_first_of(name, groups.columns) for name in sorted(several))
             found |= {name: merged[name] for name in merged.columns}
-        passed = {name: rows[name] for name in (*_PASSED_ON, "program", "logger") if name in rows.columns}
+        passed = {name: rows[name] for name in rows.columns}
         told = {name: _same(value, pl.String(), rows.height) for name, value in self.constants.items()}
         rows = pl.DataFrame(passed | found | told)
         rows = rows if self.shape is None else self.shape(rows)
@@ -116,6 +130,7 @@ class Speakers:
     def __init__(self, rows: pl.DataFrame) -> None:
         self.rows = rows
         self._names: dict[str, list[str]] = {}
+        self._silent: dict[str, pl.DataFrame] = {}
         self._said: dict[tuple[str, tuple[str, ...], tuple[str, ...]], pl.DataFrame] = {}
 
     def names(self, column: str) -> list[str]:
@@ -125,20 +140,32 @@ class Speakers:
         return self._names[column]
 
     def silent(self, column: str) -> bool:
-        """Whether there are rows without a name."""
-        return bool(self.rows[column].null_count())
+        """Whether there are rows without a name that hold some text that a format looks for."""
+        return bool(self._unnamed(column).height)
+
+    def _unnamed(self, column: str) -> pl.DataFrame:
+        """Rows without a name that hold a text of any format: looked through once for all of them."""
+        if column not in self._silent:
+            unnamed = self.rows.filter(self.rows[column].is_null()) if self.rows[column].null_count() else None
+            texts = [text for one in message_formats() for text in one.alone if one.asks == column]
+            if unnamed is None or not texts:
+                self._silent[column] = self.rows.clear()
+            else:
+                self._silent[column] = unnamed.filter(unnamed["message"].str.contains_any(texts))
+        return self._silent[column]
 
     def said(self, column: str, names: tuple[str, ...], alone: tuple[str, ...]) -> pl.DataFrame:
         """Rows under some names, and those under none with one of some texts in them; first lines as ``said``."""
         key = column, names, alone
         if key not in self._said:
             said = pl.col("message").str.extract(r"^([^\n]*)").str.strip_chars_end()
-            mine = pl.col(column).is_in(names)
+            found = [self.rows.lazy().filter(pl.col(column).is_in(names)).with_columns(said=said)] if names else []
             if alone:
-                unnamed = pl.col(column).is_null()
-                mine |= unnamed & pl.col("message").str.contains_any(list(alone))
-                said = pl.when(unnamed).then(said.str.replace(_TAG, "")).otherwise(said)
-            self._said[key] = self.rows.lazy().filter(mine).with_columns(said=said).collect()
+                holds = pl.col("message").str.contains_any(list(alone))
+                bare = said.str.replace(_TAG, "")
+                found.append(self._unnamed(column).lazy().filter(holds).with_columns(said=bare))
+            rows = pl.concat(found)
+            self._said[key] = (rows.sort("position") if len(found) > 1 else rows).collect()
         return self._said[key]
 
 

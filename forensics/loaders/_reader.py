@@ -37,6 +37,14 @@ class Origin:
     """Rotation day that the file's name tells, nanoseconds since 1970 (start of that day)."""
     elsewhere_ns: tuple[int, int] | None = None
     """First and last instant of the case's sources whose year is known."""
+    command: str | None = None
+    """Command line that printed it, where a transcript or the name of a collected file tells."""
+    directory: str | None = None
+    """Folder in which that command was typed."""
+    taken_ns: int | None = None
+    """When a snapshot was taken, nanoseconds since 1970, where something beside it tells."""
+    taken_basis: str = "none"
+    """How that is known: a word of `forensics.records.TIME_BASES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +62,11 @@ class Stretch:
 class Batch:
     """What one chunk of a source yielded.
 
-    Rows and stretches of all batches of a source, put together, cover it exactly:
-    the ``offset_bytes`` and ``length_bytes`` of the rows of the base record and of the stretches
-    are disjoint and leave nothing out. Rows of narrower records point into rows of the base record.
+    Rows and stretches of all batches of a source, put together, cover it exactly and leave nothing out. Of a
+    capture or a log, the ``offset_bytes`` and ``length_bytes`` of the rows of the one base record and of the
+    stretches are disjoint, and rows of narrower records point into rows of the base record. A document has
+    several base records side by side; one line of it may be told by rows of more than one of them, but no octet
+    that a row holds is in a stretch.
     """
 
     rows: Mapping[type[Record], pl.DataFrame]
@@ -64,7 +74,8 @@ class Batch:
     losses: tuple[tuple[int | None, int | None, str, int | None], ...] = ()
     """Losses that the evidence admits: instant (ns), position, kind, count."""
     facts: Mapping[str, str] = field(default_factory=dict)
-    """What the reader found out about the source: ``year_basis``, ``zone``, ``zone_basis``, ``note``, ``format``."""
+    """What the reader found out about the source: ``year_basis``, ``zone``, ``zone_basis``, ``note``, ``format``,
+    ``release``, ``release_basis``."""
 
 
 class Reader(Protocol):
@@ -73,9 +84,11 @@ class Reader(Protocol):
     name: str
     """Name of the format as `sources` shows it."""
     record: type[Record]
-    """The base record."""
+    """The base record; the one that matters most where there are several."""
+    bases: tuple[type[Record], ...]
+    """The base records: their rows are counted, and with the stretches they cover the source."""
     yields: tuple[type[Record], ...]
-    """The base record and every narrower one."""
+    """The base records and every narrower one."""
     reference: str
     """The document or upstream file that defines the format."""
 

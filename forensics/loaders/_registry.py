@@ -18,7 +18,7 @@ _FOLDERS = (
     "forensics.loaders.lines",
     "forensics.loaders.documents",
 )
-_HERE = frozenset({"_registry", "_scan_dhcp"})
+_HERE = frozenset({"_registry", "_scan_records"})
 
 
 @dataclass(frozen=True, slots=True)

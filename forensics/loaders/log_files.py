@@ -29,6 +29,7 @@ class LogFiles:
 
     name: str = "log"
     record: type[Record] = LogRecord
+    bases: tuple[type[Record], ...] = (LogRecord,)
     reference: str = "the framings in forensics/loaders/lines, each with its own reference"
 
     @property

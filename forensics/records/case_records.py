@@ -31,6 +31,10 @@ class Source(Record):
     year_basis = text("where the year of its stamps comes from", nullable=True)
     zone = text("zone its stamps were read in", nullable=True)
     zone_basis = text("where that zone comes from", nullable=True)
+    release = text(
+        "OpenStack release that wrote it, as far as its own lines tell: Grizzly, Havana to Icehouse, …", nullable=True
+    )
+    release_basis = text("the lines that tell the release, and what in them does", nullable=True)
     note = text("what else is worth knowing: why it was not read, what changed while it was", nullable=True)
 
 

@@ -40,6 +40,7 @@ class CaptureReader:
     name: str
     reference: str
     record: type[Record] = Packet
+    bases: tuple[type[Record], ...] = (Packet,)
 
     @property
     def yields(self) -> tuple[type[Record], ...]:

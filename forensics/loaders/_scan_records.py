@@ -1,4 +1,4 @@
-"""DHCP messages of any file that can hold them, lazily and without a case: the format is found out, file by file."""
+"""Rows of any record, of any file that can hold them, lazily and without a case: the format is found out."""
 
 from __future__ import annotations
 
@@ -14,26 +14,49 @@ from forensics.loaders._paths import Given, Paths, given
 from forensics.loaders._reader import Origin
 from forensics.loaders._registry import pick, yielding
 from forensics.loaders._scan import scan, selected
-from forensics.records import DhcpMessage, Record
+from forensics.records import ApiRequest, DhcpMessage, Notification, Record
 
 
-def scan_dhcp(paths: Paths) -> pl.LazyFrame:
-    """DHCP messages of captures and of logs, as a lazy frame.
+def scan_records(paths: Paths, record: type[Record]) -> pl.LazyFrame:
+    """Rows of one record, as a lazy frame: straight from the files, in whatever format they are.
 
     Args:
         paths: A file, a folder, a pattern such as ``"controller/*"``, a binary file object, ``"-"`` for standard
-            input, or a list of these; captures and logs may be mixed.
+            input, or a list of these; formats may be mixed.
+        record: A class of `forensics.records`, such as ``PortEvent``.
 
     Returns:
-        One row per `DhcpMessage`, file after file. Stamps of a log are read without knowledge of its zone, as UTC
+        One row per record, file after file. Stamps of a log are read without knowledge of its zone, as UTC
         where its lines do not say: a case (`forensics.open_case`) finds the zone out.
 
     Raises:
         EvidenceError: If there is no such file.
-        NotUnderstoodError: When it is collected, if a file is in no format that can hold DHCP messages.
+        NotUnderstoodError: When it is collected, if a file is in no format that can hold such rows.
+
+    Examples:
+        >>> import io
+        >>> from forensics.records import LogRecord
+        >>> line = b"2014-01-10 09:11:45.072 129745 INFO nova.compute [-] Hello"
+        >>> scan_records(io.BytesIO(line), LogRecord).select("pid", "message").collect().row(0)
+        (129745, 'Hello')
     """
-    files = given(paths, DhcpMessage)
-    return scan(DhcpMessage, partial(_rows, DhcpMessage, files), repeatable=all(file.repeatable for file in files))
+    files = given(paths, record)
+    return scan(record, partial(_rows, record, files), repeatable=all(file.repeatable for file in files))
+
+
+def scan_dhcp(paths: Paths) -> pl.LazyFrame:
+    """DHCP messages of captures and of logs, one row per `DhcpMessage`: see `scan_records`."""
+    return scan_records(paths, DhcpMessage)
+
+
+def scan_requests(paths: Paths) -> pl.LazyFrame:
+    """Requests that API services answered, one row per `ApiRequest`: see `scan_records`."""
+    return scan_records(paths, ApiRequest)
+
+
+def scan_notifications(paths: Paths) -> pl.LazyFrame:
+    """Events of nova, glance, neutron and others, one row per `Notification`: see `scan_records`."""
+    return scan_records(paths, Notification)
 
 
 def _rows(
