@@ -52,5 +52,9 @@ class CaseError(ForensicsError):
     """A case, its ``case.toml`` or a question put to it makes no sense."""
 
 
+class DatabaseError(ForensicsError):
+    """A live database could not be reached or read; the message never holds its password."""
+
+
 class StoreDamagedError(ForensicsError):
     """A file of the case store no longer matches its digest."""

@@ -91,7 +91,7 @@ def test_wrong_use_has_a_hint_and_no_traceback(run, tmp_path: Path, case: Path) 
         (("verify", tmp_path), "no finished case"),
         (("timeline", case, "--around", "noon"), "no instant"),
         (("frobnicate",), "No such command"),
-        (("triage",), "Missing argument"),
+        (("triage",), "nothing to read"),
         (("triage", tmp_path, "--workers", "x"), "nvalid value"),
     ):
         if told == "is_dir":

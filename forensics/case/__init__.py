@@ -15,6 +15,7 @@ from forensics import escape
 from forensics import records as known
 from forensics.case._build import Finish, build, tool
 from forensics.case._cite import cited, places_in, places_of
+from forensics.case._database import FOLDER, kept
 from forensics.case._findings import CaseFinding, Findings, from_file
 from forensics.case._load import Advance
 from forensics.case._query import query_failed
@@ -177,6 +178,7 @@ class Case:
         """The files of the evidence that can be opened now, by source."""
         if self._files is None:
             found = list(walk(self._evidence)) if self._evidence is not None and self._evidence.exists() else []
+            found += kept(self.path, [file.source for file in found])
             self._files = {file.source: file for file in found if not file.refusal}
         return self._files
 
@@ -310,8 +312,9 @@ def default_target(evidence: Path) -> Path:
 
 
 def open_case(
-    path: Path_,
+    path: Path_ | None,
     *,
+    database: str | None = None,
     out: Path_ | None = None,
     evidence: Path_ | None = None,
     workers: int = 0,
@@ -326,7 +329,9 @@ def open_case(
     with the same names, sizes and modification times, that one is opened.
 
     Args:
-        path: Folder of evidence, one file of it, or a case.
+        path: Folder of evidence, one file of it, or a case; None where a database is all there is.
+        database: URL of a running MySQL, MariaDB or PostgreSQL to read as well, in one read-only transaction:
+            ``mysql://USER@HOST/nova``. What is read is kept in the case as a dump; the password never is.
         out: Folder of the case; ``NAME.case`` in the current folder where None, or beside the evidence
             if the current folder is inside it.
         evidence: Where the evidence of a case lies now, if it was moved.
@@ -339,17 +344,22 @@ def open_case(
     Raises:
         EvidenceError: If there is nothing there.
         CaseError: If ``case.toml`` makes no sense, or the case cannot be written.
+        DatabaseError: If the database cannot be read.
         StoreDamagedError: If the case no longer matches its digests.
 
     Examples:
         ``case = open_case("incident-0215/")`` and then ``case.findings``, ``case.sources``, ``case.packets``
     """
-    given = Path(path)
-    if is_store(given):
+    if path is None and database is None:
+        raise CaseError("there is nothing to open", hint="give a folder of evidence, a case, or a database")
+    given = None if path is None else Path(path)
+    if given is not None and is_store(given):
+        if database is not None:
+            raise CaseError("a finished case takes no database", where=str(given), hint="give the evidence, and --out")
         store = Store(given)
         return Case(store, Path(evidence) if evidence is not None else store.hint())
-    target = Path(out) if out is not None else default_target(given)
-    if not again and is_store(target):
+    target = Path(out) if out is not None else default_target(Path(FOLDER) if given is None else given)
+    if given is not None and database is None and not again and is_store(target):
         try:
             case = Case(Store(target), given)
         except (StoreDamagedError, CaseError):
@@ -357,7 +367,7 @@ def open_case(
         else:
             if _unchanged(case, given):
                 return case
-    built = build(given, target, workers=workers, begin=begin, advance=advance, finish=finish)
+    built = build(given, target, database=database, workers=workers, begin=begin, advance=advance, finish=finish)
     return Case(Store(built, check=False), given)
 
 
@@ -366,4 +376,5 @@ def _unchanged(case: Case, evidence: Path) -> bool:
         return False
     now = [(file.source, file.size_bytes, file.modified_ns) for file in walk(evidence)]
     then = case.sources.select("source", "size_bytes", pl.col("modified_at").to_physical()).rows()
-    return sorted(now) == sorted(then)
+    own = {file.source for file in kept(case.path, [name for name, _, _ in now])}
+    return sorted(now) == sorted(row for row in then if row[0] not in own)

@@ -16,6 +16,7 @@ from forensics._discovery import modules
 from forensics.analysis import clock_alignment
 from forensics.case._cite import with_excerpts
 from forensics.case._config import NAME, CaseFile, read_case_file
+from forensics.case._database import carried, host_of_url, kept, take
 from forensics.case._duplicates import mark
 from forensics.case._findings import as_file, conclude
 from forensics.case._load import Advance, Job, Outcome, discard, load_all
@@ -42,9 +43,10 @@ def tool() -> str:
 
 
 def build(
-    evidence: Path,
+    evidence: Path | None,
     target: Path,
     *,
+    database: str | None = None,
     workers: int = 0,
     advance: Advance | None = None,
     begin: Callable[[int], None] | None = None,
@@ -53,24 +55,30 @@ def build(
     """Read a folder of evidence, or one file, into a new case.
 
     Args:
-        evidence: What to read. Nothing is ever written there.
+        evidence: What to read, if anything. Nothing is ever written there.
         target: Folder of the case; an earlier case there is replaced when the new one is whole.
+        database: URL of a running database to read as well.
         workers: Most processes at a time; 0 to choose.
         advance: Called with octets of evidence that were done.
         begin: Called once with the octets that there are to do.
         finish: Makes further files, such as the report.
 
     Raises:
+        DatabaseError: If the database cannot be read.
         CaseError: If ``case.toml`` makes no sense, or the target cannot be written.
         EvidenceError: If there is no such folder.
     """
-    if target.resolve().is_relative_to(evidence.resolve()):
+    if evidence is not None and target.resolve().is_relative_to(evidence.resolve()):
         raise CaseError("the case would lie inside the evidence", where=str(target), hint="give another --out")
-    files = list(walk(evidence))
-    config = next((file for file in files if file.source == NAME and not file.refusal and evidence.is_dir()), None)
+    files = [] if evidence is None else list(walk(evidence))
+    config = next((file for file in files if file.source == NAME and not file.refusal and _is_folder(evidence)), None)
     declared = read_case_file(config) if config else CaseFile()
     draft = Draft(target)
     try:
+        url = carried(draft) if database is None else take(database, draft)
+        dumps = kept(draft.path, [file.source for file in files])
+        files += dumps
+        declared = declared.and_host(host_of_url(url), [file.source for file in dumps])
         if begin is not None:
             begin(sum(file.size_bytes for file in files))
         outcomes = _outcomes(files, config, declared, draft.path, workers, advance)
@@ -88,13 +96,23 @@ def build(
             draft.table(name, record, rows(record).collect())
         draft.put("findings.json", as_json(content))
         draft.put("evidence.sha256", _checksums(outcomes))
-        about = {"tool": tool(), "title": declared.title, "zone_shifts_s": dict(sorted(rows.zone_shifts_s.items()))}
+        about = {
+            "tool": tool(),
+            "title": declared.title,
+            "database": url,
+            "zone_shifts_s": dict(sorted(rows.zone_shifts_s.items())),
+        }
         for name, data in (finish(target, rows, {**content, "about": about}) if finish else {}).items():
             draft.put(name, data)
-        return draft.seal(about, os.path.relpath(evidence.resolve(), target.resolve()))
+        lies = None if evidence is None else os.path.relpath(evidence.resolve(), target.resolve())
+        return draft.seal(about, lies)
     except BaseException:
         draft.abandon()
         raise
+
+
+def _is_folder(evidence: Path | None) -> bool:
+    return evidence is not None and evidence.is_dir()
 
 
 def _outcomes(

@@ -6,6 +6,7 @@ import fnmatch
 import re
 import tomllib
 import zoneinfo
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,16 @@ class CaseFile:
             if fnmatch.fnmatchcase(source, one.match):
                 keys |= {key: value for key in _TYPES if (value := getattr(one, key)) is not None}
         return Declared(**{"match": source, **keys})
+
+    def and_host(self, host: str | None, sources: Sequence[str]) -> CaseFile:
+        """The same, with the host of some sources where nothing else is declared of them."""
+        own = tuple(Declared(_literally(source), host=host) for source in sources if host is not None)
+        return CaseFile(self.title, (*own, *self.declared))
+
+
+def _literally(source: str) -> str:
+    """A pattern that matches one name alone."""
+    return re.sub(r"([*?[])", r"[\1]", source)
 
 
 _TYPES: dict[str, tuple[type, ...]] = {"zone": (str,), "year": (int,), "host": (str,), "clock_offset_s": (int, float)}

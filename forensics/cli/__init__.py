@@ -106,11 +106,24 @@ def top(version: Annotated[bool, typer.Option("--version", help="Print the versi
 
 
 @app.command(
-    epilog="\b\nExamples:\n  forensics triage incident-0215/\n  forensics triage evidence --out /tmp/case --json"
+    epilog="\b\nExamples:\n  forensics triage incident-0215/\n  forensics triage evidence --out /tmp/case --json\n"
+    "  forensics triage incident-0215/ --database mysql://nova@db1/nova"
 )
 @_guarded
 def triage(
-    evidence: Evidence,
+    evidence: Annotated[
+        Path | None,
+        typer.Argument(metavar="EVIDENCE", help="Folder of evidence, or one file of it.", show_default=False),
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            "--database",
+            metavar="URL",
+            help="A running MySQL, MariaDB or PostgreSQL to read as well, read-only. "
+            "The password may be in FORENSICS_DATABASE_PASSWORD.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the case.", show_default="NAME.case")] = None,
     json: Json = False,
     fail_on: Annotated[str, typer.Option("--fail-on", help="Exit 6 if a finding is at least that severe.")] = "",
@@ -120,7 +133,7 @@ def triage(
     """Read everything, put it on one clock, and say what happened."""
     from forensics.cli import _triage as view
 
-    return view.triage(evidence, out, as_json=json, fail_on=fail_on, workers=workers, again=again)
+    return view.triage(evidence, out, database=database, as_json=json, fail_on=fail_on, workers=workers, again=again)
 
 
 @app.command(

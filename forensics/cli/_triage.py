@@ -25,18 +25,37 @@ _FIRST_STEPS, _LAST_STEPS = 8, 4
 _GAPS, _FOUND = 3, 6
 
 
-def triage(evidence: Path, out: Path | None, *, as_json: bool, fail_on: str, workers: int, again: bool) -> int:
+def triage(
+    evidence: Path | None,
+    out: Path | None,
+    *,
+    database: str | None,
+    as_json: bool,
+    fail_on: str,
+    workers: int,
+    again: bool,
+) -> int:
     """Load, conclude and show; returns the exit code."""
     if fail_on and fail_on not in SEVERITIES:
         raise CaseError(f"unknown severity {fail_on!r}", where="--fail-on", hint=f"one of {', '.join(SEVERITIES)}")
-    if is_store(evidence) and (out is not None or again):
+    if evidence is None and database is None:
+        raise CaseError("there is nothing to read", hint="give a folder of evidence, or --database URL")
+    if evidence is not None and is_store(evidence) and (out is not None or again):
         wrong, hint = "is a case already", "give the evidence, or leave --out and --again away"
         raise CaseError(wrong, where=str(evidence), hint=hint)
-    if evidence.exists() and not is_store(evidence) and next(iter(walk(evidence)), None) is None:
+    fresh = evidence is not None and evidence.exists() and not is_store(evidence)
+    if evidence is not None and fresh and next(iter(walk(evidence)), None) is None:
         raise EvidenceError("there is nothing in it", where=str(evidence), hint="give the folder that holds the files")
     with show.progress() as (begin, advance):
         case = open_case(
-            evidence, out=out, workers=workers, again=again, begin=begin, advance=advance, finish=report.pages
+            evidence,
+            database=database,
+            out=out,
+            workers=workers,
+            again=again,
+            begin=begin,
+            advance=advance,
+            finish=report.pages,
         )
     if not (case.path / report.NAME).is_file():
         report.write(case)
@@ -223,6 +242,6 @@ def demo(out: Path | None) -> int:
         show.put(show.tinted(f"=== {half.name}: data/lost_lease/{half.name}", "bold"))
         show.put()
         case = target / f"lost_lease-{half.name}.case"
-        codes.append(triage(half, case, as_json=False, fail_on="", workers=1, again=False))
+        codes.append(triage(half, case, database=None, as_json=False, fail_on="", workers=1, again=False))
         show.put()
     return max(codes)

@@ -23,7 +23,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +34,9 @@ import pyarrow.parquet as pq
 
 from forensics.errors import CaseError, StoreDamagedError
 from forensics.records import Record
+from forensics.store._files import as_json, checksum_line, compressed, digest, sync_folder, whole
+
+__all__ = ["ROW_GROUP", "Draft", "Sink", "Store", "as_json", "checksum_line", "digest", "is_store", "scan", "shaped"]
 
 SCHEMA = 1
 ROW_GROUP = 65_536
@@ -50,50 +53,6 @@ _PARQUET: dict[str, Any] = {
     "write_page_checksum": True,
     "store_schema": True,
 }
-
-
-@contextlib.contextmanager
-def _whole(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when it is complete, and, if `sync`, on disk."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        yield file
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
-    part.replace(path)
-
-
-def _sync_folder(path: Path) -> None:
-    if os.name == "posix":
-        folder = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def digest(path: Path, *, sync: bool = False) -> str:
-    """SHA-256 of a file of the store, in hexadecimal; if `sync`, the file is on disk when this returns."""
-    with path.open("rb") as file:
-        if sync:
-            os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def checksum_line(name: bytes, sha256: str) -> bytes:
-    r"""One line as ``sha256sum`` writes and reads it, whatever the name.
-
-    References:
-        GNU coreutils, "cksum output modes": a name with a backslash, LF or CR is
-        escaped, and the line then starts with a backslash.
-
-    Examples:
-        >>> checksum_line(b"a\nb", "00ff")
-        b'\\00ff  a\\nb\n'
-    """
-    escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
-    return (b"\\" if escaped != name else b"") + sha256.encode() + b"  " + escaped + b"\n"
 
 
 def shaped(record: type[Record], frame: pl.DataFrame) -> pl.DataFrame:
@@ -143,7 +102,7 @@ class Sink:
             path = self._folder / "records" / record.__name__ / self._file_name
             path.parent.mkdir(parents=True, exist_ok=True)
             stack = contextlib.ExitStack()
-            file = stack.enter_context(_whole(path, sync=False))  # `Draft.seal` does, many at a time
+            file = stack.enter_context(whole(path, sync=False))  # `Draft.seal` does, many at a time
             self._open[record] = (stack, stack.enter_context(pq.ParquetWriter(file, table.schema, **_PARQUET)))
         self._open[record][1].write_table(table, row_group_size=ROW_GROUP)
 
@@ -203,15 +162,20 @@ class Draft:
         """The files that hold rows of a record, by number of the source."""
         return {int(part.stem): part for part in sorted((self.path / "records" / record.__name__).glob("*.parquet"))}
 
+    def snapshot(self, name: str) -> contextlib.AbstractContextManager[IO[bytes]]:
+        """Open a file for evidence that was taken for this case and is kept in it, compressed: ``NAME.zst``."""
+        return compressed(self.path / f"{name}.zst")
+
     def table(self, name: str, record: type[Record], rows: pl.DataFrame) -> None:
         """Write a small table of the case, ``NAME.parquet``."""
         table = shaped(record, rows).to_arrow(compat_level=pl.CompatLevel.oldest())
-        with _whole(self.path / f"{name}.parquet") as file, pq.ParquetWriter(file, table.schema, **_PARQUET) as writer:
+        with whole(self.path / f"{name}.parquet") as file, pq.ParquetWriter(file, table.schema, **_PARQUET) as writer:
             writer.write_table(table, row_group_size=ROW_GROUP)
 
     def put(self, name: str, data: bytes) -> None:
         """Write a file of the case."""
-        with _whole(self.path / name) as file:
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        with whole(self.path / name) as file:
             file.write(data)
 
     def seal(self, about: Mapping[str, Any], evidence: str | None) -> Path:
@@ -235,7 +199,7 @@ class Draft:
                 shutil.rmtree(earlier)
             self.target.rename(earlier)
         self.path.rename(self.target)
-        _sync_folder(self.target.parent)
+        sync_folder(self.target.parent)
         if earlier.exists():
             shutil.rmtree(earlier)
         self._unlock()
@@ -256,9 +220,9 @@ def _list(folder: Path, digests: Mapping[str, str]) -> None:
     """Write the manifest and, last of all, its seal."""
     lines = b"".join(checksum_line(name.encode(), digests[name]) for name in sorted(digests))
     for name, data in ((MANIFEST, lines), (SEAL, checksum_line(MANIFEST.encode(), hashlib.sha256(lines).hexdigest()))):
-        with _whole(folder / name) as file:
+        with whole(folder / name) as file:
             file.write(data)
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
 def _is_empty(folder: Path) -> bool:
@@ -288,12 +252,6 @@ def _files(folder: Path) -> list[str]:
     """Names of all files of a store that its manifest covers, sorted."""
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or path.is_file())
     return sorted(name for name in found if name not in _UNLISTED)
-
-
-def as_json(value: Any) -> bytes:
-    """JSON as every file of the case has it: UTF-8, indented, keys in the order given, a newline at the end."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
-    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def scan(record: type[Record], parts: Iterable[Path]) -> pl.LazyFrame:
@@ -373,7 +331,7 @@ class Store:
         """Put one more file into the store, or replace it, and list it in the manifest."""
         if name in self._digests and self.read(name) == data:
             return
-        with _whole(self.path / name) as file:
+        with whole(self.path / name) as file:
             file.write(data)
         self._digests[name] = hashlib.sha256(data).hexdigest()
         _list(self.path, self._digests)
