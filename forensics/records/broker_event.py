@@ -33,6 +33,7 @@ class BrokerEvent(Observed):
         "client_connected",  # told by a client
         "client_unreachable",
         "client_reconnecting",
+        "client_blocked",  # the broker makes it wait (or no longer, see `state`)
         "crash",  # a supervisor's or process's report
         "other",
     )
@@ -56,3 +57,4 @@ class BrokerEvent(Observed):
     version = text("version of the broker", nullable=True)
     severity = text("level word of the line", nullable=True)
     message = text("the line's message")
+    connection_id = text("uuid of an OpenStack client's connection: both sides name it", nullable=True)
