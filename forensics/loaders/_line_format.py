@@ -63,6 +63,7 @@ class LineFormat:
         leads: The characters that such a line can begin with; any where empty.
         inside: Whether such a line is looked for behind a syslog tag.
         inner_only: Needs a wrapper around it, because it has no stamp of its own.
+        behind_host: Stands only where others have a tag, directly behind the host name of a syslog header.
         context: What it says of the request's context: ``given`` (a bracket, if only ``[-]``) or ``bare`` (none:
             its lines of level TRACE or ERROR continue a record of the same logger and process), or ``repeated`` (each
             line of a message has the whole header again: equal headers that touch are one record).
@@ -77,6 +78,7 @@ class LineFormat:
     leads: str = ""
     inside: bool = True
     inner_only: bool = False
+    behind_host: bool = False
     context: str | None = None
     json: Mapping[str, str] | None = None
 

@@ -21,7 +21,7 @@ from forensics.loaders.lines._fields import (
 from forensics.loaders.lines._slow import Grammar, read_wrapped
 from forensics.loaders.lines._text import Bools, Bytes, Ints, Text
 
-SPACE, COLON, OPEN, CLOSE, DASH, DOT, COMMA, TAB = 32, 58, 91, 93, 45, 46, 44, 9
+SPACE, COLON, OPEN, CLOSE, DASH, DOT, COMMA, TAB, STAR, PERCENT = 32, 58, 91, 93, 45, 46, 44, 9, 42, 37
 LEVELS = (b"TRACE", b"DEBUG", b"INFO", b"AUDIT", b"WARNING", b"WARN", b"ERROR", b"CRITICAL")
 _LEVEL_KEYS = np.sort(np.array([int.from_bytes(level, "little") for level in LEVELS], np.uint64))
 _LEVEL_STARTS = np.array([int.from_bytes(level[:4], "little") for level in LEVELS], np.uint32)
@@ -68,6 +68,13 @@ def read_fast(text: Text, fields: Fields, lines: Ints, grammar: Grammar) -> Ints
     tagged, message = tag(text, fields, framed, rest)
     untagged = ~np.isin(framed, tagged)
     read_wrapped(text, fields, framed[untagged], rest[untagged], grammar, tagged=True)
+    # where a stamp follows, the name in front of it is a switch's own and no program
+    again = _switch_stamp(text, message, text.end[tagged])
+    nowhere = np.full(int(again.sum()), -1, np.int64)
+    fields.put("program", tagged[again], nowhere, nowhere)
+    fields.pid[tagged[again]] = -1
+    read_wrapped(text, fields, tagged[again], rest[~untagged][again], grammar, tagged=True)
+    tagged, message = tagged[~again], message[~again]
     fields.put("message", tagged, message, text.end[tagged])
     stamped = dated(text, message, text.end[tagged])
     read = oslo(text, fields, tagged[stamped], message[stamped], spaces, closes, codes)
@@ -87,6 +94,14 @@ def _like_a_log(text: Text, at: Ints) -> Bools:
     level = np.isin(window.view(np.uint32)[:, 0], _LEVEL_STARTS)
     number = (window[:, 0] - np.uint8(48)) < 10
     return level | number | _SIGNS[window[:, 0]]
+
+
+def _switch_stamp(text: Text, at: Ints, end: Ints) -> Bools:
+    """Whether a month follows, a year and a month, or one of the marks that a switch puts before a doubtful stamp."""
+    window = text.window(np.where(at + 8 < end, at, 0), 8)
+    found = (month(window) > 0) | (window[:, 0] == STAR) | (window[:, 0] == DOT)
+    found |= digits(window, (0, 1, 2, 3)) & (month(window[:, 5:]) > 0)
+    return found & (at + 8 < end)
 
 
 class Places:
@@ -120,7 +135,7 @@ def syslog(text: Text, fields: Fields, lines: Ints, spaces: Places, framings: di
     space = spaces.first(after)
     host_end = spaces.at[space]
     good = (host_end > after) & (host_end + 1 < text.end[lines]) & (~micro | micro_digits)
-    good &= text.buffer[after] != OPEN
+    good &= (text.buffer[after] != OPEN) & (text.buffer[after] != PERCENT)
     good &= (text.buffer[np.where(good, host_end, 1) - 1] != COLON) & (
         text.buffer[np.where(good, host_end, 0) + 1] != SPACE
     )
@@ -161,7 +176,7 @@ def tag(text: Text, fields: Fields, lines: Ints, at: Ints) -> tuple[Ints, Ints]:
     length = stops.argmax(axis=1)
     stop = window[np.arange(len(lines)), length]
     end = text.end[lines]
-    inside = (length > 0) & (at + length < end) & stops.any(axis=1)
+    inside = (length > 0) & (at + length < end) & stops.any(axis=1) & (window[:, 0] != PERCENT)
     colon = inside & (stop == COLON)
     bracket = inside & (stop == OPEN)
     pid = np.full(len(lines), -1, np.int64)

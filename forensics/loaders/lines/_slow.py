@@ -25,9 +25,11 @@ from forensics.loaders.lines._fields import (
 )
 from forensics.loaders.lines._text import Ints, Text
 
-TAG = r"^(?P<program>[^\s:\[]{1,64})(?:\[(?P<pid>\d{1,10})\]:?|:) ?(?P<message>(?s:.*))$"
-"""``program:`` or ``program[pid]:`` (RFC 3164 section 4.1.3); rsyslog cuts tags at 32 characters, others do not."""
-TAG_WITHOUT_COLON = r"^(?P<program>[^\s:\[]{1,64}) (?P<message>(?s:.*))$"
+TAG = r"^(?P<program>[^\s:\[%][^\s:\[]{0,63})(?:\[(?P<pid>\d{1,10})\]:?|:) ?(?P<message>(?s:.*))$"
+"""``program:`` or ``program[pid]:`` (RFC 3164 section 4.1.3); rsyslog cuts tags at 32 characters, others do not.
+
+A per cent sign begins no name but the mnemonic of a switch: ``%LINK-3-UPDOWN: …``."""
+TAG_WITHOUT_COLON = r"^(?P<program>[^\s:\[%][^\s:\[]{0,63}) (?P<message>(?s:.*))$"
 """A tag that only a blank ends: oslo's RFC handler before a stamp, and senders that name a priority."""
 TAG_BEFORE_STAMP = r"^[^\s:\[]{1,64} \d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d"
 TAG_WITH_VERSION = r"^(?P<program>[A-Za-z][\w.-]*) \d+(?:\.\d+)+: ?(?P<message>(?s:.*))$"
@@ -40,7 +42,8 @@ _RFC3339 = (
 _DEEPEST = 4
 _VOID = ("", "-", "None")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTH = {name.lower(): number for number, name in enumerate(_MONTHS, 1)} | {f"{n:02d}": n for n in range(1, 13)}
+_MONTH = {name.lower(): number for number, name in enumerate(_MONTHS, 1)}
+_MONTH |= {form.format(n): n for n in range(1, 13) for form in ("{:02d}", "{}")}
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,18 @@ class Grammar:
     @cached_property
     def wrapped(self) -> list[LineFormat]:
         """Framings that may stand inside another one, without those of last resort."""
-        return [form for form in self.formats if form.rank < LAST_RESORT]
+        return [form for form in self.formats if form.rank < LAST_RESORT and not form.behind_host]
 
     @cached_property
     def tagged(self) -> list[LineFormat]:
         """Framings that may stand behind a syslog tag, or instead of it."""
         return [form for form in self.wrapped if form.inside]
+
+    @cached_property
+    def behind_host(self) -> list[LineFormat]:
+        """Framings that may stand where a tag is expected, those that bring no stamp included."""
+        own = [form for form in self.tagged if not form.inner_only]
+        return own + [form for form in self.formats if form.behind_host]
 
 
 LAST_RESORT = 9
@@ -184,7 +193,7 @@ def _take(
 
 def _read_tagged(text: Text, fields: Fields, lines: Ints, grammar: Grammar, depth: int) -> None:
     wrapped = grammar.tagged
-    lines = _read(text, fields, lines, [form for form in wrapped if not form.inner_only], grammar, depth)
+    lines = _read(text, fields, lines, grammar.behind_host, grammar, depth)
     if not len(lines):
         return
     column = text.series(text.start[lines], text.end[lines])

@@ -10,7 +10,7 @@ _LOOSE = (
 )
 _TIME = r"(?P<time>\d\d:\d\d:\d\d)"
 _PRI = r"<(?P<pri>\d{1,3})>"
-_HOST = r"(?P<host>[^\x20\[][^\x20]*[^\x20:]|[^\x20\[:])\x20(?P<tagged>(?s:[^\x20].*))$"
+_HOST = r"(?P<host>[^\x20\[%][^\x20]*[^\x20:]|[^\x20\[%:])\x20(?P<tagged>(?s:[^\x20].*))$"
 _ISO = (
     r"(?P<date>\d{4}-\d\d-\d\d)T(?P<time>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:?\d\d)\x20+"
     r"(?P<host>[^\x20\[]\S*)\x20(?P<tagged>(?s:.*))$"
@@ -133,7 +133,7 @@ FORMATS = (
         leads="<",
         inside=False,
         reference="RFC 3164 section 4.1, with priority, as sent; rsyslog RSYSLOG_TraditionalForwardFormat",
-        pattern=rf"^{_PRI}{_LOOSE}\x20+(?P<host>[^\x20]*[^\x20:])\x20+(?P<tagged>(?s:[^\x20].*))$",
+        pattern=rf"^{_PRI}{_LOOSE}\x20+(?P<host>[^\x20%][^\x20]*[^\x20:]|[^\x20%:])\x20+(?P<tagged>(?s:[^\x20].*))$",
         samples=(
             Sample(
                 "<165>Feb  6 09:42:36 veos01 Ebra: %LINEPROTO-5-UPDOWN: Line protocol on Interface Ethernet28, "
@@ -145,7 +145,7 @@ FORMATS = (
                 {"host": "vmx01", "program": "mib2d", "pid": 2424, "severity": "WARNING"},
             ),
             Sample(
-                "<190>2018 Oct 31 08:12:52 sw01.test %ETHPORT-5-IF_DOWN: Interface Ethernet1/3 is down",
+                "<190>2018 Oct 31 08:12:52 sw01.test last message repeated 3 times",
                 {"host": "sw01.test", "ts": "2018-10-31 08:12:52+00:00", "severity": "INFO"},
             ),
         ),
@@ -251,7 +251,7 @@ FORMATS = (
         inside=False,
         reference="RFC 3164 stamps with other blanks, a year, other fractions, or nothing behind the host",
         rank=2,
-        pattern=rf"^{_LOOSE}\x20+(?P<host>[^\x20\[][^\x20]*)(?:\x20+(?P<tagged>(?s:.*)))?$",
+        pattern=rf"^{_LOOSE}\x20+(?P<host>[^\x20\[%][^\x20]*)(?:\x20+(?P<tagged>(?s:.*)))?$",
         samples=(
             Sample(
                 "Mar 23 23:01:18.123 myhost.com exe[19]: a fraction",

@@ -273,7 +273,7 @@ def test_devstack_journal() -> None:
 
 
 # napalm-logs' pri, host and process; (folder, field): why ours differs.
-NAPALM_DIFFERENT_LAYOUT = ("fortinet/", "huawei/", "opengear/")
+NAPALM_DIFFERENT_LAYOUT = ("fortinet/", "opengear/")
 
 
 def test_switch_messages_have_the_fields_that_napalm_expects() -> None:
