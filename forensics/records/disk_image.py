@@ -19,3 +19,4 @@ class DiskImage(Snapshot):
     device = text("device in the guest: vda", nullable=True)
     instance = text("uuid of the domain", nullable=True)
     instance_name = text("name of the domain", nullable=True)
+    error = text("why it could not be opened", nullable=True)

@@ -37,6 +37,10 @@ class HostInterface(Snapshot):
     port = text("neutron port uuid, from iface-id", nullable=True)
     instance = text("instance uuid, from vm-uuid", nullable=True)
     error = text("error that the listing shows", nullable=True)
+    namespace = text("network namespace, where told", nullable=True)
+    driver = text("driver and its version", nullable=True)
+    aggregator = number("id of the aggregator (LACP) of a bond or its member", bits=32, nullable=True)
+    partner_mac = mac_address("system at the other end, of a bond that speaks LACP")
 
 
 class ForwardingEntry(Snapshot):
