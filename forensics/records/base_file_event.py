@@ -23,6 +23,7 @@ class BaseFileEvent(Observed):
         "too_young",
         "removing",  # said before the file is unlinked
         "remove_failed",
+        "gone",  # to be removed, but another node was faster
         "absent",  # in use, and not there
         "verified",  # checksum made, skipped or compared
         "fingerprint",  # the image's id and its hash, side by side

@@ -36,6 +36,7 @@ class InstanceEvent(Observed):
         "resized",
         "rescued",
         "hypervisor_error",  # another error of libvirt or qemu
+        "error",  # nova gives it the state ERROR
         "fault",  # an entry of instance_faults
         "action",  # an entry of instance_actions, see `action`
         "disappeared",  # the hypervisor no longer knows it
