@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -63,7 +63,7 @@ class CaptureReader:
         """
         place = Place(origin.source, origin.capture_point)
         book = AddressBook()
-        mine = [leaf for leaf in leaves() if records is None or leaf.RECORD in records]
+        mine = [Leaf(leaf) for leaf in leaves() if records is None or leaf.RECORD in records]
         whole = records is None or Packet in records
         pending = _Pending()
         for part in _ahead(_container.blocks(stream)):
@@ -74,7 +74,22 @@ class CaptureReader:
             else:
                 for block in parts(part):
                     yield pending.batch(_records(block, place, book, mine, whole), self.name)
-        yield pending.batch({}, self.name)
+        yield pending.batch({leaf.record: rows for leaf in mine if len(rows := leaf.rest())}, self.name)
+
+
+class Leaf:
+    """A leaf protocol at work on one capture; one that spans packets has a class ``Memory``, kept between chunks."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.record: type[Record] = module.RECORD
+        self.wants: pl.Expr = module.WANTS
+        self._memory = module.Memory() if hasattr(module, "Memory") else None
+        self.read: Callable[[Block, pl.DataFrame], pl.DataFrame] = (self._memory or module).read
+
+    def rest(self) -> pl.DataFrame:
+        """What is complete only now that the capture has ended."""
+        rows: pl.DataFrame = self._memory.rest() if self._memory is not None else self.record.empty()
+        return rows
 
 
 @dataclass(slots=True)
@@ -91,7 +106,7 @@ class _Pending:
 
 
 def _records(
-    block: Block, place: Place, book: AddressBook, leaves: list[ModuleType], whole: bool
+    block: Block, place: Place, book: AddressBook, leaves: list[Leaf], whole: bool
 ) -> dict[type[Record], pl.DataFrame]:
     """What one block holds of each record."""
     found: dict[type[Record], pl.DataFrame] = {}
@@ -99,10 +114,9 @@ def _records(
     if packets is not None:
         found[Packet] = packets
     for leaf in leaves:
-        wanted = leaf.WANTS
-        theirs = _filtered(block, place, book, NAMES, wanted) if packets is None else packets.filter(wanted)
+        theirs = _filtered(block, place, book, NAMES, leaf.wants) if packets is None else packets.filter(leaf.wants)
         if len(theirs):
-            found[leaf.RECORD] = leaf.read(block, theirs)
+            found[leaf.record] = leaf.read(block, theirs)
     return found
 
 

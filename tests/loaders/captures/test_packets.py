@@ -249,7 +249,8 @@ def batches(octets: bytes, number: int = 0, **wanted: Any) -> Iterator[Batch]:
 def test_readers_keep_the_protocol() -> None:
     readers: tuple[Reader, ...] = READERS
     assert [reader.name for reader in readers] == ["pcap", "pcapng"]
-    assert readers[0].yields[:2] == (Packet, DhcpMessage)
+    assert readers[0].yields[0] is Packet
+    assert DhcpMessage in readers[0].yields
     both = (pcap([]), Pcapng().section().octets, b"Aug 30 03:14:15 host kernel: no capture")
     assert [[reader.likeness(octets, "x") > 0 for octets in both] for reader in readers] == [
         [True, False, False],
