@@ -1,4 +1,4 @@
-"""RabbitMQ's own log: reports of Erlang's logger, lager from 3.7, its successor from 3.9."""
+"""RabbitMQ's own log: reports of Erlang's logger, lager from 3.7, its successor from 3.9 as text or as JSON."""
 
 from forensics.loaders._line_format import DIGITS, LineFormat, Sample
 
@@ -69,6 +69,55 @@ FORMATS = (
                 {
                     "n_lines": 2,
                     "message": "closing AMQP connection <0.684.0>:\nclient unexpectedly closed TCP connection",
+                },
+            ),
+        ),
+    ),
+    LineFormat(
+        name="rabbitmq-json",
+        leads="{",
+        reference="RabbitMQ 3.9 and later, rabbit_logger_json_fmt.erl: level, msg and meta data side by side",
+        pattern=r'^\{(?:.*"level"\s*:\s*"\w+".*"pid"\s*:\s*"<\d+\.|.*"pid"\s*:\s*"<\d+\..*"level"\s*:\s*"\w+").*\}\s*$',
+        json={"stamp": "$.time", "severity": "$.level", "logger": "$.pid", "message": "$.msg"},
+        samples=(
+            Sample(
+                '{"time":"2024-01-01 00:00:00.000001+01:00","level":"warning","msg":"closing AMQP connection <0.684.0> '
+                '(10.0.0.1:1 -> 10.0.0.2:2):\\nclient unexpectedly closed TCP connection","line":123,"pid":"<0.684.0>",'
+                '"file":"rabbit_reader.erl","domain":"rabbitmq.connection","mfa":["rabbit_reader","log",3]}',
+                {
+                    "ts": "2023-12-31 23:00:00.000001+00:00",
+                    "severity": "WARNING",
+                    "logger": "<0.684.0>",
+                    "message": "closing AMQP connection <0.684.0> (10.0.0.1:1 -> 10.0.0.2:2):\n"
+                    "client unexpectedly closed TCP connection",
+                    "zone_basis": "stated",
+                },
+            ),
+        ),
+    ),
+    LineFormat(
+        name="kolla-json-infra",
+        leads="{",
+        reference="openstack/kolla-ansible roles/fluentd conf/input/03-rabbitmq.conf.j2 and its like: no python_module",
+        rank=1,
+        pattern=r'^\{(?:.*"Payload"\s*:.*"log_level"\s*:|.*"log_level"\s*:.*"Payload"\s*:).*\}\s*$',
+        json={
+            "stamp": "$.Timestamp",
+            "host": "$.Hostname",
+            "program": "$.programname",
+            "severity": "$.log_level",
+            "rest": "$.Payload",
+        },
+        samples=(
+            Sample(
+                '{"Timestamp":"2024-01-01 00:00:00.000001+00:00","log_level":"info","Payload":"<0.684.0> accepting '
+                'AMQP connection <0.684.0> (10.0.0.1:1 -> 10.0.0.2:2)","Hostname":"c1","programname":"rabbitmq"}',
+                {
+                    "ts": "2024-01-01 00:00:00.000001+00:00",
+                    "severity": "INFO",
+                    "host": "c1",
+                    "program": "rabbitmq",
+                    "message": "<0.684.0> accepting AMQP connection <0.684.0> (10.0.0.1:1 -> 10.0.0.2:2)",
                 },
             ),
         ),

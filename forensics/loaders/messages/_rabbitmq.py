@@ -18,6 +18,8 @@ NODE = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*"
 """``rabbit@host`` or ``rabbit@host.domain``."""
 PROCESS = r"<[\w.@+-]+>"
 """An Erlang process: ``<0.684.0>``, or with its node ``<rabbit@host.1.684.0>``."""
+_PREFIX = r"^\s*(?:\[\w+\]\x20+)?(?:(?P<written_by><\d+\.\d+\.\d+>)\x20)?"
+"""Level and process in front of a message whose framing did not take them off: syslog, Kolla's export."""
 _NODE_OF_FILE = r"(?:^|/)([\w.+-]+@[\w.-]+?)(?:[-_](?:sasl|upgrade))?(?:\.log[^/]*)?$"
 _NODE_OF_PROCESS = r"^<([\w.+-]+@.+?)(?:\.\d+){2,3}>$"
 _UUID = r"([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})$"
@@ -54,7 +56,7 @@ def broker_formats(
         said_by="rabbitmq-lager",
         reference=reference,
         whole=True,
-        pattern=pattern,
+        pattern=_PREFIX + pattern,
         shape=finished,
         samples=samples,
     )
@@ -74,16 +76,14 @@ def kind_of_group(rows: pl.DataFrame) -> pl.DataFrame:
 def at_broker(rows: pl.DataFrame) -> pl.DataFrame:
     """Complete rows of the broker's own log: addresses, the node whose log it is, the process that wrote the line."""
     have = rows.columns
-    node = pl.col("node") if "node" in have else pl.lit(None, dtype=pl.String)
-    named = [pl.col("connection")] if "connection" in have else []
-    written_by = pl.when(pl.col("logger").str.contains(f"^{PROCESS}$")).then("logger") if named else None
-    told = {"node": pl.coalesce(node.str.strip_chars("'"), pl.col("source").str.extract(_NODE_OF_FILE, 1))}
-    if written_by is not None:
-        told["connection"] = pl.coalesce(*named, written_by)
+    node = [pl.col("node")] if "node" in have else []
+    told = {"node": pl.coalesce(*node, pl.col("source").str.extract(_NODE_OF_FILE, 1))}
+    if "connection" in have:
+        process = pl.when(pl.col("logger").str.contains(f"^{PROCESS}$")).then("logger")
+        told["connection"] = pl.coalesce("connection", "written_by", process)
     if "client_name" in have:
         told["connection_id"] = pl.col("client_name").str.extract(_UUID, 1)
-    rows = rows.with_columns(**told)
-    return addresses(rows)
+    return addresses(rows.with_columns(**told))
 
 
 def addresses(rows: pl.DataFrame) -> pl.DataFrame:

@@ -39,7 +39,6 @@ FORMATS = broker_formats(
     reference="rabbitmq-server rabbit_reader.erl, rabbit_channel.erl, v2.7 to v4.3",
     # Up to 2.7 only the client's end is named; from 4.0 on neither the process nor the brackets need be there.
     pattern=rf"""
-        ^\s*
         (?: (?P<conn_open>accepting|starting)\x20(?:AMQP|TCP)\x20
           | (?P<closing>closing)\x20(?:AMQP|TCP)\x20
           | (?P<conn_abort>exception\x20on\x20TCP|[Ee]rror\x20on\x20AMQP)\x20

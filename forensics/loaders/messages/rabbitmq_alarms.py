@@ -41,7 +41,6 @@ FORMATS = broker_formats(
     reference="rabbitmq-server vm_memory_monitor.erl, rabbit_alarm.erl, rabbit_disk_monitor.erl, v1.7 to v4.3; "
     "Erlang/OTP alarm_handler.erl",
     pattern=rf"""
-        ^\s*
         (?: (?P<memory_limit>Memory\x20limit)\x20set\x20to\x20(?P<size>[\d.]+)\x20?(?P<unit>[KMGT]i?B)\b.*
           | (?P<memory_limit__2>Memory\x20high\x20watermark)\x20set\x20to\x20[\d.]+\x20?[KMGT]i?B
             \x20\((?P<limit>{_NUMBER})\x20bytes\).*

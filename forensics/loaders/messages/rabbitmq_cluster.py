@@ -17,7 +17,6 @@ def _shape(rows: pl.DataFrame) -> pl.DataFrame:
         kind=pl.coalesce("kind", by_node),
         node=pl.coalesce("node", node_of_process("process")),
         peer=pl.coalesce("peer", node_of_process("dead")),
-        connection=pl.lit(None, dtype=pl.String),
         reason=first_line("reason"),
     )
 
@@ -27,7 +26,6 @@ FORMATS = broker_formats(
     reference="rabbitmq-server rabbit_node_monitor.erl, rabbit_mirror_queue_misc.erl, rabbit_mirror_queue_slave.erl, "
     "rabbit_autoheal.erl, v2.6 to v4.3; Erlang/OTP mnesia_event.erl",
     pattern=rf"""
-        ^\s*
         (?: (?:rabbit\x20on\x20)?node\x20'?(?P<node>{NODE})'?\x20(?P<word>down|up)(?::\s*(?P<reason>(?s:.*)))?
           | Mnesia\('?(?P<node__2>{NODE})'?\):\s+\*\*\x20(?:ERROR|WARNING)\x20\*\*\x20mnesia_event\x20got\s+
             \{{(?P<partition>inconsistent_database),\s*(?P<reason__2>\w+),\s*'?(?P<peer>{NODE})'?(?s:.*)

@@ -20,7 +20,6 @@ FORMATS = broker_formats(
     reference="rabbitmq-server rabbit.erl, rabbit_prelaunch_logging.erl, v2.7 to v4.3; Erlang/OTP sasl_report.erl, "
     "gen_server.erl; basho/lager error_logger_lager_h.erl",
     pattern=r"""
-        ^\s*
         (?: (?P<startup>Starting\x20RabbitMQ)\x20(?P<version>\d[\w.+~-]*)\x20on\x20Erlang\b(?s:.*)
           | (?P<ready>Server\x20startup\x20complete)\b(?s:.*)
           | (?P<ready__2>Starting\x20broker\.\.\.)\s*completed\x20with\x20\d+\x20plugins\.?
