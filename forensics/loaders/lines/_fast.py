@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from forensics.loaders.lines._ahead import dated, like_a_log, switch_stamp
 from forensics.loaders.lines._fields import (
     LOCAL,
     YEARLESS,
@@ -21,10 +22,9 @@ from forensics.loaders.lines._fields import (
 from forensics.loaders.lines._slow import Grammar, read_wrapped
 from forensics.loaders.lines._text import Bools, Bytes, Ints, Text
 
-SPACE, COLON, OPEN, CLOSE, DASH, DOT, COMMA, TAB, STAR, PERCENT = 32, 58, 91, 93, 45, 46, 44, 9, 42, 37
+SPACE, COLON, OPEN, CLOSE, DASH, DOT, COMMA, TAB, PERCENT = 32, 58, 91, 93, 45, 46, 44, 9, 37
 LEVELS = (b"TRACE", b"DEBUG", b"INFO", b"AUDIT", b"WARNING", b"WARN", b"ERROR", b"CRITICAL")
 _LEVEL_KEYS = np.sort(np.array([int.from_bytes(level, "little") for level in LEVELS], np.uint64))
-_LEVEL_STARTS = np.array([int.from_bytes(level[:4], "little") for level in LEVELS], np.uint32)
 _TRACE = np.uint64(int.from_bytes(b"TRACE", "little"))
 _ERROR = np.uint64(int.from_bytes(b"ERROR", "little"))
 _REQ = np.uint64(int.from_bytes(b"req-", "little"))
@@ -38,15 +38,12 @@ _ALPHA = np.zeros(256, np.bool_)
 _ALPHA[[*b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"]] = True
 _HEX = np.zeros(256, np.bool_)
 _HEX[[*b"0123456789abcdefABCDEF-"]] = True
-_SIGNS = np.zeros(256, np.bool_)
-_SIGNS[[*b"<({=["]] = True
 _BLANK = np.zeros(256, np.bool_)
 _BLANK[[9, 10, 11, 12, 13, 32]] = True
 _TAG_END = _BLANK.copy()
 _TAG_END[[COLON, OPEN]] = True
 
 SYSLOG_COLUMNS = (7, 8, 10, 11, 13, 14)
-DATE_COLUMNS = (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18)
 
 
 def read_fast(text: Text, fields: Fields, lines: Ints, grammar: Grammar) -> Ints:
@@ -62,14 +59,14 @@ def read_fast(text: Text, fields: Fields, lines: Ints, grammar: Grammar) -> Ints
     left = ~np.isin(inner, read)
     read_wrapped(text, fields, inner[left], rest[stamped][left], grammar, tagged=True)
     framed, rest = framed[~stamped], rest[~stamped]
-    maybe = _like_a_log(text, rest)
+    maybe = like_a_log(text, rest)
     read_wrapped(text, fields, framed[maybe], rest[maybe], grammar, tagged=True)
     framed, rest = framed[~maybe], rest[~maybe]
     tagged, message = tag(text, fields, framed, rest)
     untagged = ~np.isin(framed, tagged)
     read_wrapped(text, fields, framed[untagged], rest[untagged], grammar, tagged=True)
     # where a stamp follows, the name in front of it is a switch's own and no program
-    again = _switch_stamp(text, message, text.end[tagged])
+    again = switch_stamp(text, message, text.end[tagged])
     nowhere = np.full(int(again.sum()), -1, np.int64)
     fields.put("program", tagged[again], nowhere, nowhere)
     fields.pid[tagged[again]] = -1
@@ -78,7 +75,7 @@ def read_fast(text: Text, fields: Fields, lines: Ints, grammar: Grammar) -> Ints
     fields.put("message", tagged, message, text.end[tagged])
     stamped = dated(text, message, text.end[tagged])
     read = oslo(text, fields, tagged[stamped], message[stamped], spaces, closes, codes)
-    maybe = (stamped | _like_a_log(text, message)) & (message < text.end[tagged])
+    maybe = (stamped | like_a_log(text, message)) & (message < text.end[tagged])
     maybe[np.isin(tagged, read)] = False
     read_wrapped(text, fields, tagged[maybe], message[maybe], grammar, tagged=False)
     numbered = lines[(first >= ord("0")) & (first <= ord("9"))]
@@ -86,22 +83,6 @@ def read_fast(text: Text, fields: Fields, lines: Ints, grammar: Grammar) -> Ints
     stamped = dated(text, at, text.end[numbered])
     oslo(text, fields, numbered[stamped], at[stamped], spaces, closes, codes)
     return lines[~fields.header[lines]]
-
-
-def _like_a_log(text: Text, at: Ints) -> Bools:
-    """Whether a message might be a log line of its own, by how the framings begin that may stand behind a tag."""
-    window = text.window(at, 4)
-    level = np.isin(window.view(np.uint32)[:, 0], _LEVEL_STARTS)
-    number = (window[:, 0] - np.uint8(48)) < 10
-    return level | number | _SIGNS[window[:, 0]]
-
-
-def _switch_stamp(text: Text, at: Ints, end: Ints) -> Bools:
-    """Whether a month follows, a year and a month, or one of the marks that a switch puts before a doubtful stamp."""
-    window = text.window(np.where(at + 8 < end, at, 0), 8)
-    found = (month(window) > 0) | (window[:, 0] == STAR) | (window[:, 0] == DOT)
-    found |= digits(window, (0, 1, 2, 3)) & (month(window[:, 5:]) > 0)
-    return found & (at + 8 < end)
 
 
 class Places:
@@ -152,17 +133,6 @@ def syslog(text: Text, fields: Fields, lines: Ints, spaces: Places, framings: di
     fields.framed(lines, np.where(micro, framings["syslog-precise"], framings["syslog-traditional"]))
     fields.put("host", lines, after, host_end)
     return lines, host_end + 1
-
-
-def dated(text: Text, at: Ints, end: Ints) -> Bools:
-    """Whether ``YYYY-MM-DD HH:MM:SS`` stands at each place, with a blank, a point or a comma behind it."""
-    window = text.window(at, 20)
-    shape = (window[:, 4] == DASH) & (window[:, 7] == DASH) & (window[:, 10] == SPACE)
-    shape &= (window[:, 13] == COLON) & (window[:, 16] == COLON) & (end - at > 20)
-    behind = window[:, 19]
-    shape &= (behind == SPACE) | (behind == DOT) | (behind == COMMA)
-    found: Bools = shape & digits(window, DATE_COLUMNS)
-    return found
 
 
 def tag(text: Text, fields: Fields, lines: Ints, at: Ints) -> tuple[Ints, Ints]:
