@@ -19,6 +19,7 @@ class BrokerTransfer(Observed):
     consumer_tag = text("consumer", nullable=True)
     body_bytes = size("size of the whole content, from its header", nullable=True)
     seen_bytes = size("octets of it that the capture holds", nullable=True)
+    carried_bytes = size("octets of the stream from its method frame to the next, by sequence numbers", nullable=True)
     ended_at = instant("last packet of the content", nullable=True)
     correlation_id = text("correlation id", nullable=True)
     reply_to = text("queue for the answer", nullable=True)
