@@ -6,14 +6,20 @@ from forensics.records._record import Observed, address, choice, flag, instant, 
 
 
 class ApiRequest(Observed):
-    """One request that a service has answered, as its own access line tells. ``ts`` is the line's stamp."""
+    """One request that a service has answered, as its own access line tells. ``ts`` is the line's stamp.
+
+    A request leaves a line in each layer that it passes (``written_by``): count the lines of one layer only. What
+    nova's EC2 filter says stands under services of its own (``nova-ec2-filter``, ``nova-metadata-filter``), so that
+    nobody counts those requests twice; the access line has the filter's action as its ``operation``, also for a POST.
+    """
 
     service = text("service and API that answered: nova-osapi_compute, nova-ec2, nova-metadata, glance, neutron, …")
     client = text("TCP peer, or the client that the service logs; null where the line has none", nullable=True)
     method = text("HTTP method; null for a request that could not be parsed", nullable=True)
-    path = text("target as the line has it, with its query; secrets are still in it", nullable=True)
+    path = text("target as the line has it, with its query; keys, signatures and tokens masked", nullable=True)
     operation = text(
-        "EC2 action (RunInstances), or method and route with ids folded (GET /v2/{project_id}/servers/detail)",
+        "EC2 action (RunInstances), or method and route with ids folded (GET /v2/{project_id}/servers/detail); "
+        "null for a request that could not be parsed",
         nullable=True,
     )
     status = number("HTTP status", bits=16, nullable=True)
@@ -29,6 +35,15 @@ class ApiRequest(Observed):
     microversion = text("API microversion", nullable=True)
     user_agent = text("User-Agent", nullable=True)
     instance = text("uuid or EC2 id of the server that the path or query names", nullable=True)
-    image = text("uuid or EC2 id of the image that the query names", nullable=True)
-    client_token = text("EC2 ClientToken, the idempotency key", nullable=True)
+    image = text("uuid or EC2 id of the image that the path or query names", nullable=True)
+    client_token = text("EC2 ClientToken, the idempotency key; null where it was redacted or cut", nullable=True)
     malformed = flag("whether the request line could not be parsed as HTTP")
+    written_by = choice(
+        "what wrote the line",
+        "eventlet",  # the WSGI server inside the service
+        "requestlog",  # nova's and placement's middleware under another server
+        "ec2-filter",  # nova.api.ec2, inside the same request
+        "http.server",  # Python's own: werkzeug, wsgiref, and what no application saw
+        "uwsgi",
+        "apache",  # and others that write its formats: nginx, keystone's access log
+    )

@@ -1,0 +1,72 @@
+"""What the formats of access lines share: the columns of `ApiRequest` out of what their patterns found."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from forensics.loaders.messages._masked import masked_target
+from forensics.loaders.messages._operations import operations, parameter, plain_query
+from forensics.loaders.messages._services import services
+
+ALONE = ('" status: ', '] "', "] code ", "[pid: ")
+"""Texts of access lines that reach a log without a logger's name."""
+SPAN = r"\d{1,9}(?:\.\d{1,9})?"
+"""Seconds with a decimal fraction, so that nanoseconds fit into 64 bits."""
+
+_LINE = r"^([A-Z][A-Z_-]{1,19}) (\S.*?)(?: (HTTP/\d{1,2}(?:\.\d{1,2})?))?$"
+_UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+
+
+def nanoseconds(span: str) -> pl.Expr:
+    """Seconds as text in exact nanoseconds."""
+    whole = pl.col(span).str.extract(r"^(\d+)").cast(pl.Int64)
+    rest = pl.col(span).str.extract(r"\.(\d+)$").str.pad_end(9, "0").cast(pl.Int64).fill_null(0)
+    return whole * 1_000_000_000 + rest
+
+
+def parsed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with ``method``, ``path``, ``http_version`` and ``malformed``, from the request line in ``request``."""
+    line = pl.col("request").str.strip_chars_end()
+    return rows.with_columns(
+        method=line.str.extract(_LINE, 1),
+        path=line.str.extract(_LINE, 2),
+        http_version=line.str.extract(_LINE, 3),
+        malformed=line.str.contains(_LINE).not_().fill_null(True),
+    )
+
+
+def requests(rows: pl.DataFrame, server: str, starts: pl.Expr | None = None) -> pl.DataFrame:
+    """Rows with every column of `ApiRequest` that can be derived.
+
+    Args:
+        rows: Columns of `LogRecord`, and ``clients`` (the addresses, the origin first, with commas between),
+            ``method``, ``path``, ``duration_ns``.
+        server: What the service is called where nothing tells.
+        starts: Whether ``ts`` is when the request came in; it is when the response was finished where None.
+    """
+    clients = pl.col("clients").str.replace_all(" ", "", literal=True).replace("-", None).replace("", None)
+    listed = clients.str.split(",")
+    origins = listed.list.head(listed.list.len().cast(pl.Int64) - 1)
+    start = pl.lit(False) if starts is None else starts
+    plain = plain_query(pl.col("path"))
+    network = plain.str.contains("device_owner=network", literal=True)
+    rows = services(rows, server).with_columns(
+        client=listed.list.last(),
+        forwarded_for=pl.when(origins.list.len() > 0).then(origins),
+        stamped=pl.when(start).then(pl.lit("start")).otherwise(pl.lit("end")),
+        started_at=pl.when(start).then("ts").otherwise(pl.col("ts") - pl.col("duration_ns").cast(pl.Duration("ns"))),
+        duration_s=pl.col("duration_ns") / 1_000_000_000,
+        instance=pl.coalesce(
+            pl.col("path").str.extract(rf"^[^?]*/servers/({_UUID}|\d+)(?:[/?.]|$)"),
+            parameter(plain, r"InstanceId(?:\.1)?"),
+            pl.when(network.not_()).then(parameter(plain, "device_id", _UUID)),
+        ),
+        image=pl.coalesce(
+            pl.col("path").str.extract(rf"^[^?]*/images/({_UUID}|\d+)(?:[/?.]|$)"),
+            parameter(plain, r"ImageId(?:\.1)?"),
+            parameter(plain, "image", _UUID),
+        ),
+        client_token=parameter(plain, "ClientToken"),
+        path=masked_target(pl.col("path")),
+    )
+    return rows.with_columns(operations(rows.select("method", "path")).alias("operation"))

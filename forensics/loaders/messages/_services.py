@@ -1,0 +1,101 @@
+"""Which service wrote an access line: by its logger, else by the program, else by the file that it lies in."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import polars as pl
+
+_PROJECTS = frozenset(
+    {
+        *("adjutant", "aodh", "barbican", "blazar", "ceilometer", "cinder", "cloudkitty", "congress", "cyborg"),
+        *("designate", "ec2api", "freezer", "glance", "gnocchi", "heat", "horizon", "ironic", "karbor", "keystone"),
+        *("magnum", "manila", "masakari", "mistral", "murano", "neutron", "nova", "octavia", "panko", "placement"),
+        *("quantum", "sahara", "senlin", "skyline", "solum", "swift", "tacker", "trove", "venus", "vitrage"),
+        *("watcher", "zaqar", "zun"),
+    }
+)
+_DEVSTACK = {
+    "n-api": "nova", "n-api-meta": "nova-metadata", "c-api": "cinder", "g-api": "glance", "g-reg": "glance-registry",
+    "q-svc": "neutron", "q-meta": "neutron-metadata-agent", "key": "keystone", "h-api": "heat",
+    "h-api-cfn": "heat-cfn", "h-api-cw": "heat-cloudwatch", "o-api": "octavia", "ir-api": "ironic",
+    "m-api": "manila", "tr-api": "trove", "sah-api": "sahara", "ceilometer-api": "ceilometer",
+}  # fmt: skip
+_SERVED = {"os-compute": "osapi_compute", "os-volume": "osapi_volume"}
+_SERVER = re.compile(
+    r"(?:[-_](?:api|server|wsgi|uwsgi|access|log|ssl|public|admin|internal|main|all|error|vhost))+(?=$|[-_])"
+)
+_NAMED = re.compile(r"^(?:devstack@|screen-|openstack-|\d+-)*(?P<name>[A-Za-z][\w-]*)")
+
+
+def _said(name: str) -> str | None:
+    """The service that a program's or a file's name speaks of."""
+    found = _NAMED.match(name)
+    if found is None:
+        return None
+    bare = found["name"].lower()
+    if bare in _DEVSTACK:
+        return _DEVSTACK[bare]
+    project, rest = re.match(r"([a-z0-9]*)(.*)", bare, re.DOTALL).groups()  # type: ignore[union-attr]  # empty at least
+    if project not in _PROJECTS:
+        return None
+    part = _SERVER.sub("", rest).strip("-_")
+    project = "neutron" if project == "quantum" else project
+    return f"{project}-{_SERVED.get(part, part)}" if part else project
+
+
+@lru_cache(maxsize=4096)
+def _service(logger: str, program: str, source: str, server: str) -> str:
+    if found := re.match(r"nova\.(\w+)\.wsgi\.server$", logger):
+        return f"nova-{found[1]}"
+    if logger.endswith("requestlog"):
+        return "placement" if "placement" in logger else "nova-osapi_compute"
+    first = logger.split(".")[0]
+    if first in _PROJECTS and (first != "glance" or not program):
+        said = _said(source.rsplit("/", 1)[-1]) if first == "glance" else None
+        return said or ("neutron" if first == "quantum" else first)
+    *folders, file = source.split("/")
+    for name in (program.rsplit("/", 1)[-1], file):
+        if said := _said(name):
+            return said
+    return next((folder.lower() for folder in reversed(folders) if folder.lower() in _PROJECTS), server)
+
+
+_API_OF_NOVA = (
+    (r"^/+services/", "nova-ec2"),
+    (r"^/+(?:latest|openstack|\d{4}-\d\d-\d\d|1\.0)(?:/|$|\?)", "nova-metadata"),
+    (r"^/+v(?:1\.0|1\.1|2|2\.1|3)(?:/|$|\?)", "nova-osapi_compute"),
+)
+_BEHIND_A_PROXY = (
+    (r"^/+identity(?:_admin)?(?:/|$)", "keystone"),
+    (r"^/+compute(?:/|$)", "nova-osapi_compute"),
+    (r"^/+image(?:/|$)", "glance"),
+    (r"^/+volume(?:/|$)", "cinder"),
+    (r"^/+networking(?:/|$)", "neutron"),
+    (r"^/+placement(?:/|$)", "placement"),
+    (r"^/+orchestration(?:/|$)", "heat"),
+    (r"^/+load-balancer(?:/|$)", "octavia"),
+    (r"^/+services/Cloud", "nova-ec2"),
+)
+"""Where devstack's Apache has the APIs (openstack/devstack lib/apache, lib/keystone …, from Pike on)."""
+
+
+def services(rows: pl.DataFrame, server: str) -> pl.DataFrame:
+    """Rows with ``service``.
+
+    Args:
+        rows: Columns of `LogRecord`, and ``path``.
+        server: What it is called where neither logger, program, file nor path tells.
+    """
+    names = rows.select("logger", "program", "source").unique()
+    told = [_service(logger or "", program or "", source or "", server) for logger, program, source in names.rows()]
+    found = names.with_columns(service=pl.Series(told, dtype=pl.String))
+    rows = rows.join(found, on=["logger", "program", "source"], how="left", nulls_equal=True, maintain_order="left")
+    service, path = pl.col("service"), pl.col("path").fill_null("")
+    by_path = pl.lit(None, dtype=pl.String)
+    for pattern, name in reversed(_API_OF_NOVA):
+        by_path = pl.when((service == "nova") & path.str.contains(pattern)).then(pl.lit(name)).otherwise(by_path)
+    for pattern, name in reversed(_BEHIND_A_PROXY):
+        by_path = pl.when((service == server) & path.str.contains(pattern)).then(pl.lit(name)).otherwise(by_path)
+    return rows.with_columns(service=pl.coalesce(by_path, service))

@@ -1,0 +1,65 @@
+"""uWSGI's own request log."""
+
+import polars as pl
+
+from forensics.loaders._message_format import MessageFormat, Sample
+from forensics.loaders.messages._requests import ALONE, requests
+from forensics.records import ApiRequest
+
+
+def _shape(rows: pl.DataFrame) -> pl.DataFrame:
+    """The stamp inside is the start; a transport's own stamp in front of it is the end."""
+    unit = pl.when(pl.col("unit") == "micros").then(1_000).otherwise(1_000_000)
+    rows = rows.with_columns(
+        duration_ns=pl.col("took").cast(pl.Int64) * unit,
+        malformed=pl.lit(False),
+        written_by=pl.lit("uwsgi"),
+    )
+    return requests(rows, "uwsgi", pl.col("framing").str.ends_with("uwsgi"))
+
+
+FORMAT = MessageFormat(
+    name="uwsgi",
+    record=ApiRequest,
+    logger=r"^uwsgi$",
+    said_by="uwsgi",
+    alone=ALONE,
+    reference="unbit/uwsgi core/logging.c, log_request(): msecs, or micros with log-micros; 1.9 to 2.0.28",
+    pattern=r"""
+        ^\[pid:\x20\d+\|app:\x20-?\d+\|req:\x20[\d-]+/[\d-]+\]\x20(?P<clients>.*?)\x20\([^)]*\)\x20
+        \{\d+\x20vars\x20in\x20\d+\x20bytes\}\x20\[[A-Z][a-z]{2}\x20[A-Z][a-z]{2}\x20[\x20\d]\d\x20\d\d:\d\d:\d\d\x20\d{4}\]\x20
+        (?P<method>\S+)\x20(?P<path>.*)\x20=>\x20generated\x20(?P<response_bytes>\d+)\x20bytes\x20
+        in\x20(?P<took>\d{1,12})\x20(?P<unit>msecs|micros)(?:\x20via\x20\S+)?\x20
+        \((?P<http_version>HTTP/[\d.]+)\x20(?P<status>\d{3})\)
+    """,
+    shape=_shape,
+    samples=(
+        Sample(
+            "[pid: 2931|app: 0|req: 1/1] 10.0.0.1 () {62 vars in 1256 bytes} [Tue May 16 00:00:00 2017] GET "
+            "/v2.1/servers => generated 1893 bytes in 247 msecs (HTTP/1.1 200) 9 headers in 403 bytes (1 switches on "
+            "core 0)",
+            {
+                "client": "10.0.0.1",
+                "method": "GET",
+                "operation": "GET /v2.1/servers",
+                "status": 200,
+                "response_bytes": 1893,
+                "duration_s": 0.247,
+                "http_version": "HTTP/1.1",
+                "written_by": "uwsgi",
+            },
+        ),
+        Sample(
+            "[pid: 24|app: -1|req: -/17] 192.0.2.9, 10.0.0.1 (admin) {62 vars in 1256 bytes} [Tue May  2 00:00:00 2017]"
+            " POST /identity/v3/auth/tokens => generated 0 bytes in 1250 micros via sendfile() (HTTP/1.0 201) 9 "
+            "headers in 403 bytes (0 switches on core 0)",
+            {
+                "client": "10.0.0.1",
+                "forwarded_for": ["192.0.2.9"],
+                "service": "keystone",
+                "duration_s": 0.00125,
+                "operation": "POST /identity/v3/auth/tokens",
+            },
+        ),
+    ),
+)
