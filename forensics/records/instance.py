@@ -38,6 +38,8 @@ class Instance(Snapshot):
     deleted_at = instant("row marked deleted", nullable=True)
     updated_at = instant("row last changed", nullable=True)
     database = text("schema that the row is from", nullable=True)
+    is_archived = flag("whether the row was moved to a shadow table, so that no query meets it any more", nullable=True)
+    ec2_id = number("id of instance_id_mappings: hexadecimal in i-%08x", nullable=True)
 
 
 class InstancePort(Snapshot):

@@ -15,3 +15,4 @@ class RowCount(Snapshot):
     rows = number("rows", min=0)
     is_estimate = flag("whether it is an estimate (information_schema of InnoDB)")
     data_bytes = size("what the table takes on disk, where told", nullable=True)
+    is_complete = flag("whether all rows were counted; not so where a dump was cut", nullable=True)
