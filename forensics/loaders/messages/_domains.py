@@ -32,11 +32,16 @@ MISSING = (
 """Whether a disk, or what it is backed by, could not be opened; plain syntax, anywhere in a message.
 
 References:
-    libvirt src/storage_file (`Cannot access backing file`, since 1.2.1), src/security/security_dac.c; qemu block.c since
+    libvirt src/storage_file (`Cannot access backing file`, since 1.2.1), src/security/security_dac.c; qemu block.c from
     2.0 (`Could not open backing file`), vl.c to 1.7 (`could not open disk image`); nova nova/virt/libvirt/utils.py.
 """
 _TRACEBACK = "Traceback (most recent call last)"
 _EXCEPTION = r"(?:^|\n)(?:\[instance: [^\]]*\] ?)?((?:\w+\.)*[A-Z]\w+: [^\n]+)\s*$"
+
+
+def verbose(plain: str) -> str:
+    """A pattern in the verbose syntax, where a blank must be spelt."""
+    return plain.replace(" ", r"\x20").replace("#", r"\#")
 
 
 def domain_columns(message: pl.Expr, source: pl.Expr | None = None) -> dict[str, pl.Expr]:

@@ -33,7 +33,11 @@ _ACTIONS = {
     "Error reading image info file": "verified",
 }
 _KINDS = r"(?:(?i:base|swap|ephemeral)(?:,\x20|\x20or\x20|\x20)){1,3}files?"
-_WHOLE_NAME = rf"/(?:{SHA1}(?:_[^/]+|\.[a-z0-9]+)?|[^/]{{40}}|swap_\d+|ephemeral_[^/]+|[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})$"
+_WHOLE_NAME = (
+    rf"/(?:{SHA1}(?:_[^/]+|\.[a-z0-9]+)?|[^/]{{40}}|swap_\d+|ephemeral_[^/]+"
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
+)
+"""How a path in a list ends that is not cut: the image cache takes names of 40 characters, with or without a tail."""
 _PER_PATH = r"/[^\x20]*(?:\x20+[^\x20/][^\x20]*)*"
 """A list is parted by blanks, and blanks in a path are not escaped; each path begins with a slash."""
 # What a relay that cuts messages at 2 or 8 KiB leaves of a line, without the priority and with stamp and host name.
@@ -146,10 +150,10 @@ FORMAT = MessageFormat(
         ),
         Sample(f"{_ID} ({_FILE}_10): image is not in use{_DEBUG}", {"action": "not_in_use", "size_gb": 10}),
         Sample(
-            f"image {_ID} at ({_FILE}): image is in use _mark_in_use /usr/lib/python3/nova/virt/libvirt/imagecache.py:301",
+            f"image {_ID} at ({_FILE}): image is in use _mark_in_use /usr/lib/python3/nova/virt/imagecache.py:301",
             {"action": "in_use", "base_file": _FILE},
         ),
-        Sample(f"image {_ID} at ({_FILE}): image is in use {{{{(pid=7) f /opt/imagecache.py:1}}}}", {"action": "in_use"}),
+        Sample(f"image {_ID} at ({_FILE}): image is in use {{{{(pid=7) f /x/imagecache.py:1}}}}", {"action": "in_use"}),
         Sample(f"image {_ID} at ({_FILE}): image verification failed", {"action": "corrupt", "image_hash": _HASH}),
         Sample(f"{_ID} ({_FILE}): image verification skipped, no hash stored", {"action": "verified"}),
         Sample(f"{_ID} ({_FILE}): generating checksum", {"action": "verified", "image": _ID}),
@@ -179,7 +183,7 @@ FORMAT = MessageFormat(
         ),
         Sample(
             f"Removing base file: {_BASE}/{_TALE}_10",
-            {"action": "removing", "base_file": f"{_BASE}/{_TALE}_10", "image_hash": _TALE, "size_gb": 10, "error": None},
+            {"action": "removing", "base_file": f"{_BASE}/{_TALE}_10", "image_hash": _TALE, "size_gb": 10},
         ),
         Sample(f"Removing base file:\n{_BASE}/{_TALE}_10", {"action": "removing", "image_hash": _TALE}),
         Sample(f"Removing base or swap file: {_FILE}", {"action": "removing", "image_hash": _HASH, "size_gb": None}),

@@ -3,15 +3,11 @@
 import polars as pl
 
 from forensics.loaders._message_format import MessageFormat, Sample
-from forensics.loaders.messages._domains import MISSING, UUID, domain_columns, told_error, told_uuid
+from forensics.loaders.messages._domains import MISSING, domain_columns, told_error, told_uuid, verbose
 from forensics.loaders.messages._nova_wordings import WORDINGS
 from forensics.records import InstanceEvent
 
 _FAILURES = ["start_failed", "missing_file", "hypervisor_error", "error"]
-
-
-def _verbose(plain: str) -> str:
-    return plain.replace(" ", r"\x20").replace("#", r"\#")
 
 
 _PREFIX = (
@@ -41,8 +37,8 @@ def _shape(rows: pl.DataFrame) -> pl.DataFrame:
     failed = pl.col("event").is_in(_FAILURES)
     broken = ["base_file", "image_hash"]
     told = named.with_columns(
-        error=pl.when(failed | message.str.contains("Traceback", literal=True)).then(told_error(bare)),
         *(pl.when(failed).then(pl.col(each)).alias(each) for each in broken),
+        error=pl.when(failed | message.str.contains("Traceback", literal=True)).then(told_error(bare)),
     )
     known = pl.any_horizontal(pl.col(each).is_not_null() for each in ("instance", "instance_name", "base_file", "path"))
     return told.filter(known | pl.col("event").is_in(["start_failed", "missing_file"]))
@@ -51,8 +47,12 @@ def _shape(rows: pl.DataFrame) -> pl.DataFrame:
 _I = "a18a5824-4215-4e24-bcfc-cb9f89f6bcbd"
 _BASE = "/var/lib/nova/instances/_base/7b4783508212f5d242cbf9ff56fb8d33b4ce6166_10"
 _DISK = f"/var/lib/nova/instances/{_I}/disk"
-_ACCESS = f"Cannot access backing file '{_BASE}' of storage file '{_DISK}' (as uid:107, gid:107): No such file or directory"
-_TRACE = "Traceback (most recent call last):\n  File \"/usr/lib/python2.7/nova/compute/manager.py\", line 2, in f\n    g()\n"
+_ACCESS = (
+    f"Cannot access backing file '{_BASE}' of storage file '{_DISK}' (as uid:107, gid:107): No such file or directory"
+)
+_TRACE = (
+    'Traceback (most recent call last):\n  File "/usr/lib/python2.7/nova/compute/manager.py", line 2, in f\n    g()\n'
+)
 
 _WHY = "Unable to find the disk"
 _PLAIN = (
@@ -123,7 +123,7 @@ FORMAT = MessageFormat(
     reference="openstack/nova nova/compute/manager.py, nova/compute/claims.py, nova/virt/libvirt/driver.py, "
     "nova/virt/libvirt/guest.py @ 2012.1 to 2025.1",
     whole=True,
-    pattern=_verbose(rf"(?:^{_PREFIX}(?:{_ANCHORED})|libvirtError: |{MISSING})"),
+    pattern=verbose(rf"(?:^{_PREFIX}(?:{_ANCHORED})|libvirtError: |{MISSING})"),
     shape=_shape,
     samples=(
         # as lines come where the framing leaves the prefix in the message
@@ -170,9 +170,9 @@ FORMAT = MessageFormat(
             {"event": "start_failed", "instance_name": "instance-00000e05"},
         ),
         Sample(
-            f"[instance: {_I}] Failed to start libvirt guest\n{_TRACE}libvirt.libvirtError: internal error: process exited "
-            f"while connecting to monitor: 2019-01-01T10:00:00.1Z qemu-kvm: -drive file={_DISK},if=none: Could not open "
-            f"backing file: Could not open '{_BASE}': No such file or directory",
+            f"[instance: {_I}] Failed to start libvirt guest\n{_TRACE}libvirt.libvirtError: internal error: process "
+            f"exited while connecting to monitor: 2019-01-01T10:00:00.1Z qemu-kvm: -drive file={_DISK},if=none: "
+            f"Could not open backing file: Could not open '{_BASE}': No such file or directory",
             {"event": "start_failed", "base_file": _BASE, "path": _DISK},
         ),
         Sample(
@@ -185,7 +185,8 @@ FORMAT = MessageFormat(
             {"event": "start_failed", "base_file": _BASE, "instance": _I},
         ),
         Sample(
-            f"[instance: {_I}] Instance failed to spawn\n{_TRACE}OSError: [Errno 2] No such file or directory: '{_BASE}'",
+            f"[instance: {_I}] Instance failed to spawn\n{_TRACE}OSError: [Errno 2] No such file or directory: "
+            f"'{_BASE}'",
             {
                 "event": "start_failed",
                 "base_file": _BASE,
@@ -198,15 +199,16 @@ FORMAT = MessageFormat(
             {"event": "start_failed", "instance": _I, "error": _WHY},
         ),
         Sample(
-            f"Error defining a guest with XML: <domain>\n<name>instance-00000e05</name></domain>",
+            "Error defining a guest with XML: <domain>\n<name>instance-00000e05</name></domain>",
             {"event": "hypervisor_error", "instance_name": "instance-00000e05", "error": None},
         ),
         Sample(
-            f"[instance: {_I}] Error from libvirt during destroy. Code=38 Error=Failed to terminate process 7 with SIGKILL",
+            f"[instance: {_I}] Error from libvirt during destroy. Code=38 Error=Failed to terminate process 7",
             {"event": "hypervisor_error"},
         ),
         Sample(
-            f"[instance: {_I}] Failed to attach 7d40 at /dev/vdb\n{_TRACE}VolumeNotFound: Volume 7d40 could not be found.",
+            f"[instance: {_I}] Failed to attach 7d40 at /dev/vdb\n{_TRACE}"
+            "VolumeNotFound: Volume 7d40 could not be found.",
             {"event": "hypervisor_error", "error": "VolumeNotFound: Volume 7d40 could not be found."},
         ),
         Sample(
