@@ -291,5 +291,5 @@ def head_of(head: bytes, name: str) -> Head:
     """The beginning of a file, taken apart once for all formats."""
     if b"\0" in head.rstrip(b"\0")[:4096]:
         return Head((), name, None)
-    cut = head.rfind(b"\n") + 1 if len(head) > 32_768 else len(head)
+    cut = (head.rfind(b"\n") + 1 if len(head) > 32_768 else 0) or len(head)
     return Head(tuple(plain(line) for line in head[:cut].split(b"\n")), name, command_of(name))

@@ -1,4 +1,4 @@
-"""What the documents about a host's network share: addresses, VLAN names, words of a listing, lines that were left out."""
+"""What the documents about a host's network share: addresses, names of VLANs, words of a line, lines left out."""
 
 from __future__ import annotations
 
@@ -42,8 +42,10 @@ def mac_of(said: Any) -> str | None:
     """A hardware address of six octets in lower case with colons, whatever its notation.
 
     Examples:
-        >>> [mac_of(said) for said in ("FA:16:3e:24:E7:22", "fa16.3e24.e722", "fa-16-3e-24-e7-22", "fa163e24e722", "2:0:0:0:0:1")]
-        ['fa:16:3e:24:e7:22', 'fa:16:3e:24:e7:22', 'fa:16:3e:24:e7:22', 'fa:16:3e:24:e7:22', '02:00:00:00:00:01']
+        >>> {mac_of(said) for said in ("FA:16:3e:24:E7:22", "fa16.3e24.e722", "fa-16-3e-24-e7-22", "fa163e24e722")}
+        {'fa:16:3e:24:e7:22'}
+        >>> mac_of("2:0:0:0:0:1")
+        '02:00:00:00:00:01'
     """
     if not isinstance(said, str) or len(said) > 17:
         return None
@@ -97,8 +99,8 @@ def after(words: Sequence[str], word: str) -> str | None:
 def vlan_of(name: str, parent: str | None) -> int | None:
     """The VLAN id that the kernel put into a device's name.
 
-    Trusted are the kernel's own four forms (net/8021q/vlan.c: VLAN_PLUS_VID, DEV_PLUS_VID, both also without padding), and
-    only where the device is known to lie on another of the same host: names alone are free to anyone.
+    Trusted are the kernel's own four forms (net/8021q/vlan.c: VLAN_PLUS_VID and DEV_PLUS_VID, both also without
+    padding), and only where the device is known to lie on another of the same host: names alone are free to anyone.
 
     Examples:
         >>> vlan_of("vlan100", "vlan20"), vlan_of("bond0.0100", "bond0"), vlan_of("vlan100", None), vlan_of("a.5", "b")
@@ -144,7 +146,7 @@ def vlans(said: str) -> list[int]:
 
 
 def traits(kind: str | None, told: Callable[[str], Any]) -> dict[str, Any]:
-    """Columns that the details of a kind of device fill; ``told`` gives a detail by the name that iproute2 has for it."""
+    """Columns that the details of a kind of device fill; ``told`` gives one by the name that iproute2 has for it."""
     if kind == "vlan":
         return {"vlan_id": whole(told("id"), 4095), "vlan_protocol": told("protocol")}
     if kind == "bridge":
@@ -234,8 +236,8 @@ def subject(command: str | None, *programs: str) -> str | None:
     """The last word of a command line that is no option, such as the interface of ``ethtool -i eth0``.
 
     Examples:
-        >>> subject("ethtool -i eth0", "ethtool"), subject("brctl showmacs br100 | sort", "brctl"), subject("ls x", "brctl")
-        ('eth0', 'br100', None)
+        >>> subject("ethtool -i eth0", "ethtool"), subject("brctl showmacs br100 | sort", "brctl")
+        ('eth0', 'br100')
     """
     words = (command or "").partition("|")[0].split()[:40]
     while words and words[0].rpartition("/")[2] not in programs:

@@ -10,7 +10,7 @@ from forensics.loaders.documents._network import BOND_MODES, mac_of, skip_left_o
 from forensics.records import HostInterface
 
 _FIRST = re.compile(r"^Ethernet Channel Bonding Driver:")
-_FACT = re.compile(r"^\s*(?P<key>[A-Za-z0-9][^:]{1,80}?)\s?:\s*(?P<value>.{0,400}?)\s*$")
+_FACT = re.compile(r"^\s{0,8}(?P<key>[A-Za-z0-9][^:]{1,80}?)\s?:(?:\s{0,20}(?P<value>\S.*))?$")
 _HEADING = re.compile(r"^\s*(?:802\.3ad info|details (?:actor|partner) lacp pdu:)\s*$")
 _FILE = re.compile(
     r"(?:^|[/\s])(?:proc/net/)?bonding/(?P<name>[^\s/]{1,40})(?=\s|$)|(?:^|/)(?P<bare>bond[\w.-]{1,30}?)(?:\.txt)?$"
@@ -43,7 +43,8 @@ def _member(facts: dict[str, str], bond: str) -> dict[str, Any]:
     return {
         "interface": facts["Slave Interface"], "master": bond, "carrier": _up(facts),
         "speed_mbps": whole(speed["mbps"]) if speed else None, "duplex": duplex if duplex in ("full", "half") else None,
-        "link_failures": whole(facts.get("Link Failure Count")), "permanent_mac": mac_of(facts.get("Permanent HW addr")),
+        "link_failures": whole(facts.get("Link Failure Count")),
+        "permanent_mac": mac_of(facts.get("Permanent HW addr")),
         "aggregator": whole(facts.get("Aggregator ID")), "partner_mac": mac_of(facts.get("partner system mac address")),
     }  # fmt: skip
 
@@ -64,7 +65,7 @@ def _read(document: Document) -> None:
             document.add(HostInterface, block[0], end - block[0], **row)
 
     for at, line in enumerate(document.lines):
-        told = line[:600]
+        told = line[:600].rstrip()
         if heading := _NAMED.match(told):
             close()
             block, name = None, heading["name"]
@@ -79,7 +80,7 @@ def _read(document: Document) -> None:
             if fact["key"] == "Slave Interface":
                 close()
                 block, part = (at, {}), ""
-            block[1].setdefault((part if told[:1].isspace() else "") + fact["key"], fact["value"])
+            block[1].setdefault((part if told[:1].isspace() else "") + fact["key"], fact["value"] or "")
             end = at + 1
     close()
 

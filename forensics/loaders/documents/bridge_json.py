@@ -27,7 +27,7 @@ def _show_link(document: Document) -> None:
         if name := _text(port.get("ifname")):
             document.add(
                 HostInterface, first, count, interface=name, index=whole(port.get("ifindex")), flags=flags,
-                parent=_text(port.get("link")) or (f"if{port['link_index']}" if whole(port.get("link_index")) else None),
+                parent=_text(port.get("link")) or (f"if{peer}" if (peer := whole(port.get("link_index"))) else None),
                 carrier="LOWER_UP" in flags and "NO-CARRIER" not in flags, mtu_bytes=whole(port.get("mtu")),
                 master=_text(port.get("master")), mode=_text(port.get("state")), state=_text(port.get("operstate")),
             )  # fmt: skip

@@ -10,7 +10,7 @@ from forensics.loaders.documents._network import NAME, skip_left_out, subject
 from forensics.records import HostInterface
 
 _SETTINGS = re.compile(rf"^Settings for (?P<name>{NAME}):\s*$")
-_FACT = re.compile(r"^\s*(?P<key>[A-Za-z][\w /.-]{1,60}?):\s*(?P<value>.{0,200}?)\s*$")
+_FACT = re.compile(r"^\s{0,8}(?P<key>[A-Za-z][\w /.-]{1,60}?):(?:\s{0,20}(?P<value>\S.*))?$")
 _SPEED = re.compile(r"^(?P<mbps>\d{1,7})\s?Mb/s$")
 _NO_DATA = re.compile(r"^\s*(?:Cannot get .{1,80}|No data available)\s*$")
 UNNAMED = "?"
@@ -19,7 +19,7 @@ UNNAMED = "?"
 
 def _settings(document: Document) -> None:
     skip_left_out(document)
-    lines = [line[:300] for line in document.lines]
+    lines = [line[:300].rstrip() for line in document.lines]
     at = 0
     while at < len(lines):
         end = at + 1
@@ -28,7 +28,7 @@ def _settings(document: Document) -> None:
             while end < len(lines) and lines[end].strip() and (lines[end][0].isspace() or _NO_DATA.match(lines[end])):
                 fact = _FACT.match(lines[end])
                 if fact:
-                    facts.setdefault(fact["key"], fact["value"])
+                    facts.setdefault(fact["key"], fact["value"] or "")
                 end += 1
             document.add(HostInterface, at, end - at, interface=found["name"], **_row(facts))
         elif _NO_DATA.match(lines[at]):
@@ -47,8 +47,8 @@ def _row(facts: dict[str, str]) -> dict[str, Any]:
 
 
 def _driver(document: Document) -> None:
-    told = {at: fact for at, line in enumerate(document.lines) if (fact := _FACT.match(line[:300]))}
-    facts = {fact["key"]: fact["value"] for fact in told.values()}
+    told = {at: fact for at, line in enumerate(document.lines) if (fact := _FACT.match(line[:300].rstrip()))}
+    facts = {fact["key"]: fact["value"] or "" for fact in told.values()}
     driver = " ".join(filter(None, (facts.get("driver"), facts.get("version"))))
     name = subject(document.head.command, "ethtool") or UNNAMED
     document.add(HostInterface, min(told), max(told) - min(told) + 1, interface=name, driver=driver or None)

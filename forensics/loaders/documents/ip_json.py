@@ -79,7 +79,7 @@ def described(device: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _addresses(device: dict[str, Any]) -> list[str] | None:
-    found = []
+    found: list[str] = []
     for one in map(_mapping, _listed(device.get("addr_info"))):
         said, length = _text(one.get("local")), whole(one.get("prefixlen"), 128)
         found += filter(None, [prefixed(said if length is None else f"{said}/{length}") if said else None])

@@ -1,8 +1,9 @@
-"""Output of `ip addr` and `ip link` of every iproute2, with and without details, whole or as a line pasted by somebody."""
+"""Output of `ip addr` and `ip link` of every iproute2, with and without details, whole or as a pasted line."""
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
@@ -42,11 +43,13 @@ _OF_HEADER = frozenset({"mtu", "qdisc", "master", "state", "mode", "group", "qle
 _OF_DETAILS = frozenset(
     {"inet", "inet6", "valid_lft", "alias", "altname", "vf", "brd", "scope", "promiscuity", "RX:", "TX:"}
 )
-_KINDS = frozenset(
-    "amt bareudp batadv bond bridge can dsa dummy erspan geneve gre gretap gtp hsr ifb ip6erspan ip6gre ip6gretap ip6tnl ipip "
-    "ipoib ipvlan ipvtap lowpan macsec macvlan macvtap netdevsim netkit nlmon openvswitch ovpn ppp rmnet sit team tun "
-    "vcan veth virt_wifi vlan vrf vti vti6 vxcan vxlan wireguard wwan xfrm".split()
-)
+_KINDS = frozenset((
+    "amt", "bareudp", "batadv", "bond", "bridge", "can", "dsa", "dummy", "erspan", "geneve", "gre", "gretap", "gtp",
+    "hsr", "ifb", "ip6erspan", "ip6gre", "ip6gretap", "ip6tnl", "ipip", "ipoib", "ipvlan", "ipvtap", "lowpan",
+    "macsec", "macvlan", "macvtap", "netdevsim", "netkit", "nlmon", "openvswitch", "ovpn", "ppp", "rmnet", "sit",
+    "team", "tun", "vcan", "veth", "virt_wifi", "vlan", "vrf", "vti", "vti6", "vxcan", "vxlan", "wireguard", "wwan",
+    "xfrm",
+))  # fmt: skip
 """Kinds of devices (iproute2, ip/iplink_*.c, link_*.c), as they stand in front of their details."""
 
 
@@ -112,11 +115,11 @@ def described(header: re.Match[str], text: str) -> list[dict[str, Any]]:
             virtual += filter(None, [_virtual(name, words)])
         elif first in _KINDS and kind is None:
             kind = first
-            told.append(traits(kind, lambda word, words=words: after(words, word)))
+            told.append(traits(kind, partial(after, words)))
             if kind in ("vxlan", "geneve") and parent is None:
                 told.append({"parent": after(words, "dev")})
         elif first.endswith("_slave"):
-            told.append(member_traits(first.removesuffix("_slave"), lambda word, words=words: after(words, word)))
+            told.append(member_traits(first.removesuffix("_slave"), partial(after, words)))
     vlan_id = vlan_of(name, parent) if kind in (None, "vlan") else None
     own = {
         "interface": name,
@@ -197,7 +200,7 @@ def _brief(said: re.Match[str]) -> dict[str, Any]:
         flags = [flag for flag in rest[-1].strip("<>").split(",") if flag]
         carrier = "LOWER_UP" in flags and "NO-CARRIER" not in flags
         return {**row, "mac": mac_of(rest[0]), "flags": flags, "carrier": carrier}
-    addresses = []
+    addresses: list[str] = []
     for place, word in enumerate(rest):
         if rest[place - 1 : place] != ["peer"] and word != "peer":
             addresses += filter(None, [_address(["inet", *rest[place : place + 3]])])

@@ -1,4 +1,4 @@
-"""Files of `/proc/net/vlan`: which VLAN device lies on which, the only place where the kernel of 2012 says so itself."""
+"""Files of `/proc/net/vlan`: VLAN devices, their ids, and what they lie on, in the kernel's own words."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _DEVICE = re.compile(
 )
 _PARENT = re.compile(rf"^Device:\s*(?P<parent>{NAME})\s*$")
 _DETAIL = re.compile(
-    r"^\s*(?:total (?:frames|bytes) (?:received|transmitted)|Broadcast/Multicast Rcvd|total headroom inc|total encap on xmit"
-    r"|(?:IN|E)GRESS priority mappings:)"
+    r"^\s*(?:total (?:frames|bytes) (?:received|transmitted)|Broadcast/Multicast Rcvd|total headroom inc"
+    r"|total encap on xmit|(?:IN|E)GRESS priority mappings:)"
 )
 
 

@@ -1,0 +1,65 @@
+"""What switches print of addresses they have learned: `show mac address-table` of EOS, IOS and NX-OS."""
+
+from __future__ import annotations
+
+import re
+
+from forensics.loaders.documents._document import Document, DocumentFormat, Head
+from forensics.loaders.documents._network import LEFT_OUT, mac_of, telling, whole
+from forensics.records import ForwardingEntry
+
+_HEAD = re.compile(r"^[\s*]{0,12}V(?:lan|LAN)\s+(?:Mac|MAC|mac) [Aa]ddress\s+[Tt]ype\b(?P<rest>.{0,200})$")
+_TITLE = re.compile(r"^\s*(?:Unicast |Multicast )?Mac Address Table(?: Entries)?\s*$|^[\s+|=-]*$", re.IGNORECASE)
+_LEGEND = re.compile(
+    r"^Legend:|^\s{4,}\S.{0,120}(?: - |seconds since)|^Total Mac Addresses |^Note: MAC |^\s*[A-Z*~+] - |^Codes?:"
+    r"|^Displaying |^Multicast Entries"
+)
+_ROW = re.compile(
+    r"^\s*(?P<mark>[*+GC~ ]{0,6}?)\s*(?P<vlan>\d{1,4}|All|N/A|-+)\s+"
+    r"(?P<mac>[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}|(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2})\s+(?P<rest>\S.{0,300})$"
+)
+_PORT = re.compile(r"^(?:[A-Za-z][A-Za-z-]*\d[\w/.:,-]*|CPU|Cpu|Router|Switch|Drop|Rtr|cpu|sup-eth\S*|vPC|nve\S+)$")
+_PROMPT = re.compile(r"^(?P<host>[\w.-]{1,64})(?:\([\w-]+\))?[#>]\s?sh(?:ow)?\b.{0,100}$")
+
+
+def _read(document: Document) -> None:
+    host, aged = document.origin.host, False
+    for at, line in enumerate(document.lines):
+        told = line[:600]
+        if found := _PROMPT.match(told):
+            host = found["host"]
+            document.skip(at)
+        elif head := _HEAD.match(told):
+            aged = "age" in head["rest"].split()
+            document.skip(at)
+        elif row := _ROW.match(told):
+            words = row["rest"].split()
+            ages = [whole(word) for word in words[1:] if word.isdecimal()]
+            age = float(ages[0]) if aged and ages and ages[0] is not None else None
+            ports = [word for word in words[1:] if _PORT.match(word)]
+            document.add(
+                ForwardingEntry, at, mac=mac_of(row["mac"]), vlan_id=whole(row["vlan"], 4095), bridge=host, host=host,
+                interface=ports[0] if ports else None, kind=words[0].lower(), age_s=age,
+                is_local="G" in row["mark"] or (ports[0].lower() in ("cpu", "switch", "router") if ports else None),
+            )  # fmt: skip
+        elif _TITLE.match(told) or _LEGEND.match(told) or LEFT_OUT.match(told[:40]):
+            document.skip(at)
+
+
+def _recognise(head: Head) -> float:
+    lines = telling(head, 16)
+    if any(_HEAD.match(line[:600]) for line in lines):
+        return 0.98
+    return 0.0
+
+
+READERS = (
+    DocumentFormat(
+        name="switch-mac-table",
+        records=(ForwardingEntry,),
+        reference="show mac address-table of Arista EOS 4, Cisco IOS 12 to 17, NX-OS 5 to 10",
+        recognise=_recognise,
+        read=_read,
+        chunked=True,
+    ),
+)
