@@ -15,24 +15,10 @@ READABLE = "readable"
 """Column that `notification_rows` adds: whether the text was a notification. Drop it before the rows are given out."""
 
 _GLANCE = ("image", "glance", "glance-api", "glance-registry")
-_FALLBACKS = [
-    "when_ns",
-    "raw_id",
-    "host",
-    "deployment",
-    "routing_key",
-    "event_type",
-    "instance",
-    "image",
-    "request_id",
-    "publisher_id",
-    "service",
-    "project_id",
-    "state",
-    "old_state",
-    "task_state",
-    "old_task_state",
-]
+_FALLBACKS = (
+    "when_ns", "raw_id", "host", "deployment", "routing_key", "event_type", "instance", "image", "request_id",
+    "publisher_id", "service", "project_id", "state", "old_state", "task_state", "old_task_state",
+)  # fmt: skip
 
 
 def notification_rows(texts: pl.Series, places: pl.DataFrame) -> pl.DataFrame:
@@ -207,3 +193,27 @@ def _instants(stamps: pl.Series) -> pl.Series:
     utc = slow["local_ns"].cast(pl.Datetime("ns", "UTC"))
     told = slow["ts"].zip_with(slow["ts"].is_not_null(), utc)
     return fast.scatter(rest.arg_true(), told.zip_with(told.is_not_null(), counted))
+
+
+def places_of_table(columns: pl.DataFrame) -> pl.DataFrame:
+    """What columns of StackTach's tables of notifications tell, as `notification_rows` takes it.
+
+    Args:
+        columns: Texts under the table's own names (openstack/stacktach stacktach/models.py): those of ``rawdata``,
+            ``glancerawdata`` and ``genericrawdata``, or fewer.
+    """
+    there = {name: own for name, own in _OF_TABLE.items() if own in columns.columns}
+    texts = {name: pl.col(own).cast(pl.String) for name, own in there.items()}
+    unset = ["", "NULL", "None", "n/a", "\\N"]
+    found = columns.select(pl.when(text.is_in(unset).not_()).then(text).alias(name) for name, text in texts.items())
+    when = _instants(found["when_ns"]).dt.epoch("ns") if "when_ns" in found.columns else None
+    numbers = [pl.col("raw_id").cast(pl.Int64, strict=False)] if "raw_id" in found.columns else []
+    return found.with_columns(*numbers, *([] if when is None else [when.alias("when_ns")]))
+
+
+_OF_TABLE = {
+    "raw_id": "id", "deployment": "deployment", "routing_key": "routing_key", "when_ns": "when",
+    "publisher_id": "publisher", "event_type": "event", "service": "service", "host": "host", "instance": "instance",
+    "request_id": "request_id", "project_id": "tenant", "state": "state", "old_state": "old_state",
+    "task_state": "task", "old_task_state": "old_task", "image": "uuid",
+}  # fmt: skip

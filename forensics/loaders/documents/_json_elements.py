@@ -1,0 +1,193 @@
+"""JSON values of a stream one after another, in bounded memory: lines, or elements of lists however they are set."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from forensics.evidence import Stream
+from forensics.loaders._reader import Stretch
+
+CHUNK_BYTES = 8 << 20
+MOST_BYTES = 256 << 20
+"""A single value may be this long."""
+
+_BETWEEN = re.compile(r"(?:[\s,\0]|ï»¿)*")
+_LIST = re.compile(r"\[(?=\s{0,64}[\[{])")
+WRAPPED = re.compile(r'\{\s{0,64}"(?!payload|traits|fixed_ips|_context|args|bdms)[\w.-]{1,40}"\s{0,64}:\s{0,64}'
+                      r"\[(?=\s{0,64}[\[{])")  # fmt: skip
+_CLOSED = re.compile(r"[\]}]")
+_NEXT = re.compile(r"\n[ \t]{0,64}(?=[\[{])|[}\]][ \t\r\n]{0,64},[ \t\r\n]{0,64}(?=[\[{])")
+_DECODER = json.JSONDecoder(strict=False)
+_NEAR_END = 64
+
+
+@dataclass(slots=True)
+class Values:
+    """Some values: where each one is, and what lies between them."""
+
+    texts: list[str] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    stretches: list[Stretch] = field(default_factory=list)
+
+    def add(self, octets: bytes, offset: int, line: int) -> None:
+        """One value; what is no UTF-8 in it is replaced."""
+        self.texts.append(octets.decode("utf-8", "replace"))
+        self.offsets.append(offset)
+        self.lengths.append(len(octets))
+        self.lines.append(line)
+
+
+def elements(stream: Stream) -> Iterator[Values]:
+    """Objects, and lists that begin with a text, of a JSON document; of several behind one another, too.
+
+    Lists are entered where their elements are lists or objects, and so is an object that holds such a list first.
+    Every octet is in a value or in a stretch.
+    """
+    walk = _Walk(stream)
+    while walk.fill():
+        yield walk.some()
+    yield walk.rest()
+
+
+class _Walk:
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.octets = b""
+        self.text = ""
+        self.at = 0  # in the buffer: what is before it is accounted for
+        self.base = 0  # offset of the buffer in the source
+        self.line = 1  # of `counted`
+        self.counted = 0
+        self.ended = False
+
+    def fill(self) -> bool:
+        """Read more behind what is left; False at the end of the source."""
+        if self.ended:
+            return False
+        kept = self.octets[self.at :]
+        more = self.stream.read(max(CHUNK_BYTES, len(kept)))
+        self.ended = not more
+        self._count(self.at)
+        self.octets = kept + more
+        self.base += self.at
+        self.at = self.counted = 0
+        self.text = self.octets.decode("latin-1")  # one character an octet, so that places are offsets
+        return True
+
+    def _count(self, to: int) -> int:
+        """Line on which a place of the buffer is."""
+        self.line += self.octets.count(b"\n", self.counted, to)
+        self.counted = to
+        return self.line
+
+    def some(self) -> Values:
+        """The values that the buffer holds whole."""
+        found = Values()
+        while True:
+            start = self.at
+            at = start
+            while True:  # what only holds values together
+                between = _BETWEEN.match(self.text, at)
+                at = between.end() if between else at
+                opened = _LIST.match(self.text, at) or WRAPPED.match(self.text, at) or _CLOSED.match(self.text, at)
+                if opened is None:
+                    break
+                at = opened.end()
+            if not self.ended and at >= len(self.text) - 256:
+                return found
+            self._stretch(found, at, "framing", "what holds the values together")
+            if at >= len(self.text):
+                return found
+            end = self._end(at)
+            if end is None:
+                return found
+            if end > at:
+                found.add(self.octets[at:end], self.base + at, self._count(at))
+                self.at = end
+            else:
+                onward = self._resync(found, at)
+                if not onward:
+                    return found
+
+    def _end(self, at: int) -> int | None:
+        """Where the value ends; the same place where it is none; None where it goes on behind the buffer."""
+        if self.text[at] not in "{[":
+            return at
+        try:
+            end: int = _DECODER.raw_decode(self.text, at)[1]
+        except RecursionError:
+            return at
+        except ValueError as error:
+            place = getattr(error, "pos", 0)
+            cut = str(error).startswith("Unterminated string") or place >= len(self.text) - _NEAR_END
+            return None if cut and not self.ended and len(self.octets) - at < MOST_BYTES else at
+        return end
+
+    def _resync(self, found: Values, at: int) -> bool:
+        """Go on where the next value may begin."""
+        next_ = _NEXT.search(self.text, at + 1)
+        to = next_.end() if next_ else len(self.text) if self.ended else max(at, len(self.text) - 256)
+        reason = "JSON that is cut off or damaged" if self.text[at] in "{[" else "not JSON"
+        self._stretch(found, to, "reject", reason)
+        return next_ is not None or self.ended
+
+    def _stretch(self, found: Values, to: int, kind: str, reason: str) -> None:
+        if to > self.at:
+            line = self._count(self.at)
+            blank = kind == "framing" and not self.octets[self.at : min(to, self.at + 4096)].strip()
+            found.stretches.append(
+                Stretch(
+                    self.base + self.at, to - self.at, "padding" if blank else kind, "blank" if blank else reason, line
+                )
+            )
+        self.at = to
+
+    def rest(self) -> Values:
+        """What is left at the end."""
+        found = self.some()
+        self._stretch(found, len(self.octets), "reject", "JSON that is cut off")
+        return found
+
+
+def lines(stream: Stream) -> Iterator[Values]:
+    """Lines, each with its line feed, as values; blank ones are stretches. A line that is too long is one, too."""
+    rest, offset, number = b"", 0, 1
+    while True:
+        more = stream.read(max(CHUNK_BYTES, len(rest)))
+        octets = rest + more
+        if not octets:
+            return
+        cut = len(octets) if not more else octets.rfind(b"\n") + 1
+        if not cut and len(octets) < MOST_BYTES:
+            rest = octets
+            continue
+        cut = cut or len(octets)
+        found = Values()
+        at = 0
+        for line in _split(octets[:cut]):
+            if line.strip(b" \t\r\n\0"):
+                found.add(line, offset + at, number)
+            else:
+                _blank(found, offset + at, len(line), number)
+            at += len(line)
+            number += 1
+        yield found
+        offset, rest = offset + cut, octets[cut:]
+
+
+def _split(octets: bytes) -> list[bytes]:
+    parts = octets.split(b"\n")
+    return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
+
+
+def _blank(found: Values, offset: int, length: int, number: int) -> None:
+    last = found.stretches[-1] if found.stretches else None
+    if last and last.offset_bytes + last.length_bytes == offset:
+        found.stretches[-1] = Stretch(last.offset_bytes, last.length_bytes + length, "padding", "blank", last.position)
+    else:
+        found.stretches.append(Stretch(offset, length, "padding", "blank", number))
