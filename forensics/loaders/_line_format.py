@@ -18,6 +18,7 @@ GROUPS = frozenset(
     {
         # the stamp, in parts
         *("year", "month", "day", "time", "date", "fraction", "zone", "stamp", "epoch_us", "epoch_s"),
+        *("epoch_ms", "clock"),
         # fields of a LogRecord, as the line writes them
         *("host", "program", "pid", "pri", "severity", "logger", "request_id", "global_request_id"),
         *("user_id", "project_id", "instance", "message"),
@@ -27,7 +28,8 @@ GROUPS = frozenset(
 )
 """Names that a group of a pattern may have.
 
-``month`` is a name (``Dec``), ``date`` is ``YYYY-MM-DD``, ``time`` is ``HH:MM:SS``; ``stamp`` is all of it (RFC 3339).
+``month`` is a name (``Dec``), ``date`` is ``YYYY-MM-DD``, ``time`` is ``HH:MM:SS``, ``clock`` is ``HHMMSS``;
+``stamp`` is all of it (RFC 3339). A time without a date is a time of day. A year of two digits is of this century.
 ``rest`` is read on as
 a line of its own, ``tagged`` is read on as what follows the host name in RFC 3164: a tag and a message.
 """

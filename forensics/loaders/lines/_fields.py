@@ -21,10 +21,11 @@ TEXT_FIELDS = (
     "instance",
     "message",
 )
-NO_STAMP, YEARLESS, LOCAL, UNIVERSAL, UNREADABLE = range(5)
-"""Kinds of stamp: none; without a year (kept as of the year 2000); local time; UTC; digits that name no instant."""
+NO_STAMP, YEARLESS, LOCAL, UNIVERSAL, UNREADABLE, DAYLESS = range(6)
+"""Kinds of stamp: none; without a year (kept as of the year 2000); local time; UTC; digits that name no instant; a time
+of day alone (kept as of 1970-01-01)."""
 NOT_A_NUMBER = -1
-CHAIN = 64
+CHAIN = 128
 """Framings that wrap each other are kept as digits to this base, the outermost first."""
 DAY_NS = 86_400_000_000_000
 SECOND_NS = 1_000_000_000

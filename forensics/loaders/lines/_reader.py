@@ -26,6 +26,8 @@ from forensics.loaders.lines._times import RecordClock
 from forensics.records import LogRecord
 
 REJECT = "line in no known framing"
+UNRECOGNISED = "unrecognised, generic"
+"""The format of a file most of whose lines begin with a stamp, and are known by nothing else."""
 _BOM, _UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -36,6 +38,12 @@ def grammar() -> Grammar:
     for module in modules("forensics.loaders.lines"):
         found.extend(getattr(module, "FORMATS", ()))
     return Grammar(tuple(sorted(found, key=lambda form: (form.rank, form.name))))
+
+
+@cache
+def _vague() -> frozenset[str]:
+    """Framings of last resort."""
+    return frozenset(form.name for form in grammar().formats if form.rank >= LAST_RESORT)
 
 
 def classify(text: Text, fields: Fields, lines: Ints, *, fast: bool = True) -> dict[int, bytes]:
@@ -156,7 +164,9 @@ class _Source:
     def facts(self) -> dict[str, str]:
         facts = self.clock.facts()
         if self.seen:
-            facts["format"] = max(sorted(self.seen), key=self.seen.__getitem__)
+            vague = sum(count for name, count in self.seen.items() if name in _vague())
+            commonest = max(sorted(self.seen), key=self.seen.__getitem__)
+            facts["format"] = UNRECOGNISED if 2 * vague > sum(self.seen.values()) else commonest
         if self.rejects:
             facts["rejects"] = str(self.rejects)
         return facts
@@ -180,8 +190,9 @@ def batches(
         fast: Whether to use the fast reader where it can; the result is the same.
 
     Yields:
-        Rows of `LogRecord` by position. ``facts`` has ``format`` (the commonest framing), ``rejects`` (lines of all
-        stretches of that kind, which are merged where they touch), and what `RecordClock` found out.
+        Rows of `LogRecord` by position. ``facts`` has ``format`` (the commonest framing, or that none is known),
+        ``rejects`` (lines of all stretches of that kind, which are merged where they touch), and what `RecordClock`
+        found out.
     """
     if stream.peek(2) in _UTF16:
         yield _refused(stream, "text in UTF-16")
@@ -206,6 +217,7 @@ def _batch(chunk: Chunk, chunks: Chunks, part: Parsed, source: _Source, gaps: li
     text, records = part.text, part.records
     held = False
     taken = len(text)
+    source.clock.days.whole = chunk.final and chunk.offset == 0
     if not chunk.final and len(records.first) and records.last[-1] == len(text) - 1:
         begin = int(records.first[-1])
         if text.raw_end[-1] - text.raw_start[begin] > LONGEST_MESSAGE:

@@ -13,6 +13,7 @@ import polars as pl
 
 from forensics.loaders._line_format import LineFormat
 from forensics.loaders.lines._fields import (
+    DAYLESS,
     LOCAL,
     NO_STAMP,
     SECOND_NS,
@@ -242,20 +243,23 @@ def stamps(groups: pl.DataFrame) -> tuple[np.ndarray[tuple[int], np.dtype[np.int
     """Kind and nanoseconds of the stamp that the groups of a pattern spell."""
     count = groups.height
     have = set(groups.columns)
-    for name, factor in (("epoch_us", 1000), ("epoch_s", SECOND_NS)):
+    for name, factor in (("epoch_us", 1000), ("epoch_ms", 1_000_000), ("epoch_s", SECOND_NS)):
         if name in have:
             return _epoch(groups[name], factor)
     if "stamp" in have:
         groups = groups["stamp"].str.extract_groups(_RFC3339).struct.unnest()
         have = set(groups.columns)
-    if "time" not in have:
+    if not have & {"time", "clock"}:
         return np.zeros(count, np.int8), np.zeros(count, np.int64)
 
     def part(column: pl.Series, missing: int = 0) -> Ints:
         return column.cast(pl.Int64, strict=False).fill_null(missing).to_numpy().astype(np.int64)
 
-    clock = groups["time"]
-    hour, minute, second = (part(clock.str.slice(at, 2), 99) for at in (0, 3, 6))
+    clock = groups["time"] if "time" in have else groups["clock"]
+    if "clock" in have:
+        spelled = groups["clock"].str.replace(r"^(\d\d)(\d\d)(\d\d)$", "$1:$2:$3")
+        clock = spelled if "time" not in have else pl.select(pl.coalesce(clock, spelled)).to_series()
+    hour, minute, second = (part(clock.str.slice(at, 2).str.strip_chars_start(), 99) for at in (0, 3, 6))
     fraction = np.zeros(count, np.int64)
     if "fraction" in have:
         fraction = part(groups["fraction"].fill_null("").str.head(9).str.pad_end(9, "0"))
@@ -263,11 +267,15 @@ def stamps(groups: pl.DataFrame) -> tuple[np.ndarray[tuple[int], np.dtype[np.int
     if "date" in have:
         date = groups["date"]
         year, month, day = (part(date.str.slice(at, size)) for at, size in ((0, 4), (5, 2), (8, 2)))
+    elif "month" not in have:
+        year, month, day = np.full(count, 1970), np.ones(count, np.int64), np.ones(count, np.int64)
+        kind = DAYLESS
     else:
         month = part(groups["month"].str.to_lowercase().replace_strict(_MONTH, default=0, return_dtype=pl.Int64))
         day = part(groups["day"].str.strip_chars())
         stated = groups["year"] if "year" in have else pl.Series([None] * count, dtype=pl.String)
         year = part(stated, 2000)
+        year = np.where(year < 100, year + 2000, year)
         if stated.null_count():
             kind = YEARLESS
     kinds, ns = instant(year, month, day, hour, minute, second, fraction, kind)
@@ -284,10 +292,12 @@ def stamps(groups: pl.DataFrame) -> tuple[np.ndarray[tuple[int], np.dtype[np.int
 
 def _epoch(column: pl.Series, factor: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.int8]], Ints]:
     whole = column.str.extract(r"^(\d{1,18})", 1).cast(pl.Int64, strict=False)
-    below = column.str.extract(r"^\d+\.(\d+)", 1).fill_null("").str.head(9).str.pad_end(9, "0").cast(pl.Int64)
+    below = (
+        column.str.extract(r"^\d+\.(\d+)", 1).fill_null("").str.head(9).str.pad_end(9, "0").cast(pl.Int64).to_numpy()
+    )
     value = whole.fill_null(0).to_numpy()
     fits = whole.is_not_null().to_numpy() & (value < 9_000_000_000 * (SECOND_NS // factor))
-    ns = np.where(fits, value, 0) * factor + np.where(fits & (factor == SECOND_NS), below.to_numpy(), 0)
+    ns = np.where(fits, value, 0) * factor + np.where(fits, below // (SECOND_NS // factor), 0)
     kind = np.where(fits, UNIVERSAL, np.where(column.is_null().to_numpy(), NO_STAMP, UNREADABLE))
     return kind.astype(np.int8), ns
 

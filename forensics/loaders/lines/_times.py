@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from forensics.clocks import NO_TIME, LocalClock, YearCounter, YearPlan
 from forensics.loaders._reader import Origin
-from forensics.loaders.lines._fields import DAY_NS, LOCAL, NO_STAMP, SECOND_NS, UNIVERSAL, YEARLESS, Stamps
+from forensics.loaders.lines._days import DayPlan
+from forensics.loaders.lines._fields import DAY_NS, DAYLESS, LOCAL, NO_STAMP, SECOND_NS, UNIVERSAL, YEARLESS, Stamps
 from forensics.loaders.lines._text import Bools, Ints
 
 INSTANT = pl.Datetime("ns", "UTC")
@@ -44,6 +45,7 @@ class RecordClock:
         self._plan: YearPlan | None = None
         self._counter = YearCounter()
         self._yearless = False
+        self.days = DayPlan(origin)
         self._bases: dict[str, int] = {}
         self._zones: dict[str, int] = {}
 
@@ -90,6 +92,13 @@ class RecordClock:
             words = [*words, "stated", "inner", "none"]
             with_year = np.where(outer.kind == YEARLESS, told_inside, stated)
             basis = np.where(inner.kind == YEARLESS, codes, np.where(known, with_year, never))
+        if (inner.kind == DAYLESS).any():
+            clocks = np.flatnonzero(inner.kind == DAYLESS)
+            placed = self.days.local_ns(inner.ns[clocks])
+            good = placed != NO_TIME
+            inner_ns[clocks[good]], known[clocks] = placed[good], good
+            basis[clocks[good]] = len(words)
+            words = [*words, self.days.basis]
         universal = inner.kind == UNIVERSAL
         ts, zone = self._universal(inner_ns, known, universal, outer_ns, outer.kind == UNIVERSAL)
         outer_at = self._outer_at(outer_ns, outer_known, outer.kind == UNIVERSAL)

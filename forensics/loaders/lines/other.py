@@ -1,6 +1,6 @@
-"""Access logs, and whatever else begins with a stamp that can be read."""
+"""Access logs, packets as tcpdump prints them, and lines that name a program and a level."""
 
-from forensics.loaders._line_format import CAPITALS, DIGITS, LineFormat, Sample
+from forensics.loaders._line_format import DIGITS, LineFormat, Sample
 
 _MONTH = r"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _TIME = r"(?P<time>\d\d:\d\d:\d\d)"
@@ -8,13 +8,17 @@ _ANY = (
     rf"(?P<date>\d{{4}}-\d\d-\d\d)[T\x20]{_TIME}(?:[.,](?P<fraction>\d{{1,9}}))?"
     r"(?:\x20?(?P<zone>Z|UTC|[+-]\d\d:?\d\d)\b)?"
 )
+_PACKET = (
+    r"(?P<message>(?:IP6?|ARP,?|MPLS|PPPoE|STP|LLDP|CDPv\d|LACPv\d,?|EAPOL|802\.1|(?:In|Out|B|M|P)\x20|"
+    r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}\x20(?:\([^)]*\)\x20)?>)(?s:.*))$"
+)
 
 FORMATS = (
     LineFormat(
         name="access-log",
         inside=False,
         reference="httpd mod_log_config, common and combined; eventlet.wsgi of 2012 without a zone",
-        pattern=rf"^(?P<message>[^\x20\[]+(?:\x20[^\x20\[]+){{0,3}}\x20\[(?P<day>\d\d)/{_MONTH}/(?P<year>\d{{4}})[:\x20]{_TIME}"
+        pattern=rf"^(?P<message>[^\x20\[]+(?:\x20[^\x20\[]+){{0,9}}\x20\[(?P<day>\d\d)/{_MONTH}/(?P<year>\d{{4}})[:\x20]{_TIME}"
         r"(?:\x20(?P<zone>[+-]\d{4}))?\]\x20(?s:.*))$",
         samples=(
             Sample(
@@ -58,30 +62,61 @@ FORMATS = (
         ),
     ),
     LineFormat(
-        name="generic",
-        leads="[(" + DIGITS,
+        name="haproxy",
         inside=False,
-        reference="ISO 8601 and its relatives at the start of a line",
-        rank=9,
-        pattern=rf"^(?:\[|\()?{_ANY}(?:\]|\))?(?:$|[\x20\t:,;|\-]+(?P<message>(?s:.*))$)",
-        samples=(
-            Sample("2013-09-27 18:22:35.392 testing 123", {"message": "testing 123"}),
-            Sample("2012-07-02 10:22:40,672:DEBUG:foo bar baz", {"message": "DEBUG:foo bar baz"}),
-        ),
-    ),
-    LineFormat(
-        name="generic-ctime",
-        leads="[(" + CAPITALS,
-        inside=False,
-        reference="asctime(3) at the start of a line",
-        rank=9,
-        pattern=rf"^(?:\[|\()?(?:[A-Z][a-z]{{2}},?\x20)?{_MONTH}\x20(?P<day>[\x20\d]\d)\x20{_TIME}"
-        r"(?:\.(?P<fraction>\d{1,9}))?\x20(?:[A-Z]{3,4}\x20)?(?P<year>\d{4})(?:\]|\))?(?:$|[\x20\t:,;|\-]+(?P<message>(?s:.*))$)",
+        reference="haproxy src/log.c, httplog and tcplog without syslog in front: the accept date is between brackets",
+        pattern=rf"^(?P<message>[^\x20\[]+:\d+\x20\[(?P<day>\d\d)/{_MONTH}/(?P<year>\d{{4}}):{_TIME}\.(?P<fraction>\d{{3}})\]"
+        r"\x20(?s:.*))$",
         samples=(
             Sample(
-                "Tue May 16 00:00:00 2017 - *** Starting uWSGI 2.0 ***",
-                {"ts": "2017-05-16 00:00:00+00:00", "message": "*** Starting uWSGI 2.0 ***"},
+                "10.0.1.2:33317 [06/Feb/2009:12:14:14.655] http-in static/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1 "
+                '0/0 {} {} "GET / HTTP/1.1"',
+                {"ts": "2009-02-06 12:14:14.655+00:00"},
             ),
         ),
+    ),
+    *(
+        LineFormat(
+            name=name,
+            leads=DIGITS,
+            inside=False,
+            reference=f"tcpdump print.c and util-print.c, ts_print(): {what}",
+            rank=4,
+            pattern=rf"^{stamp}\x20{_PACKET}",
+            samples=(sample,),
+        )
+        for name, what, stamp, sample in (
+            (
+                "tcpdump",
+                "time of day",
+                rf"{_TIME}\.(?P<fraction>\d{{6,9}})",
+                Sample(
+                    "11:23:54.378332 IP 192.168.0.100.68 > 192.168.0.5.67: BOOTP/DHCP, Request from b8:2c:a0:0c:d6:1e",
+                    {
+                        "ts": None,
+                        "message": "IP 192.168.0.100.68 > 192.168.0.5.67: BOOTP/DHCP, Request from b8:2c:a0:0c:d6:1e",
+                    },
+                ),
+            ),
+            (
+                "tcpdump-dated",
+                "with -tttt",
+                rf"(?P<date>\d{{4}}-\d\d-\d\d)\x20{_TIME}\.(?P<fraction>\d{{6,9}})",
+                Sample(
+                    "2014-01-10 11:23:54.378332 fa:16:3e:56:0b:6f > ff:ff:ff:ff:ff:ff, ethertype ARP (0x0806), length "
+                    "42: Request who-has 10.0.0.5 tell 10.0.0.1, length 28\n\t0x0000:  0001 0800",
+                    {"ts": "2014-01-10 11:23:54.378332+00:00", "n_lines": 2},
+                ),
+            ),
+            (
+                "tcpdump-epoch",
+                "with -tt",
+                r"(?P<epoch_s>1\d{9}\.\d{6,9})",
+                Sample(
+                    "1389315000.378332 IP6 fe80::1 > ff02::1: ICMP6, router advertisement, length 24",
+                    {"ts": "2014-01-10 00:50:00.378332+00:00", "zone_basis": "stated"},
+                ),
+            ),
+        )
     ),
 )
