@@ -59,9 +59,9 @@ bench: $(READY)
 	$(BIN)/python benchmarks/packets.py --mib $(SIZE)
 	$(BIN)/python benchmarks/logs.py --mib $(SIZE)
 
-# tshark tcpdump chromium strace: tests. The others: the lab.
-SYSTEM := tshark tcpdump chromium strace dnsmasq-base isc-dhcp-client rsyslog libfaketime util-linux mount \
-	bsdutils iproute2 iputils-ping iperf3 wireshark-common fonts-dejavu-core
+# tshark tcpdump chromium strace mariadb-server postgresql: tests. The others: the lab.
+SYSTEM := tshark tcpdump chromium strace mariadb-server postgresql dnsmasq-base isc-dhcp-client rsyslog libfaketime \
+	util-linux mount bsdutils iproute2 iputils-ping iperf3 wireshark-common fonts-dejavu-core
 system-deps:
 	@if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 	missing=; for p in $(SYSTEM); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \

@@ -32,6 +32,11 @@ _SECRET = re.compile(
     r"(?i)\b(AWSSecretKey|AWSAccessKeyId|Signature|X-(?:Auth|Subject|Service)-Token|auth_token|admin_token|password|passwd|"
     r"secret_key|connection_password|Authorization)(['\"]?\s*[=:]\s*(?:Basic\s+|Bearer\s+)?['\"]?)([^\s'\"&,;}\]]+)"
 )
+_NAMED = r"[\w.-]*(?:pass|password|passwd|passphrase|secret|auth_token|admin_token|access_token|private_key|user_data)"
+_SECRET_IN_JSON = re.compile(rf'(?i)("{_NAMED}"\s{{0,8}}:\s{{0,8}}")((?:[^"\\]|\\.)*)')
+_SECRET_IN_JSON_IN_JSON = re.compile(
+    rf'(?i)(\\{{1,7}}"{_NAMED}\\{{1,7}}"\s{{0,8}}:\s{{0,8}}\\{{1,7}}")((?:(?!\\{{1,7}}").){{0,65536}})'
+)
 _CREDENTIALS_IN_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,31}://[^\s:/@]{1,256}):([^\s/@]{1,256})@")
 
 
@@ -142,10 +147,14 @@ def csv_cells(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def masked(text: str) -> str:
-    """Text without the values of passwords, tokens and keys.
+    r"""Text without the values of passwords, tokens and keys.
 
     Examples:
         >>> masked("GET /?AWSSecretKey=abc&x=1 X-Auth-Token: 1234 mysql://nova:s3cret@db/nova")
         'GET /?AWSSecretKey=•••&x=1 X-Auth-Token: ••• mysql://nova:•••@db/nova'
+        >>> masked('{"adminPass": "a b\\"c", "_context_auth_token": "d", "client_token": "e"}')
+        '{"adminPass": "•••", "_context_auth_token": "•••", "client_token": "e"}'
     """
+    if '"' in text:
+        text = _SECRET_IN_JSON_IN_JSON.sub(r"\1•••", _SECRET_IN_JSON.sub(r"\1•••", text))
     return _CREDENTIALS_IN_URL.sub(r"\1:•••@", _SECRET.sub(r"\1\2•••", text))

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forensics import escape
 from forensics.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _session(url: URL) -> Iterator[Connection]:
                 connection.exec_driver_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             yield connection
-            connection.exec_driver_sql("ROLLBACK")
+            connection.rollback()
     except (SQLAlchemyError, ImportError, OSError) as error:
         raise DatabaseError(_said(error, url), where=shown(url), hint=_hint(error)) from None
     finally:
@@ -198,8 +199,9 @@ def _rows(connection: Connection, url: URL, schema: str, table: str, columns: Se
     names = ", ".join(_quoted(column) for column in columns)
     body = ",\n".join(f"  {_quoted(column)} text" for column in columns)
     write(f"\nCREATE TABLE {_quoted(table)} (\n{body}\n);\n".encode())
-    found = connection.execution_options(stream_results=True, yield_per=_BATCH_ROWS).exec_driver_sql(
-        f"SELECT {', '.join(_identifier(column, url) for column in columns)} FROM {_place(schema, table, url)}"
+    found = connection.exec_driver_sql(
+        f"SELECT {', '.join(_identifier(column, url) for column in columns)} FROM {_place(schema, table, url)}",
+        execution_options={"stream_results": True, "yield_per": _BATCH_ROWS},
     )
     start = f"INSERT INTO {_quoted(table)} ({names}) VALUES ".encode()
     waiting, size = [], 0
@@ -234,7 +236,7 @@ def _counted(connection: Connection, url: URL, schema: str, table: str, columns:
 
 
 def literal(value: Any) -> bytes:
-    r"""A value as mysqldump writes it.
+    r"""A value as mysqldump writes it; what secrets JSON holds are left out.
 
     Examples:
         >>> [literal(v) for v in (None, "it's\n", 7, True, b"\xff", datetime(2013, 2, 15, 1, 40, 18))]
@@ -254,7 +256,10 @@ def literal(value: Any) -> bytes:
         value = str(value)
     elif isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False)
-    return b"'" + str(value).translate(_ESCAPES).encode("utf-8", "backslashreplace") + b"'"
+    text = str(value)
+    if text[:1] in "{[":
+        text = escape.masked(text)
+    return b"'" + text.translate(_ESCAPES).encode("utf-8", "backslashreplace") + b"'"
 
 
 def _quoted(name: str) -> str:
