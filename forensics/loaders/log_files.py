@@ -13,10 +13,11 @@ from forensics.evidence import Stream, host_of, series_of
 from forensics.loaders._message_format import MessageReader
 from forensics.loaders._paths import Given, Paths, given
 from forensics.loaders._reader import Batch, Origin, Reader
+from forensics.loaders._release import ReleaseObserver
 from forensics.loaders._scan import scan, selected
 from forensics.loaders.lines._chunks import CHUNK_BYTES
 from forensics.loaders.lines._duplicates import mark_duplicates
-from forensics.loaders.lines._reader import batches, likeness
+from forensics.loaders.lines._reader import MARKS, batches, likeness
 from forensics.records import LogRecord, Record
 
 __all__ = ["READERS", "LogFiles", "mark_duplicates", "scan_logs"]
@@ -47,12 +48,14 @@ class LogFiles:
         """Read the whole stream; see `Reader`."""
         leaves = None if records is None else [record for record in records if record is not LogRecord]
         messages = MessageReader(leaves) if leaves is None or leaves else None
+        release = ReleaseObserver()
         for batch in batches(stream, origin):
             frame = batch.rows[LogRecord]
-            if messages is None or not frame.height:
-                yield batch
-                continue
-            yield Batch({LogRecord: frame, **messages.leaves(frame)}, batch.stretches, batch.losses, batch.facts)
+            facts = dict(batch.facts)
+            told = (mark.partition("=") for mark in facts.pop(MARKS, "").split())
+            release.see(frame, {name: int(line) for name, _, line in told})
+            narrower = messages.leaves(frame) if messages is not None and frame.height else {}
+            yield Batch({LogRecord: frame, **narrower}, batch.stretches, batch.losses, facts | release.facts())
 
 
 READERS: tuple[Reader, ...] = (LogFiles(),)  # type: ignore[assignment]  # what mypy misses: `yields` is only read

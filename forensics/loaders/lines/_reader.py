@@ -20,12 +20,15 @@ from forensics.loaders.lines._fields import Fields, Stamps
 from forensics.loaders.lines._frame import SMALL_BYTES, name_of, rows
 from forensics.loaders.lines._join import LONGEST_MESSAGE, Grouping, grouped
 from forensics.loaders.lines._losses import losses, may_lose
+from forensics.loaders.lines._marks import marks
 from forensics.loaders.lines._slow import LAST_RESORT, Grammar, read_lines
 from forensics.loaders.lines._text import Bools, Ints, Text, lines_of
 from forensics.loaders.lines._times import RecordClock
 from forensics.records import LogRecord
 
 REJECT = "line in no known framing"
+MARKS = "marks"
+"""A fact for the observer of releases alone: what of the chunk's lines its rows do not show, and where."""
 UNRECOGNISED = "unrecognised, generic"
 """The format of a file most of whose lines begin with a stamp, and are known by nothing else."""
 _BOM, _UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
@@ -134,6 +137,7 @@ class _Source:
     """A record too long to be held, whose end has not been seen: one row."""
     more_lines: int = 0
     more_bytes: int = 0
+    marks: dict[str, int] = field(default_factory=dict)
 
     def frame(self, part: Parsed) -> pl.DataFrame:
         first = part.records.first
@@ -169,6 +173,8 @@ class _Source:
             facts["format"] = UNRECOGNISED if 2 * vague > sum(self.seen.values()) else commonest
         if self.rejects:
             facts["rejects"] = str(self.rejects)
+        if self.marks:
+            facts[MARKS] = " ".join(f"{name}={line}" for name, line in self.marks.items())
         return facts
 
 
@@ -226,6 +232,7 @@ def _batch(chunk: Chunk, chunks: Chunks, part: Parsed, source: _Source, gaps: li
             taken = begin
             chunks.give_back(int(text.buffer_start[begin]))
             records = part.records = Grouping(records.first[:-1], records.last[:-1], records.lone)
+    source.marks = marks(text, part.fields, grammar().codes["oslo-juno"])
     source.number = int(text.number[taken]) if taken < len(text) else source.number + _feeds(chunk, len(chunk.octets))
     frames: list[pl.DataFrame] = []
     lone = records.lone
