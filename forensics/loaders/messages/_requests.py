@@ -24,6 +24,12 @@ def nanoseconds(span: str) -> pl.Expr:
     return whole * 1_000_000_000 + rest
 
 
+def _seconds(nanos: pl.Expr) -> pl.Expr:
+    """Nanoseconds as the nearest number of seconds; polars divides by a constant less exactly than that."""
+    text = nanos.cast(pl.String).str.zfill(10)
+    return pl.concat_str(text.str.head(-9), pl.lit("."), text.str.tail(9)).cast(pl.Float64)
+
+
 def parsed(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with ``method``, ``path``, ``http_version`` and ``malformed``, from the request line in ``request``."""
     line = pl.col("request").str.strip_chars_end()
@@ -48,25 +54,35 @@ def requests(rows: pl.DataFrame, server: str, starts: pl.Expr | None = None) -> 
     listed = clients.str.split(",")
     origins = listed.list.head(listed.list.len().cast(pl.Int64) - 1)
     start = pl.lit(False) if starts is None else starts
-    plain = plain_query(pl.col("path"))
-    network = plain.str.contains("device_owner=network", literal=True)
     rows = services(rows, server).with_columns(
         client=listed.list.last(),
         forwarded_for=pl.when(origins.list.len() > 0).then(origins),
         stamped=pl.when(start).then(pl.lit("start")).otherwise(pl.lit("end")),
         started_at=pl.when(start).then("ts").otherwise(pl.col("ts") - pl.col("duration_ns").cast(pl.Duration("ns"))),
-        duration_s=pl.col("duration_ns") / 1_000_000_000,
-        instance=pl.coalesce(
-            pl.col("path").str.extract(rf"^[^?]*/servers/({_UUID}|\d+)(?:[/?.]|$)"),
+        duration_s=_seconds(pl.col("duration_ns")),
+    )
+    asked = rows.select("method", "path").unique()
+    told = asked.with_columns(operations(asked).alias("operation"), *_named(pl.col("path")))
+    rest = rows.drop(name for name in told.columns if name in rows.columns and name not in asked.columns)
+    rows = rest.join(told, on=["method", "path"], how="left", nulls_equal=True, maintain_order="left")
+    return rows.drop("path").rename({"shown": "path"})
+
+
+def _named(path: pl.Expr) -> list[pl.Expr]:
+    """What a target names, and the target as it may be kept."""
+    plain = plain_query(path)
+    network = plain.str.contains("device_owner=network", literal=True)
+    return [
+        pl.coalesce(
+            path.str.extract(rf"^[^?]*/servers/({_UUID}|\d+)(?:[/?.]|$)"),
             parameter(plain, r"InstanceId(?:\.1)?"),
             pl.when(network.not_()).then(parameter(plain, "device_id", _UUID)),
-        ),
-        image=pl.coalesce(
-            pl.col("path").str.extract(rf"^[^?]*/images/({_UUID}|\d+)(?:[/?.]|$)"),
+        ).alias("instance"),
+        pl.coalesce(
+            path.str.extract(rf"^[^?]*/images/({_UUID}|\d+)(?:[/?.]|$)"),
             parameter(plain, r"ImageId(?:\.1)?"),
             parameter(plain, "image", _UUID),
-        ),
-        client_token=parameter(plain, "ClientToken"),
-        path=masked_target(pl.col("path")),
-    )
-    return rows.with_columns(operations(rows.select("method", "path")).alias("operation"))
+        ).alias("image"),
+        parameter(plain, "ClientToken").alias("client_token"),
+        masked_target(path).alias("shown"),
+    ]

@@ -23,8 +23,11 @@ _DEVSTACK = {
     "m-api": "manila", "tr-api": "trove", "sah-api": "sahara", "ceilometer-api": "ceilometer",
 }  # fmt: skip
 _SERVED = {"os-compute": "osapi_compute", "os-volume": "osapi_volume"}
+_RENAMED = {"quantum": "neutron"}
+_PARTS = frozenset({"registry", "metadata-agent", "ns-metadata-proxy"})
+"""Files that are named for a part of the project whose folder they lie in, such as ``glance/registry.log``."""
 _SERVER = re.compile(
-    r"(?:[-_](?:api|server|wsgi|uwsgi|access|log|ssl|public|admin|internal|main|all|error|vhost))+(?=$|[-_])"
+    r"(?:[-_](?:api|server|wsgi|uwsgi|apache2?|httpd|nginx|access|log|ssl|public|admin|internal|main|all|error|vhost))+(?=$|[-_])"
 )
 _NAMED = re.compile(r"^(?:devstack@|screen-|openstack-|\d+-)*(?P<name>[A-Za-z][\w-]*)")
 
@@ -41,7 +44,7 @@ def _said(name: str) -> str | None:
     if project not in _PROJECTS:
         return None
     part = _SERVER.sub("", rest).strip("-_")
-    project = "neutron" if project == "quantum" else project
+    project = _RENAMED.get(project, project)
     return f"{project}-{_SERVED.get(part, part)}" if part else project
 
 
@@ -51,15 +54,17 @@ def _service(logger: str, program: str, source: str, server: str) -> str:
         return f"nova-{found[1]}"
     if logger.endswith("requestlog"):
         return "placement" if "placement" in logger else "nova-osapi_compute"
-    first = logger.split(".")[0]
-    if first in _PROJECTS and (first != "glance" or not program):
-        said = _said(source.rsplit("/", 1)[-1]) if first == "glance" else None
-        return said or ("neutron" if first == "quantum" else first)
     *folders, file = source.split("/")
-    for name in (program.rsplit("/", 1)[-1], file):
-        if said := _said(name):
-            return said
-    return next((folder.lower() for folder in reversed(folders) if folder.lower() in _PROJECTS), server)
+    first = logger.split(".")[0]
+    named = [said for name in (program.rsplit("/", 1)[-1], file) if (said := _said(name))]
+    folder = next((name.lower() for name in reversed(folders) if name.lower() in _PROJECTS), None)
+    folder, part = _RENAMED.get(folder or "", folder), file.split(".")[0]
+    if folder and not named and part in _PARTS:
+        named.append(f"{folder}-{part}")
+    if first in _PROJECTS:
+        project = _RENAMED.get(first, first)
+        return next((said for said in named if said.startswith(project)), project)
+    return named[0] if named else folder or server
 
 
 _API_OF_NOVA = (

@@ -33,7 +33,8 @@ class Actions(Memory):
         )
         found = told.select("request_id", key=key, value=pl.coalesce(filtered, said.str.extract(_ARGUMENT, 3)))
         named = found.filter(pl.col("key").is_not_null() & (pl.col("value") != "None")).collect()
-        self._state = remembered(pl.concat([self._state, named]).unique(["request_id", "key"], maintain_order=True))
+        known = pl.concat([self._state, named])
+        self._state = remembered(known.unique(["request_id", "key"], keep="first", maintain_order=True))
 
     def fill(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Give the requests to the EC2 API what their lines do not name."""
