@@ -13,6 +13,7 @@ import polars as pl
 
 from forensics import escape
 from forensics import records as known
+from forensics.analysis._notification_pairs import operations
 from forensics.case._build import Finish, build, tool
 from forensics.case._cite import cited, places_in, places_of
 from forensics.case._database import FOLDER, kept
@@ -132,6 +133,11 @@ class Case:
     def dhcp_messages(self) -> LazyFrame[known.DhcpMessage]:
         """All DHCP messages, of captures and of logs."""
         return self.records(known.DhcpMessage)
+
+    @property
+    def operations(self) -> pl.DataFrame:
+        """What notifications show to have begun and ended: one row per `Operation`."""
+        return operations(self.records(known.Notification))
 
     def records(self, record: type[Record]) -> LazyFrame[Any]:
         """All rows of a record; no rows where the case has none.
