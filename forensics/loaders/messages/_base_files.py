@@ -23,3 +23,9 @@ def image_hash(path: pl.Expr) -> pl.Expr:
 def size_gb(path: pl.Expr) -> pl.Expr:
     """GiB of a resized copy, from its path or name; null for others."""
     return path.str.extract(rf"(?:^|/){SHA1}_(\d{{1,9}})(?:\.[a-z0-9]+)?$", 1).cast(pl.UInt32, strict=False)
+
+
+def nova_speaks() -> pl.Expr:
+    """Whether a line without a logger's name can be nova's: it names no program, nova's, or a date in its place."""
+    named = pl.col("program").str.contains(r"nova|^\d{4}-\d\d-\d\d")
+    return pl.col("logger").is_not_null() | named.fill_null(True)

@@ -140,7 +140,6 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         r"Aborting claim",
         r"Instance is not stopped",
         r"Detected instance with name label",
-        r"Setting instance to ACTIVE state",
     ),
 }
 """For each event the beginnings that tell it; the first event that fits is taken.

@@ -3,7 +3,7 @@
 import polars as pl
 
 from forensics.loaders._message_format import MessageFormat, Sample
-from forensics.loaders.messages._base_files import DEBUG_SUFFIX, SHA1, image_hash, size_gb
+from forensics.loaders.messages._base_files import DEBUG_SUFFIX, SHA1, image_hash, nova_speaks, size_gb
 from forensics.records import BaseFileEvent
 
 _ACTIONS = {
@@ -53,10 +53,11 @@ def _shape(rows: pl.DataFrame) -> pl.DataFrame:
         length.is_between(low, high) for low, high in _CUT_LENGTHS
     )
     listed = (
-        rows.with_row_index("_line")
+        rows.filter(nova_speaks())
+        .with_row_index("_line")
         .with_columns(_each=pl.when(paths.is_not_null()).then(paths.str.extract_all(_PER_PATH)))
         .explode("_each", empty_as_null=True, keep_nulls=True)
-        .with_columns(_last=pl.col("_line") != pl.col("_line").shift(-1).fill_null(rows.height))
+        .with_columns(_last=pl.col("_line") != pl.col("_line").shift(-1).fill_null(-1))
     )
     told = listed.with_columns(base_file=pl.coalesce(pl.col("_each").str.strip_chars_end(), path)).with_columns(
         base_file=pl.when(path.is_in(["", "None"]).not_()).then(path)

@@ -3,6 +3,7 @@
 import polars as pl
 
 from forensics.loaders._message_format import MessageFormat, Sample
+from forensics.loaders.messages._base_files import nova_speaks
 from forensics.loaders.messages._domains import MISSING, domain_columns, told_error, told_uuid, verbose
 from forensics.loaders.messages._nova_wordings import WORDINGS
 from forensics.records import InstanceEvent
@@ -29,10 +30,14 @@ def _shape(rows: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("hypervisor_error"))
     )  # fmt: skip
     folder = bare.str.extract(r"^(?:Deleting instance files|Deletion of) (/[^\n]+?)(?: complete)?\.?(?:\n|$)", 1)
-    named = rows.with_columns(**domain_columns(message)).with_columns(
-        event=pl.coalesce(event, untold),
-        instance=pl.coalesce("instance", "prefixed", told_uuid(message)).str.to_lowercase(),
-        path=pl.coalesce("path", folder),
+    named = (
+        rows.filter(nova_speaks())
+        .with_columns(**domain_columns(message))
+        .with_columns(
+            event=pl.coalesce(event, untold),
+            instance=pl.coalesce("instance", "prefixed", told_uuid(message)).str.to_lowercase(),
+            path=pl.coalesce("path", folder),
+        )
     )
     failed = pl.col("event").is_in(_FAILURES)
     broken = ["base_file", "image_hash"]

@@ -26,6 +26,11 @@ _OF_LOGGER = {
     "linuxbridge_neutron_agent": "neutron-linuxbridge-agent",
 }
 _PROJECTS = "nova|cinder|neutron|quantum|glance|heat|manila|ironic|ceilometer|watcher|sahara|magnum|octavia|designate"
+_SHORT = (
+    r"(?:^|/)(server|api|registry|volume|scheduler|backup|conductor|compute|network|cert"
+    r"|engine|[a-z0-9]+(?:-[a-z]+)*-agent)\.log[^/]*$"
+)
+"""Names of logs as RDO and its like spell them, without the project: `neutron/l3-agent.log`, `cinder/volume.log`."""
 _DEAD = "Agent healthcheck: found"
 _ROW = (
     r"^[ \t]*(?P<type>\w[\w ]*?) +(?P<seen>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)(?:\+00:00)? +(?P<host>\S+)[ \r]*$"
@@ -39,14 +44,24 @@ def _instant(text: pl.Expr) -> pl.Expr:
     return plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="ns", time_zone="UTC", strict=False)
 
 
+def _writer() -> pl.Expr:
+    """The service whose log it is: by its tag, its file's name, its logger, or a short file name with a project."""
+    source, logger = pl.col("source"), pl.col("logger")
+    project = pl.coalesce(
+        logger.str.extract(rf"^({_PROJECTS})\.", 1), source.str.extract(rf"(?:^|/)({_PROJECTS})/[^/]*$", 1)
+    )
+    return pl.coalesce(
+        pl.col("program").str.extract(rf"^((?:{_PROJECTS})-[a-z0-9-]+)$", 1),
+        source.str.extract(rf"((?:{_PROJECTS})-[a-z]+(?:-[a-z0-9]*[a-z][a-z0-9]*)*)[^/]*$", 1),
+        logger.str.extract(r"\.(\w+?)(?:\.agent)?$", 1).replace_strict(_OF_LOGGER, default=None),
+        pl.concat_str(project, source.str.extract(_SHORT, 1), separator="-"),
+    )
+
+
 def _shape(rows: pl.DataFrame) -> pl.DataFrame:
     """Who is meant: another service that the line names, or the one that writes it."""
     word, message = pl.col("word"), pl.col("message")
-    itself = pl.coalesce(
-        pl.col("program").str.extract(rf"^((?:{_PROJECTS})-[a-z0-9-]+)$", 1),
-        pl.col("source").str.extract(rf"((?:{_PROJECTS})-[a-z]+(?:-[a-z0-9]*[a-z][a-z0-9]*)*)[^/]*$", 1),
-        pl.col("logger").str.extract(r"\.(\w+?)(?:\.agent)?$", 1).replace_strict(_OF_LOGGER, default=None),
-    )
+    itself = _writer()
     table = message.str.extract_all(rf"(?m){_ROW}")
     by_row = (
         rows.with_columns(_row=pl.when(word == _DEAD).then(table))
