@@ -99,7 +99,7 @@ def _sources(sources: pl.DataFrame) -> None:
     if sources.height > _MOST_SOURCES:
         groups = (
             sources.filter(pl.col("status").is_in(["read", "configuration"]))
-            .group_by(pl.col("format").fill_null("configuration"), pl.col("host").fill_null(""))
+            .group_by(_what(), pl.col("host").fill_null(""))
             .agg(files=pl.len(), rows=pl.col("rows").sum(), start=pl.col("started_at").min())
             .sort("host", "format")
         )
@@ -129,11 +129,20 @@ def _sources(sources: pl.DataFrame) -> None:
     show.put(f"{_count(read.height, 'file')}, {size}, {int(read['rows'].sum()):,} rows")
 
 
+def _what() -> pl.Expr:
+    """Format of a file that was read, with the release that wrote it where its lines tell; else what else it is."""
+    declared = pl.when(pl.col("status") == "configuration").then(pl.lit("configuration"))
+    released = pl.concat_str("format", pl.concat_str(pl.lit(" ("), "release", pl.lit(")")), ignore_nulls=True)
+    return pl.coalesce(pl.when(pl.col("format").is_not_null()).then(released), declared, "note").alias("format")
+
+
 def _source_row(row: dict[str, Any]) -> list[object]:
     status = str(row["status"])
     what = row["format"] if status == "read" else f"{row['format']}, damaged" if status == "damaged" else status
     if status == "read" and row["format"] is None:
         what = row["note"]
+    elif row["release"] is not None:
+        what = f"{what} ({row['release']})"
     return [
         row["source"],
         what,
