@@ -13,7 +13,7 @@ ALONE = ('" status: ', '] "', "] code ", "[pid: ")
 SPAN = r"\d{1,9}(?:\.\d{1,9})?"
 """Seconds with a decimal fraction, so that nanoseconds fit into 64 bits."""
 
-_LINE = r"^([A-Z][A-Z_-]{1,19}) (\S.*?)(?: (HTTP/\d{1,2}(?:\.\d{1,2})?))?$"
+_LINE = r"^(?P<method>[A-Z][A-Z_-]{1,19}) (?P<path>\S.*?)(?: (?P<http_version>HTTP/\d{1,2}(?:\.\d{1,2})?))?$"
 _UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 
 
@@ -32,13 +32,8 @@ def _seconds(nanos: pl.Expr) -> pl.Expr:
 
 def parsed(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with ``method``, ``path``, ``http_version`` and ``malformed``, from the request line in ``request``."""
-    line = pl.col("request").str.strip_chars_end()
-    return rows.with_columns(
-        method=line.str.extract(_LINE, 1),
-        path=line.str.extract(_LINE, 2),
-        http_version=line.str.extract(_LINE, 3),
-        malformed=line.str.contains(_LINE).not_().fill_null(True),
-    )
+    found = rows["request"].str.strip_chars_end().str.extract_groups(_LINE).struct.unnest()
+    return rows.with_columns(found, malformed=found["method"].is_null())
 
 
 def requests(rows: pl.DataFrame, server: str, starts: pl.Expr | None = None) -> pl.DataFrame:
@@ -63,9 +58,9 @@ def requests(rows: pl.DataFrame, server: str, starts: pl.Expr | None = None) -> 
     )
     asked = rows.select("method", "path").unique()
     told = asked.with_columns(operations(asked).alias("operation"), *_named(pl.col("path")))
-    rest = rows.drop(name for name in told.columns if name in rows.columns and name not in asked.columns)
-    rows = rest.join(told, on=["method", "path"], how="left", nulls_equal=True, maintain_order="left")
-    return rows.drop("path").rename({"shown": "path"})
+    keys = rows.select("method", "path")
+    found = keys.join(told, on=["method", "path"], how="left", nulls_equal=True, maintain_order="left")
+    return rows.with_columns(found.drop("method", "path").rename({"shown": "path"}))
 
 
 def _named(path: pl.Expr) -> list[pl.Expr]:

@@ -94,9 +94,11 @@ def services(rows: pl.DataFrame, server: str) -> pl.DataFrame:
         server: What it is called where neither logger, program, file nor path tells.
     """
     names = rows.select("logger", "program", "source").unique()
-    told = [_service(logger or "", program or "", source or "", server) for logger, program, source in names.rows()]
-    found = names.with_columns(service=pl.Series(told, dtype=pl.String))
-    rows = rows.join(found, on=["logger", "program", "source"], how="left", nulls_equal=True, maintain_order="left")
+    said = [_service(logger or "", program or "", source or "", server) for logger, program, source in names.rows()]
+    found = names.with_columns(service=pl.Series(said, dtype=pl.String))
+    keys = rows.select("logger", "program", "source")
+    told = keys.join(found, on=["logger", "program", "source"], how="left", nulls_equal=True, maintain_order="left")
+    rows = rows.with_columns(told["service"])
     service, path = pl.col("service"), pl.col("path").fill_null("")
     by_path = pl.lit(None, dtype=pl.String)
     for pattern, name in reversed(_API_OF_NOVA):

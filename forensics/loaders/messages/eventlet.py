@@ -38,7 +38,7 @@ class Actions(Memory):
 
     def fill(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Give the requests to the EC2 API what their lines do not name."""
-        if self._state.is_empty():
+        if self._state.is_empty() or "nova-ec2" not in rows["service"]:
             return rows
         cloud = pl.col("service") == "nova-ec2"
         for key, column in (("action", "operation"), ("InstanceId", "instance"), ("ImageId", "image"),
