@@ -68,6 +68,7 @@ def port_format(
     alone: tuple[str, ...] = (),
     front: str = TAG,
     back: str = r"\s*$",
+    whole: bool = False,
 ) -> MessageFormat:
     """A message format out of its wordings: ``front``, then one of them, then ``back``."""
     counter = itertools.count(1)
@@ -82,6 +83,7 @@ def port_format(
         program=program,
         said_by=said_by,
         alone=alone,
+        whole=whole,
         constants={"vendor": vendor},
         pattern=f"^{front}(?:{'|'.join(parts)}){back}",
         shape=partial(_shape, wordings),

@@ -262,7 +262,17 @@ FORMAT = port_format(
     said_by="ifmgr",
     alone=(
         *("BPDU Guard", "BPDU guard", "err-disable state", ", changed state to ", "MACFLAP", "STORM_CONTROL-"),
-        *("%SPANTREE-", "%STP-", "%EC-", "%L2FM-", "PSECURE_VIOLATION", "ETHPORT-", "ETH_PORT_CHANNEL-", "%PORT-"),
+        *(
+            "%SPANTREE-",
+            "%STP-",
+            "%EC-",
+            "%L2FM-",
+            "PSECURE_VIOLATION",
+            "ETHPORT-",
+            "ETH_PORT_CHANNEL-",
+            "%PORT-",
+            "%L2-BM-",
+        ),
     ),
     front=rf"{TAG}(?:%\$[^%]*%\$\x20)?",
 )

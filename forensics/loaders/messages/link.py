@@ -6,8 +6,11 @@ from forensics.loaders.messages._ports import KERNEL, Wording, port_format
 # `ixgbe 0000:04:00.0: eth2: `, `mlx5_core 0000:5e:00.0 eth2: `, `igb 0000:01:00.0 eno1: igb: eno1 `, `bnx2: eth0 `
 _NAME = r"[A-Za-z][\w.@-]{0,23}"
 _PLACE = r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]|[0-9a-f]{4,}\.\w+"
-_DRIVER = rf"(?:[a-z][\w-]*(?::|\x20(?:{_PLACE}):?)\x20)?"
-_CARD = rf"{_DRIVER}(?P<interface>{_NAME}):?\x20(?:\w+:\x20(?:{_NAME}\x20)?)?"
+_NUMBERED = r"[A-Za-z][\w.@-]{0,20}\d[\w.@-]{0,10}"  # a name without a place needs a number: `ata1: SATA link down`
+_CARD = (
+    rf"(?:[a-z][\w-]*\x20(?:{_PLACE}):?\x20(?P<interface>{_NAME})|(?:[a-z][\w-]*:\x20)?(?P<interface>{_NUMBERED}))"
+    rf":?\x20(?:\w+:\x20(?:{_NAME}\x20)?)?"
+)
 _KIND = r"(?:NIC\x20)?(?:(?:Remote\x20)?(?:Copper|SerDes|Fib(?:re|er))\x20)?"
 
 WORDINGS = (

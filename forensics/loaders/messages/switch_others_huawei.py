@@ -131,5 +131,6 @@ FORMAT = port_format(
     program=r"^%%\d\d",  # what a relay may take for a tag
     said_by="%%01IFNET",
     alone=("%%01", "%%10"),
+    whole=True,  # a mnemonic behind a slash looks like a tag
     front=r"%%\d\d(?P<facility>[A-Z0-9_-]+)/(?P<level>[0-7])/(?P<mnemonic>\w+)(?:\(\w+\))?(?:\[\d+\])?:\s?(?:CID=\w+;)?",
 )
