@@ -282,6 +282,6 @@ TABLES: tuple[Table, ...] = (
     _table("instance_faults", InstanceEvent, "code message", "instance_uuid instance_id code message host", _faults,
            alone=("code", "message", "instance_uuid")),
     _table("s3_images", Image, "id uuid", "id uuid", _s3_images),
-    Table(_both("instance_system_metadata"), (), ("key", "value"), ("key", "deleted"), nothing, by="key",
+    Table(_both("instance_system_metadata"), (), ("key",), ("key", "deleted"), nothing, by="key",
           only=("EC2_client_token",)),
 )  # fmt: skip

@@ -165,7 +165,7 @@ class Dump:
         table = words.unquoted(found["table"])
         columns = words.listed(found["columns"]) or self._schemas.get((schema, table.lower()), ())
         columns = columns or self._schemas.get((None, table.lower()), ())
-        target = _Target(schema, table, columns, self.tables.wanted(table, columns), found[0])
+        target = _Target(schema, table, columns, self.tables.wanted(schema, table, columns), found[0])
         if not self.tables.met(schema, table):
             self.tables.seen(schema, table, columns, (ledger.line, ledger.offset, len(found[0])))
             self._claimed = len(found[0])  # the count of the table cites it: no stretch covers it
@@ -180,8 +180,9 @@ class Dump:
             rows = values(octets, target.head, at_head, self.escapes, bool(target.wanted), anew)
             if len(rows.starts):
                 yield self._rows(target, rows, octets, quoted=True)
-            else:
-                ledger.skip(rows.taken)
+            elif rows.taken:
+                claimed = self._pass_claim()
+                ledger.skip(rows.taken - claimed)
             if rows.state == "done":
                 return
             if rows.state == "odd":
@@ -200,13 +201,17 @@ class Dump:
                 return
             at_head = ledger.data.startswith(target.head, ledger.at)
 
+    def _pass_claim(self) -> int:
+        """Leave behind what the count of the table cites, where no row has yet; how much that is."""
+        claimed, self._claimed = min(self._claimed, self.ledger.left), 0
+        self.ledger.pass_by(claimed)
+        return claimed
+
     def _cut_short(self, target: _Target) -> None:
         ledger = self.ledger
         self._cut = f"cut in the middle of the rows of {target.table}"
         self._losses.append((None, ledger.line, "dump that was cut", None))
-        self._claimed = min(self._claimed, ledger.left)
-        ledger.pass_by(self._claimed)
-        self._claimed = 0
+        self._pass_claim()
         ledger.skip(ledger.left, "gap", f"row of {target.table} that was cut")
 
     def _resumed(self, target: _Target, reason: str | None = None) -> bool:
@@ -215,7 +220,7 @@ class Dump:
         why = reason or f"damaged place in the rows of {target.table}"
         if not reason:
             self._losses.append((None, ledger.line, "rows of a damaged statement", None))
-        self._claimed = 0
+        self._pass_claim()
         while True:
             text, start = ledger.data, ledger.at
             marks = [p for mark in words.ANEW if (p := text.find(b"\n" + mark, start)) >= 0] if self.strict else []

@@ -146,12 +146,16 @@ def values(octets: Octets, head: bytes, at_head: bool, escapes: bool, split: boo
             live[dead] = False
             at, kind, quote = at[live], kind[live], quote[live]
     inside = np.cumsum(quote, dtype=np.uint8) & 1
-    if strict:
-        broken = _broken(octets, at[kind == _LF], inside[kind == _LF] == 1, anew)
-    outside = (inside == 0) & ~quote & (kind != _LF) & (at < broken)
+    hidden = at[(kind == _LF) & (inside == 1)]
+    outside = (inside == 0) & ~quote
     at, kind = at[outside], kind[outside]
     step = (kind == _OPEN).astype(np.int8) - (kind == _CLOSE).astype(np.int8)
     depth = np.cumsum(step, dtype=np.int32)
+    if strict:
+        feed = kind == _LF
+        broken = _broken(octets, hidden, at[feed], depth[feed], anew)
+        sound = ~feed & (at < broken)
+        at, kind, step, depth = at[sound], kind[sound], step[sound], depth[sound]
     heads, stop = _heads(octets, at[(kind == _SEMICOLON) & (depth == 0)], head, at_head)
     ends_at = size if stop is None else stop
     if len(head.translate(None, b"(),;")) < len(head) and len(heads):  # it lists columns
@@ -170,19 +174,17 @@ def values(octets: Octets, head: bytes, at_head: bool, escapes: bool, split: boo
     return _rows(octets, heads, len(head), opens, closes, separators, stop, broken)
 
 
-def _broken(octets: Octets, feeds: Ints, inside: Flags, anew: tuple[bytes, ...]) -> int:
+def _broken(octets: Octets, hidden: Ints, open_: Ints, depth: npt.NDArray[np.int32], anew: tuple[bytes, ...]) -> int:
     """Where a line begins as only a statement does, although none ended before it: something is missing there."""
     size = len(octets)
-    behind = octets[np.minimum(feeds + 1, size - 1)]
-    suspect = _table(bytes(mark[0] for mark in anew))[behind] & (
-        inside | (octets[np.maximum(feeds - 1, 0)] != _SEMICOLON)
-    )
+    odd = (octets[np.maximum(open_ - 1, 0)] != _SEMICOLON) | (depth != 0)
+    feeds = np.sort(np.concatenate([hidden, open_[odd]]))
+    begins = _table(bytes(mark[0] for mark in anew))[octets[np.minimum(feeds + 1, size - 1)]]
     longest = max(map(len, anew))
-    for feed in feeds[suspect]:
-        if (
-            octets[feed + 1 : feed + 1 + longest].tobytes().startswith(anew)
-            and octets[max(feed - 2, 0) : feed].tobytes() != b";\r"
-        ):
+    for feed in feeds[begins].tolist():
+        if not octets[feed + 1 : feed + 1 + longest].tobytes().startswith(anew):
+            continue
+        if octets[max(feed - 2, 0) : feed].tobytes() != b";\r":
             return int(feed) + 1
     return size
 

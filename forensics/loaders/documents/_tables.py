@@ -87,6 +87,7 @@ class Tables:
     """``release`` and ``release_basis``, once a table has told them."""
     _lookups: Lookups = field(default_factory=Lookups)
     _counts: dict[tuple[str | None, str], _Count] = field(default_factory=dict)
+    _known: dict[tuple[str | None, str], Table] = field(default_factory=dict)
 
     def seen(self, database: str | None, table: str, columns: Sequence[str], place: tuple[int, int, int]) -> None:
         """A table was met, with these columns, at this position, offset and length; it may yet have no row."""
@@ -94,6 +95,8 @@ class Tables:
         if key not in self._counts:
             self._counts[key] = _Count(database, table, place=place)
         found = known(table, columns)
+        if found is not None:
+            self._known[key] = found
         if found is not None and found.tells and "release" not in self.facts:
             self.facts |= release(table.lower(), {column.lower() for column in columns})
 
@@ -110,9 +113,13 @@ class Tables:
             count.all += rows
         count.by_flag = count.by_flag and state != "all"
 
-    def wanted(self, table: str, columns: Sequence[str]) -> tuple[str, ...]:
+    def _table(self, database: str | None, table: str, columns: Sequence[str]) -> Table | None:
+        """What is known of a table; a statement may give fewer columns than the table was seen to have."""
+        return known(table, columns) or self._known.get((database, table.lower()))
+
+    def wanted(self, database: str | None, table: str, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns to hand to `rows`: none where rows are to be counted alone."""
-        found = known(table, columns)
+        found = self._table(database, table, columns)
         if found is not None and not found.records and not found.keeps:
             return tuple(column for column in columns if column.lower() in found.needs)
         if found is not None and self._asked(found):
@@ -144,7 +151,7 @@ class Tables:
                 ``ts``, ``ts_basis`` and ``host`` where known.
         """
         frame = frame.rename({name: name.lower() for name in frame.columns if name != name.lower()})
-        found = known(table, frame.columns)
+        found = self._table(database, table, frame.columns)
         self._tally(database, table, frame, found)
         if found is None or not self._asked(found):
             return {}
