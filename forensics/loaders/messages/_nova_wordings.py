@@ -25,6 +25,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         r"Pre live migration failed",
         r"Failed to (?:attach|detach|allocate network|destroy|terminate|snapshot)\b",
         r"Detach interface failed",
+        r"Deletion of [^\n]+ failed|Failed to cleanup directory",
         r"Failed to (?:suspend|pause|rescue|migrate|stop)\b",
         r"Live Migration failure",
         r"Migration operation (?:thread )?(?:failed|error)",
@@ -34,7 +35,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
     "stopped": (
         r"VM Stopped \(Lifecycle Event\)",
         r"Lifecycle [Ee]vent 1 on VM ",  # Grizzly to Icehouse
-        r"Instance shutdown (?:successfully after|by itself)",
+        r"Instance shutdown (?:successfully|by itself)",
         r"Instance is already powered off",
     ),
     "paused": (
@@ -78,7 +79,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         r"Instance (?:soft )?rebooted successfully",
         r"Instance may have been rebooted during soft reboot",
     ),
-    "terminating": (r"Terminating instance\b",),
+    "terminating": (r"Terminating instance\b", r"Service started deleting the instance during the previous run"),
     "destroyed": (
         r"Instance destroyed successfully",
         rf"{_SECONDS}destroy the instance on the hypervisor",
@@ -127,7 +128,11 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         rf"(?:Rescuing|Unrescuing){_END}",
         r"Instance (?:un)?rescued successfully",
     ),
-    "error": (r"Setting instance (?:vm_state )?to ERROR", r"Setting instance back to ERROR"),
+    "error": (
+        r"Setting instance (?:vm_state )?to ERROR",
+        r"Setting instance back to ERROR",
+        r"Instance build timed out",
+    ),
     "disappeared": (
         r"[^:\n]{0,80}[Ii]nstance disappeared",
         r"Instance is unexpectedly not found",
@@ -139,6 +144,8 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         rf"{_SECONDS}deallocate network",
         r"Aborting claim",
         r"Instance is not stopped",
+        r"Instance in transitional state",
+        r"Instance failed to shutdown in \d+ seconds",
         r"Detected instance with name label",
     ),
 }

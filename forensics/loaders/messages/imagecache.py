@@ -99,9 +99,9 @@ FORMAT = MessageFormat(
     ),
     reference="openstack/nova nova/virt/libvirt/imagecache.py @ 2012.1 to 2025.1; nova/virt/imagecache.py",
     whole=True,
-    # An image whose file is missing is `None`; a wrapped line may be broken before its path.
+    # An image whose file is missing is `None`; a line that was wrapped for print is broken before its path, and before its context.
     pattern=rf"""
-        ^(?:(?:DEBUG|INFO|WARNING|ERROR)\x20)?(?:[\w.]*imagecache\x20)?(?:\[[^\]\n]*\]\x20)?
+        ^\s*(?:(?:DEBUG|INFO|WARNING|ERROR)\x20)?(?:[\w.]*imagecache\s)?(?:\[[^\]\n]*\]\s)?
         (?:
           (?:image\x20)?(?P<image>[^\x20\n]*)\x20(?:at\x20)?\((?P<base_file>[^\n]*?)\):\x20(?:
             (?P<verb>checking|image\x20is\x20(?:not\x20)?in\x20use|image\x20verification\x20failed
@@ -187,6 +187,7 @@ FORMAT = MessageFormat(
             {"action": "removing", "base_file": f"{_BASE}/{_TALE}_10", "image_hash": _TALE, "size_gb": 10},
         ),
         Sample(f"Removing base file:\n{_BASE}/{_TALE}_10", {"action": "removing", "image_hash": _TALE}),
+        Sample(f"\n[-] Removing base file:\n{_BASE}/{_TALE}_10", {"action": "removing", "size_gb": 10}),
         Sample(f"Removing base or swap file: {_FILE}", {"action": "removing", "image_hash": _HASH, "size_gb": None}),
         Sample(f"Removing base, swap or ephemeral file: {_FILE}", {"action": "removing", "base_file": _FILE}),
         Sample(f"Removing base file: /mnt/nfs one/_base/{_HASH}", {"base_file": f"/mnt/nfs one/_base/{_HASH}"}),

@@ -77,9 +77,14 @@ def _shape(rows: pl.DataFrame) -> pl.DataFrame:
     )
     agent = pl.coalesce("_type", "agent")
     own = pl.col("myself").is_not_null() | topic.is_not_null()
-    up = pl.col("myself").str.contains("^(?:Recovered|Successfully)") | topic.is_not_null()
+    up = (
+        pl.col("myself").str.contains("^(?:Recovered|Successfully)")
+        | topic.is_not_null()
+        | pl.col("back").is_not_null()
+    )
     vague = word.is_in(["is disabled or has not been heard from in a while", "is disabled, reason:"]).fill_null(False)
     state_of = pl.col("host_state").str.extract(r"^\(?(?:host )?u?'?([^\s,':)]+)", 1)
+    libvirt = pl.col("libvirt").is_not_null() | pl.col("back").is_not_null()
     in_dict = message.str.extract
     binary = pl.coalesce(
         "binary",
@@ -88,11 +93,11 @@ def _shape(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(pl.col("dead").is_not_null()).then(in_dict(r"[u{ ]'binary': u?'([^']+)'", 1)),
         pl.when(pl.col("router").is_not_null()).then(pl.lit("neutron-l3-agent")),
         pl.when(pl.col("network").is_not_null()).then(pl.lit("neutron-dhcp-agent")),
-        pl.when(pl.col("libvirt").is_not_null()).then(pl.lit("libvirtd")),
+        pl.when(libvirt).then(pl.lit("libvirtd")),
         pl.when(pl.col("conductor").is_not_null()).then(pl.lit("nova-conductor")),
         agent.replace_strict(_AGENTS, default=agent),
     )
-    local = own | pl.col("libvirt").is_not_null()
+    local = own | libvirt
     found = by_row.with_columns(
         service=binary,
         service_host=pl.coalesce(
@@ -138,14 +143,16 @@ FORMAT = MessageFormat(
           |(?P<host_state>[^\n]+?)\x20(?P<word>(?:is\x20disabled\x20or\x20)?has\x20not\x20been\x20heard\x20from\x20in\x20a\x20while)
           |(?P<host_state__2>[^\n]+?)\x20(?P<word__2>is\x20disabled,\x20reason:)\x20(?P<disabled_reason>[^\n]*)
           |(?P<word__3>Agent\x20healthcheck:\x20found)\x20\d+\x20dead\x20agents\x20out\x20of\x20\d+:
-          |(?P<dead>Refusing\x20to\x20bind\x20port\x20\S+\x20(?:to\x20dead\x20agent|due\x20to\x20dead\x20agent)
+          |(?P<dead>Refusing\x20to\x20bind\x20port\x20\S+\x20to\x20dead\x20agent
             |Attempting\x20to\x20bind\x20with\x20dead\x20agent):
           |(?P<router>Rescheduling\x20router)\x20\S+\x20from\x20agent\x20\S+\x20because\x20the\x20agent\x20did\x20not\x20report
           |(?P<network>Removing\x20network)\x20\S+\x20from\x20agent\x20\S+\x20because\x20the\x20agent\x20did\x20not\x20report
           |(?P<agent>[A-Z][\w\x20]*?\x20agent)\x20(?:on\x20host\x20)?(?P<binary_host__2>[\w.-]+)\x20is\x20(?:down|dead|not\x20active)\b
           |Manager\x20for\x20service\x20(?P<binary__2>[\w.-]+)\x20(?P<binary_host__3>\S+)\x20(?:is\x20not|reported\x20problems)
           |Starting\x20(?P<topic>[a-z][a-z_-]*)\x20node\x20\(version\x20
-          |(?P<libvirt>Connection\x20to\x20libvirt\x20(?:lost|failed|broke))
+          |(?P<libvirt>Connection\x20to\x20libvirt\x20(?:lost|failed|broke)
+            |Connection\x20event\x20'0'\x20reason)
+          |(?P<back>Connection\x20event\x20'1'\x20reason)
           |(?P<conductor>Timed\x20out\x20waiting\x20for\x20nova-conductor)
           |(?P<myself>model\x20server\x20went\x20away|Recovered\x20model\x20server\x20connection
             |(?:Lost|Recovered)\x20connection\x20to\x20nova-conductor\x20for\x20reporting\x20service\x20status
@@ -215,6 +222,8 @@ FORMAT = MessageFormat(
         Sample("Starting cinder-volume node (version 8.0.0)", {"service": "cinder-volume", "state": "up"}),
         Sample("Caught SIGTERM, exiting", {"state": "down"}),
         Sample("Connection to libvirt lost: 1", {"service": "libvirtd", "state": "down"}),
+        Sample("Connection event '0' reason 'Connection to libvirt lost: 0'", {"service": "libvirtd", "state": "down"}),
+        Sample("Connection event '1' reason 'None'", {"service": "libvirtd", "state": "up"}),
         Sample("Timed out waiting for nova-conductor. Is it running?", {"service": "nova-conductor", "state": "down"}),
     ),
 )  # fmt: skip

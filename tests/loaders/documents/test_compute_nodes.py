@@ -8,6 +8,7 @@ import pytest
 
 from forensics.evidence import stream_of
 from forensics.loaders._reader import Batch, Origin
+from forensics.loaders._registry import pick
 from forensics.loaders.documents.compute_nodes import READERS
 from forensics.records import ServiceState
 
@@ -90,3 +91,8 @@ def test_a_large_cluster() -> None:
     text = "{" + ", ".join(f'"node-{n:05}.example.org": {1360892418 + n}.25' for n in range(5000)) + "}"
     assert READER.likeness(text.encode()[:65536], "x") == 0.9
     assert read(text)[0].height == 5000
+
+
+@pytest.mark.parametrize("name", ["nfs/compute_nodes", "cc12/var/lib/nova/instances/compute_nodes", "x.json"])
+def test_it_is_picked(name: str) -> None:
+    assert pick(TEXT.encode(), name) is READER

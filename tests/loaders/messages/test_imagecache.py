@@ -59,6 +59,17 @@ def test_the_line_of_the_tale() -> None:
     assert (row["base_file"], row["image_hash"], row["size_gb"]) == (f"{BASE}/{SHA}_10", SHA, 10)
 
 
+def test_the_line_of_the_tale_as_a_book_prints_it() -> None:
+    """formats.md 0.4: wrapped behind the host, the logger and the colon."""
+    text = (
+        "dair-ua-c03/nova.log:Dec 19 12:10:59 dair-ua-c03\n2012-12-19 12:10:59 INFO nova.virt.libvirt.imagecache\n"
+        f"[-] Removing base file:\n{BASE}/{SHA}_10\n"
+    )
+    rows = rows_of(BaseFileEvent, text, "tales.txt")
+    assert rows.select("action", "base_file").rows() == [("removing", f"{BASE}/{SHA}_10")]
+    assert str(rows["ts"][0]) == "2012-12-19 12:10:59+00:00"
+
+
 @pytest.mark.parametrize(
     ("stamp", "kind"),
     [
