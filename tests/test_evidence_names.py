@@ -40,6 +40,47 @@ HOSTS = {
     "compute-01-syslog.gz": "compute-01",
     "tor-switch-1.log": "tor-switch-1",
     "Arista-sw1/syslog.msg": "Arista-sw1",
+    # sosreport, all generations of its names
+    "sosreport-compute01-20130215123456-abcd/etc/hosts": "compute01",
+    "sosreport-compute01.12345-550427-b8ac/var/log/messages": "compute01",
+    "sosreport-compute01-886f5e/etc/hosts": "compute01",
+    "sosreport-compute01/etc/hosts": "compute01",
+    "sosreport-compute01.example.org-2024-05-01-abcdefg/sos_commands/date/date": "compute01.example.org",
+    "sosreport-compute01-2024-05-01-abcdefg-obfuscated/var/log/messages": "compute01",
+    "sosreport-compute01-2024-05-01-abcdefg.tar.xz/x": "compute01",
+    "sos-collector-2024-05-01-abcde/sosreport-compute02-2024-05-01-abcdefg/etc/hosts": "compute02",
+    "sosreport-juju-04f1e3-1-lxd-5-2024-05-01-abcdefg/var/log/syslog": "juju-04f1e3-1-lxd-5",
+    "sosreport-overcloud-controller-0-2017-05-16-xyzabc/var/log/containers/nova/nova-api.log": "overcloud-controller-0",
+    # OpenStack-Ansible: the machine that the container runs on
+    "infra1_nova_api_container-1a2b3c4d/var/log/nova/nova-api.log": "infra1",
+    "openstack/log/infra1_nova_api_container-1a2b3c4d/nova/nova-api.log": "infra1",
+    "openstack/log/infra1-nova-container-1a2b3c4d/nova-api.log": "infra1",
+    "infra2_galera_container-12345678/mysql.log": "infra2",
+    "openstack/log/dc1-infra-3_repo_container-12345678/x.log": "dc1-infra-3",
+    "x/rabbit@aio1-rabbit-mq-container-9f8e7d6c.log": "aio1",
+    # TripleO
+    "overcloud-controller-0/var/log/containers/nova/nova-api.log": "overcloud-controller-0",
+    "overcloud-compute-1.local/var/log/containers/nova/nova-compute.log": "overcloud-compute-1.local",
+    "overcloud-controller-0/var/log/containers/httpd/nova-api/error_log": "overcloud-controller-0",
+    # juju
+    "nova-compute-3/var/log/nova/nova-compute.log": "nova-compute-3",
+    "nova-compute-3/nova-compute.log": "nova-compute-3",
+    "rabbitmq-server-0/startup_log": "rabbitmq-server-0",
+    "juju-04f1e3-1-lxd-5/var/log/keystone/keystone.log": "juju-04f1e3-1-lxd-5",
+    "var/log/juju/unit-nova-compute-3.log": "nova-compute-3",
+    "machine-2/var/log/juju/unit-nova-compute-3.log": "machine-2",
+    # Kolla, devstack, collectd, Fuel
+    "control01/kolla/nova/nova-api.log": "control01",
+    "kolla_logs/control01/nova/nova-api.log": "control01",
+    "control01/docker-logs/nova_compute.txt": "control01",
+    "controller/logs/screen-n-cpu.txt": "controller",
+    "var/lib/collectd/csv/cc12.example.org/memory/memory-used-2014-01-10": "cc12.example.org",
+    "fuel-snapshot/node-3.domain.tld/var/log/messages": "node-3.domain.tld",
+    # names of files after commands
+    "cc12-ps-auxww.txt": "cc12",
+    "sar-r-cc12.txt": "cc12",
+    "nova.conf.cc12": "cc12",
+    "cc12/sos_commands/memory/free_-m": "cc12",
 }
 NO_HOSTS = [
     "syslog",
@@ -72,6 +113,15 @@ NO_HOSTS = [
     "database/nova.sql",
     "screen-n-api.txt.gz",
     "run2/part3/events.json",
+    "ps_aux.txt",
+    "sar10",
+    "sysstat/sa10",
+    "nova-service-list.txt",
+    "openstack-server-list.json",
+    "docker/nova_compute.log",
+    "opt/stack/logs/screen-n-cpu.log",
+    "k8s/x.log",
+    "_nova_api_container-1a2b3c4d/x.log",
 ]
 
 

@@ -19,11 +19,12 @@ from forensics.case._config import NAME, CaseFile, read_case_file
 from forensics.case._database import carried, host_of_url, kept, take
 from forensics.case._duplicates import mark
 from forensics.case._findings import as_file, conclude
+from forensics.case._hosts import Hosts, told_hosts
 from forensics.case._load import Advance, Job, Outcome, discard, load_all
 from forensics.case._rows import Rows
 from forensics.case._years import misdated
 from forensics.errors import CaseError, EvidenceError
-from forensics.evidence import EvidenceFile, capture_point, host_of, name_of, open_stream, series_of, walk
+from forensics.evidence import EvidenceFile, capture_point, name_of, open_stream, series_of, walk
 from forensics.loaders._reader import Origin
 from forensics.records import Clock, DhcpMessage, Packet, Problem, Record, Source
 from forensics.store import Draft, as_json, checksum_line
@@ -123,10 +124,12 @@ def _outcomes(
     workers: int,
     advance: Advance | None,
 ) -> list[Outcome]:
-    told = _zones([file for file in files if file is not config])
-    zones = _agreed(told)
+    evidence = [file for file in files if file is not config]
+    hosts, names = told_hosts(evidence)
+    told = _zones(evidence)
+    zones = _agreed(told, hosts)
     jobs = [
-        Job(number, file, _origin(file, declared, zones), folder, told.get(file.source))
+        Job(number, file, _origin(file, declared, zones, hosts), folder, told.get(file.source), names.get(file.source))
         for number, file in enumerate(files, 1)
         if file is not config
     ]
@@ -141,9 +144,9 @@ def _outcomes(
     return outcomes
 
 
-def _origin(file: EvidenceFile, declared: CaseFile, zones: Mapping[str | None, str]) -> Origin:
+def _origin(file: EvidenceFile, declared: CaseFile, zones: Mapping[str | None, str], hosts: Hosts) -> Origin:
     said = declared.of(file.source)
-    host = said.host or host_of(file.source)
+    host = said.host or hosts.of(file.source)
     zone = said.zone or zones.get(host)
     return Origin(
         source=file.source,
@@ -171,11 +174,11 @@ def _zones(files: Sequence[EvidenceFile]) -> dict[str, str]:
     return told
 
 
-def _agreed(told: Mapping[str, str]) -> dict[str | None, str]:
+def _agreed(told: Mapping[str, str], hosts: Hosts) -> dict[str | None, str]:
     """The zone of each host whose files do not disagree."""
     zones: dict[str | None, set[str]] = {}
     for source, zone in told.items():
-        zones.setdefault(host_of(source), set()).add(zone)
+        zones.setdefault(hosts.of(source), set()).add(zone)
     return {host: next(iter(own)) for host, own in zones.items() if len(own) == 1}
 
 

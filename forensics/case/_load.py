@@ -48,6 +48,8 @@ class Job:
     """The store under construction."""
     zone: str | None = None
     """The time zone that the file itself tells: then it is understood, whatever else it may be."""
+    machine: str | None = None
+    """The machine that the file itself names: then, too."""
 
 
 @dataclass(slots=True)
@@ -232,6 +234,9 @@ def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: 
     if reader is None and job.zone is not None:
         intake.stretches([(0, end, "framing", "tells a time zone")])
         row |= {"format": "time zone", "note": f"tells the zone {job.zone}"}
+    elif reader is None and job.machine is not None:
+        intake.stretches([(0, end, "framing", "names the machine")])
+        row |= {"format": "host name", "note": f"names the machine {job.machine}"}
     elif reader is None and end:
         intake.stretches([(0, end, "reject", "in no format that is known")])
         row["note"] = "in no format that is known"

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from forensics.evidence._words import COUNTED, DAEMONS, HOST_FOLDERS, KINDS, PRODUCTS, ROLES, SAYS_NOTHING, WORDS
+from forensics.evidence._words import (
+    CONTAINERS,
+    COUNTED,
+    DAEMONS,
+    HOST_FOLDERS,
+    KINDS,
+    PRODUCTS,
+    ROLES,
+    SAYS_NOTHING,
+    WORDS,
+)
 
 _CAPTURE = re.compile(r"\.(?:pcap|pcapng|cap|dmp|ntar)(?P<number>\d*)$", re.IGNORECASE)
 _COMPRESSED = re.compile(r"\.(?:gz|xz|bz2|zst|zstd|lz4|Z)$")
@@ -141,7 +151,9 @@ def host_of(source: str) -> str | None:
     """The machine that a path names, if it names one.
 
     A folder that looks like a machine wins over the file's own name, the innermost one over those around it.
-    Services, products, dates and instances are no machines.
+    Services, products, dates and instances are no machines. A container of OpenStack-Ansible
+    (``infra1_nova_api_container-1a2b3c4d``) stands for the machine it runs on, a unit of juju
+    (``nova-compute-3``) for itself.
 
     Examples:
         >>> host_of("dair-ua-c03/nova.log"), host_of("logs/compute01/var/log/nova/nova-compute.log")
@@ -150,15 +162,18 @@ def host_of(source: str) -> str | None:
         (None, None, 'compute47')
     """
     *folders, name = source.split("/")
+    folders = [_machine(folder) for folder in folders]
     for folder in reversed(folders):
-        if found := _SOS.match(folder):
+        if len(folder) <= _NAME_BYTES and (found := _SOS.match(folder)):
             return found["host"]
     if found := _RABBIT.match(name):
-        return found["host"]
+        return _machine(found["host"])
     for above, folder in pairwise(folders):
         if above.lower() in HOST_FOLDERS and _may_be_host(folder):
             return folder
     for at in range(len(folders) - 1, -1, -1):
+        if len(folders[at]) <= _NAME_BYTES and (found := _UNIT.match(folders[at])):
+            return found["host"]
         if folders[at + 1 : at + 3] == ["var", "log"] and _may_be_host(folders[at]):
             return folders[at]
         if host := _host_in(folders[at]):
@@ -166,11 +181,28 @@ def host_of(source: str) -> str | None:
     return _host_in_file(name)
 
 
+def _machine(folder: str) -> str:
+    """The machine that a container runs on, where OpenStack-Ansible named it; otherwise the name as it is."""
+    found = _CONTAINER.match(folder) if "container-" in folder and len(folder) <= _NAME_BYTES else None
+    return found["host"] if found else folder
+
+
 def _any(words: frozenset[str]) -> str:
     return "|".join(sorted(words))
 
 
-_SOS = re.compile(r"^sosreport-(?P<host>.+?)(?:[-.]\d{5,})?-(?:\d{4}-\d\d-\d\d|\d{8,14})(?:-|\.|$)")
+# sos: HOST.CASE-RANDOM-DIGEST (1.x), HOST-CASE-STAMP-DIGEST (2, 3), HOST-LABEL-CASE-DATE-RANDOM (3.4 and later)
+_SOS = re.compile(
+    r"^sosreport-(?P<host>.+?)(?:[-.]\d{5,})?(?:-(?:\d{4}-\d\d-\d\d|\d{8,14})(?:[-.].*)?|-\d{4,6}-[\da-f]{4,8}"
+    r"|-(?=[a-f]*\d)[\da-f]{6})?(?:\.tar(?:\.\w+)?|\.t[gx]z)?$"
+)
+# OpenStack-Ansible names a container after its machine, its service and eight digits; other machines do not see it
+_CONTAINER = re.compile(
+    rf"^(?P<host>[A-Za-z0-9.]+(?:-[A-Za-z0-9.]+)*?)[-_](?:{_any(PRODUCTS | CONTAINERS)})"
+    r"(?:[-_][a-z\d]+)*[-_]container-[\da-f]{8}$"
+)
+_UNIT = re.compile(rf"^(?:unit-)?(?P<host>(?:{_any(PRODUCTS)})(?:-[a-z]+)*-\d{{1,4}})$")
+_UNIT_FILE = re.compile(r"^unit-[a-z\d-]+-\d+(?:\.log.*)?$")
 _RABBIT = re.compile(r"^rabbit@(?P<host>[A-Za-z0-9.-]+?)(?:[-_](?:sasl|upgrade))?(?:\.log.*)?$")
 _HOST_NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?$")
 _NO_HOST = re.compile(
@@ -187,7 +219,7 @@ _ROLE = re.compile(rf"(?:^|[-.])(?:{_any(ROLES)})\d*(?:$|[-.])", re.IGNORECASE)
 _CONTROLLER = re.compile(r"(?:^|[-.])controller(?:$|[-.\d])", re.IGNORECASE)
 _ROLE_NUMBER = re.compile(rf"(?:^|[-.])(?:{_any(ROLES)})-?\d+(?:$|[-.])", re.IGNORECASE)
 _WORD_NUMBER = re.compile(r"(?:^|[-.])[A-Za-z]+\d+[a-z]?(?:$|[-.\d])")
-_SERVICE = re.compile(rf"(?:^|-)(?:{_any(PRODUCTS)})(?:-(?:{_any(DAEMONS)}))*(?=-|$)", re.IGNORECASE)
+_SERVICE = re.compile(rf"(?:^|-)(?:{_any(PRODUCTS)})(?:-(?:{_any(DAEMONS)}))*(?=-|$|\.conf\b)", re.IGNORECASE)
 _WORD = re.compile(rf"^(?:{_any(WORDS)})[-.]|[-.](?:{_any(WORDS)})$", re.IGNORECASE)
 _INTERFACE = re.compile(
     r"[-.](?:any|(?:bond|br|br-ex|eth|eno|em|ens|p\dp|qbr|qvb|qvo|tap|team|veth|virbr|vlan|vnet)\d[\w.]*|en[opsx]\w+"
@@ -215,6 +247,8 @@ def _host_in(folder: str) -> str | None:
 
 def _host_in_file(name: str) -> str | None:
     """The machine that a file's name tells beside what the file is: ``compute47-ip-a.txt``, ``syslog.compute01``."""
+    if len(name) <= _NAME_BYTES and _UNIT_FILE.match(name) and (found := _UNIT.match(name.partition(".")[0])):
+        return found["host"]  # juju: the log of a unit
     stem, _, _, is_capture = _rotation(name)
     extension = (_CAPTURE if is_capture else _EXTENSION).search(stem)
     if extension and not _WORD_NUMBER.search(extension[0]):

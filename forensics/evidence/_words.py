@@ -26,7 +26,7 @@ PRODUCTS = _words("""
 
 KINDS = _words("""
     api archive audit backup clients config console containers database db default etc events host hosts
-    installer instances journal lib messages new node nodes notifications old pods remote screen server
+    installer instances journal k8s lib messages new node nodes notifications old pods remote screen server
     servers snapshots sql storage switch switches vm
 """)
 """Folders named for what is in them."""
@@ -40,10 +40,11 @@ DAEMONS = _words("""
 """What follows a project in the name of one of its services: ``nova-compute``, ``neutron-dhcp-agent``."""
 
 WORDS = _words("""
-    a access addr address all api auth bonding bridge capture chrony cmd conf config cron daemon debug df
-    dmesg dump err error fdb free host ifconfig info ip iptables kern link list lldp log logs mac mail
-    meminfo messages neigh netstat output postmortem ps route sar show sosreport stat stats status sys
-    syslog table tables trace uptime user vmstat
+    a access addr address all api auth aux auxf auxww auxwww bonding bridge capture chrony cmd conf
+    config cron daemon debug df dmesg du dump ef err error fdb find free host ifconfig info ip iptables
+    kern link list lldp log logs ls mac mail meminfo messages neigh netstat output pidstat postmortem ps
+    r route sadf sar show sosreport stat stats status sys syslog table tables top trace uptime user
+    vmstat wc
 """)
 """Commands and kinds of files that stand beside a machine in the name of a file."""
 
@@ -58,9 +59,14 @@ ROLES = _words("""
 """)
 """What machines of a cloud are named for."""
 
+CONTAINERS = _words("""
+    galera horizon log memcached os rabbit rabbit_mq repo rsyslog unbound utility
+""")
+"""Containers of OpenStack-Ansible that are not named for a service of OpenStack."""
+
 COUNTED = _words("""
-    attempt az batch bug case cloud cluster cve day deployment dot env example icmp icmpv incident ip ipv
-    iso issue l night part phase python rack region release rfc round run sample scenario set site sll stage
-    step stp test ticket try utf v version vid vlan week zone
+    attempt az batch bug case cloud cluster cve day deployment dot env example icmp icmpv incident ip ipv iso
+    issue l night part phase python rack region release rfc round run sa sample sar scenario set site sll
+    stage step stp test ticket try utf v version vid vlan week zone
 """)
 """What is numbered and is no machine."""

@@ -1,0 +1,102 @@
+"""Which machine a file comes from: its hostname file, the path, and what wins where they differ."""
+
+from pathlib import Path
+
+import pytest
+
+import forensics
+from forensics.case._hosts import Hosts, told_hosts
+from forensics.evidence import walk
+from forensics.loaders.documents.hostname import host_of_document
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "told"),
+    [
+        ("cc12\n", "x/etc/hostname", ("x", "cc12")),
+        ("cc12.example.org", "etc/hostname", ("", "cc12.example.org")),
+        ("cc12\n", "s/sos_commands/general/hostname", ("s", "cc12")),
+        ("cc12\n", "s/sos_commands/host/hostname", ("s", "cc12")),
+        ("cc12\r\n", "s/proc/sys/kernel/hostname", ("s", "cc12")),
+        ("cc12\n", "s/hostname.txt", ("s", "cc12")),
+        ("Linux cc12 3.2.0-35-generic #55-Ubuntu SMP x86_64\n", "s/sos_commands/kernel/uname_-a", ("s", "cc12")),
+        ("Linux cc12 5.14.0 #1 SMP x86_64 GNU/Linux\n", "s/uname-a.txt", ("s", "cc12")),
+        (
+            " Static hostname: cc12.example.org\n       Icon name: computer-server\n",
+            "s/sos_commands/host/hostnamectl_status",
+            ("s", "cc12.example.org"),
+        ),
+    ],
+)
+def test_a_document_names_its_machine(text: str, name: str, told: tuple[str, str]) -> None:
+    assert host_of_document(text.encode(), name) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("localhost\n", "x/etc/hostname"),
+        ("cc12\ncc13\n", "x/etc/hostname"),
+        ("cc12\n", "x/etc/hosts"),
+        ("cc12\n", "x/var/log/hostname.log"),
+        ("<b>cc12</b>\n", "etc/hostname"),
+        ("Darwin mac 22.0\n", "uname"),
+        ("", "etc/hostname"),
+        ("\x00\xff", "etc/hostname"),
+        ("a." * 2000, "etc/hostname"),
+    ],
+)
+def test_a_document_names_none(text: str, name: str) -> None:
+    assert host_of_document(text.encode("latin-1"), name) is None
+
+
+def test_what_lies_below_the_folder_is_the_machines_unless_a_folder_further_in_says_otherwise() -> None:
+    hosts = Hosts({"case7/a": "cc12", "sosreport-cc13-mylabel-2024-05-01-abcdefg": "cc13", "c01": "c01.example.org"})
+    assert hosts.of("case7/a/var/log/nova/nova-compute.log") == "cc12"
+    assert hosts.of("case7/a/nova.log") == "cc12"
+    assert hosts.of("case7/a/var/log/rsyslog/c03/nova.log") == "c03"
+    assert hosts.of("case7/b/nova.log") is None
+    assert hosts.of("sosreport-cc13-mylabel-2024-05-01-abcdefg/var/log/messages") == "cc13"
+    assert hosts.of("c01/var/log/syslog") == "c01"  # the path has the same name, in its short form
+    assert Hosts({"": "cc12"}).of("var/log/syslog") == "cc12"
+    assert Hosts({"": "cc12"}).of("compute01/nova.log") == "compute01"
+    assert Hosts({}).of("compute01/nova.log") == "compute01"
+
+
+def test_files_that_disagree_name_no_machine(tmp_path: Path) -> None:
+    for folder, names in {"a": ("cc12", "cc12.example.org"), "b": ("cc12", "cc13"), "c": ("3f2a1b4c5d6e",)}.items():
+        for place, name in zip(("etc/hostname", "hostname"), names, strict=False):
+            path = tmp_path / folder / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{name}\n")
+    hosts, by_source = told_hosts(list(walk(tmp_path)))
+    assert [hosts.of(f"{folder}/nova.conf") for folder in "abc"] == ["cc12.example.org", None, None]
+    assert by_source["b/hostname"] == "cc13"
+
+
+def test_a_container_of_openstack_ansible_is_its_machine(tmp_path: Path) -> None:
+    path = tmp_path / "x/etc/hostname"
+    path.parent.mkdir(parents=True)
+    path.write_text("infra1-nova-api-container-1a2b3c4d\n")
+    hosts, _ = told_hosts(list(walk(tmp_path)))
+    assert hosts.of("x/var/log/nova/nova-api.log") == "infra1"
+
+
+def test_a_case_knows_the_machine_and_its_zone(tmp_path: Path) -> None:
+    evidence = tmp_path / "evidence"
+    for name, text in {
+        "grab/etc/hostname": "cc12\n",
+        "grab/etc/timezone": "America/Edmonton\n",
+        "grab/var/log/nova/nova-compute.log": "2013-02-15 01:40:18 INFO nova.compute.manager [-] x\n",
+        "other/nova.log": "2013-02-15 01:40:18 INFO nova.compute.manager [-] x\n",
+    }.items():
+        path = evidence / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    case = forensics.open_case(evidence, out=tmp_path / "case")
+    rows = {row["source"]: row for row in case.sources.iter_rows(named=True)}
+    assert rows["grab/var/log/nova/nova-compute.log"]["host"] == "cc12"
+    assert rows["grab/var/log/nova/nova-compute.log"]["zone"] == "America/Edmonton"
+    assert rows["grab/etc/hostname"]["status"] == "read"
+    assert rows["grab/etc/hostname"]["note"] == "names the machine cc12"
+    assert rows["other/nova.log"]["host"] is None
