@@ -55,6 +55,10 @@ class _Span:
         return rule.first <= self.last and rule.last >= self.first
 
     def narrow(self, position: int, rule: Rule) -> None:
+        """Leave what a rule allows; one line that decides both ends stands for both."""
+        if rule.first >= self.first and rule.last <= self.last and (rule.first, rule.last) != (self.first, self.last):
+            self.because = {"first": (position, rule.words), "last": (position, rule.words)}
+            self.first, self.last = rule.first, rule.last
         if rule.first > self.first:
             self.first, self.because["first"] = rule.first, (position, rule.words)
         if rule.last < self.last:
