@@ -27,7 +27,7 @@ class InstanceEvent(Observed):
         "start_failed",  # the hypervisor would not start it; `base_file` where a missing backing file is why
         "missing_file",  # qemu or libvirt cannot open a disk, or what it is backed by
         "terminating",
-        "destroyed",
+        "destroyed",  # its domain: so does each power off and hard reboot
         "files_deleted",
         "migrating",
         "attached",  # volume or interface

@@ -85,5 +85,6 @@ def told_error(message: pl.Expr) -> pl.Expr:
     return pl.coalesce(
         message.str.extract(r"libvirtError: ([^\n]+)", 1),
         pl.when(message.str.contains(_TRACEBACK, literal=True)).then(message.str.extract(_EXCEPTION, 1)),
+        first.str.extract(r"^(.+)\. Setting instance vm_state to ERROR", 1),
         first.str.extract(r"^[^:]+: ([^<].*)$", 1),
     ).str.strip_chars()

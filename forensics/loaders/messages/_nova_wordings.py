@@ -18,7 +18,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         r"Failed to (?:power on|restart) instance",
     ),
     "hypervisor_error": (
-        r"Error from libvirt (?:during|while)",
+        r"Error from libvirt (?:during [^.\n]+\. Code=|while )",
         r"An error occurred while trying to define a domain",
         r"Error defining a (?:domain|guest) with XML",
         r"(?:Pre )?[Ll]ive [Mm]igration (?:failed|failure)",
@@ -31,22 +31,22 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         r"Migration operation (?:thread )?(?:failed|error)",
         r"Failure (?:enabling|prepping|while|during)\b",
     ),
-    "started": (r"VM Started \(Lifecycle Event\)", r"Lifecycle [Ee]vent 0 on VM "),
+    "started": (r"VM Started \(Lifecycle Event\)", r"Life ?cycle [Ee]vent 0 on VM "),
     "stopped": (
         r"VM Stopped \(Lifecycle Event\)",
-        r"Lifecycle [Ee]vent 1 on VM ",  # Grizzly to Icehouse
+        r"Life ?cycle [Ee]vent 1 on VM ",  # Grizzly to Icehouse
         r"Instance shutdown (?:successfully|by itself)",
         r"Instance is already powered off",
     ),
     "paused": (
         r"VM Paused \(Lifecycle Event\)",
-        r"Lifecycle [Ee]vent 2 on VM ",
+        r"Life ?cycle [Ee]vent 2 on VM ",
         r"Instance is paused unexpectedly",
         rf"Pausing{_END}",
     ),
     "resumed": (
         r"VM Resumed \(Lifecycle Event\)",
-        r"Lifecycle [Ee]vent 3 on VM ",
+        r"Life ?cycle [Ee]vent 3 on VM ",
         rf"(?:Unpausing|Resuming){_END}",
     ),
     "suspended": (
@@ -129,7 +129,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         r"Instance (?:un)?rescued successfully",
     ),
     "error": (
-        r"Setting instance (?:vm_state )?to ERROR",
+        r"(?:[^\n]*\. )?Setting instance (?:vm_state )?to ERROR",
         r"Setting instance back to ERROR",
         r"Instance build timed out",
     ),
@@ -144,7 +144,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         rf"{_SECONDS}deallocate network",
         r"Aborting claim",
         r"Instance is not stopped",
-        r"Instance in transitional state",
+        r"Instance (?:in transitional|found in migrating) state",
         r"Instance failed to shutdown in \d+ seconds",
         r"Detected instance with name label",
     ),

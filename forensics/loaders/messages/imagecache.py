@@ -99,7 +99,7 @@ FORMAT = MessageFormat(
     ),
     reference="openstack/nova nova/virt/libvirt/imagecache.py @ 2012.1 to 2025.1; nova/virt/imagecache.py",
     whole=True,
-    # An image whose file is missing is `None`; a line that was wrapped for print is broken before its path, and before its context.
+    # An image whose file is missing is `None`; a line wrapped for print is broken before its path and its context.
     pattern=rf"""
         ^\s*(?:(?:DEBUG|INFO|WARNING|ERROR)\x20)?(?:[\w.]*imagecache\s)?(?:\[[^\]\n]*\]\s)?
         (?:

@@ -146,6 +146,11 @@ FORMAT = MessageFormat(
             for said in ("Cannot reboot instance", "Failed to resume instance")
         ),
         Sample(f"Lifecycle event 1 on VM {_I}", {"event": "stopped", "instance": _I}),
+        Sample(f"Life cycle event 3 on VM {_I}. State is 1.", {"event": "resumed", "instance": _I}),
+        Sample(
+            f"[instance: {_I}] Instance 5 could not be moved: no route. Setting instance vm_state to ERROR",
+            {"event": "error", "error": "Instance 5 could not be moved: no route"},
+        ),
         Sample(f"Lifecycle Event 0 on VM {_I}", {"event": "started", "instance": _I}),
         Sample(
             f"[instance: {_I}] Deleting instance files /var/lib/nova/instances/{_I}_del",

@@ -146,6 +146,8 @@ def test_a_base_file_in_an_xml_is_not_missing() -> None:
         "Received event network-vif-plugged-7d40 external_instance_event",
         "Total vcpu: 16 VCPU, used: 1.00 VCPU",
         "Get console output",
+        "Error from libvirt during undefineFlags. Retrying with undefine",
+        "Current state is 4, state in DB is 1.",
     ],
 )
 def test_lines_about_an_instance_that_tell_no_event(message: str) -> None:
