@@ -18,7 +18,8 @@ FORMATS = (
         name="access-log",
         inside=False,
         reference="httpd mod_log_config, common and combined; eventlet.wsgi of 2012 without a zone",
-        pattern=rf"^(?P<message>[^\x20\[]+(?:\x20[^\x20\[]+){{0,9}}\x20\[(?P<day>\d\d)/{_MONTH}/(?P<year>\d{{4}})[:\x20]{_TIME}"
+        pattern=rf"^(?P<message>(?:[^\x20\[,]+,\x20){{0,15}}[^\x20\[]+(?:\x20[^\x20\[]+){{0,3}}\x20"
+        rf"\[(?P<day>\d\d)/{_MONTH}/(?P<year>\d{{4}})[:\x20]{_TIME}"
         r"(?:\x20(?P<zone>[+-]\d{4}))?\]\x20(?s:.*))$",
         samples=(
             Sample(
@@ -28,6 +29,10 @@ FORMATS = (
                     "message": "192.0.2.254 - - [20/Jul/2009:22:59:26 +0200] "
                     '"GET /vmw/cgi/tramp HTTP/1.0" 200 134 "-" "gPXE/0.9.7"',
                 },
+            ),
+            Sample(
+                '192.0.2.7, 192.0.2.8, 10.0.0.1 - - [20/Jul/2009:22:59:26 +0000] "GET /v3 HTTP/1.1" 200 134',
+                {"ts": "2009-07-20 22:59:26+00:00"},
             ),
         ),
     ),

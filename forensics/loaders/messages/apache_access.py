@@ -35,7 +35,7 @@ FORMAT = MessageFormat(
     "openstack/keystone keystone/contrib/access/core.py",
     pattern=rf"""
         ^(?:[^\x20:]+:\d+\x20)?  # the virtual host
-        (?P<clients>[^\x20,]+(?:,\x20?[^\x20,]+)*)\x20\S+\x20[^\[]*?\x20
+        (?P<clients>[^\x20,]+(?:,\x20?[^\x20,]+)*)\x20\S+\x20\S+\x20
         \[\d\d/[A-Z][a-z]{{2}}/\d{{4}}:\d\d:\d\d:\d\d\x20[+-]\d{{4}}\]\x20
         "(?P<request>{_QUOTED})"\x20(?P<status>\d{{3}}|-)\x20(?P<response_bytes>\d+|-)
         (?: (?:\x20(?P<micros>{_MICROS}))?\x20"{_QUOTED}"\x20"(?P<user_agent>{_QUOTED})"

@@ -30,7 +30,8 @@ def _action(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _ec2(rows: pl.DataFrame) -> pl.DataFrame:
     asked = parameter(plain_query(pl.col("query")), r"InstanceId(?:\.1)?")
-    filtered = pl.col("whole").cast(pl.Float64) + pl.col("micro").cast(pl.Float64) / 1e6
+    whole, micro = (pl.col(name).cast(pl.Float64, strict=False) for name in ("whole", "micro"))
+    filtered = whole + micro / 1e6
     elapsed = pl.coalesce(pl.col("span").cast(pl.Float64), filtered)
     return _told(rows.with_columns(instance=pl.coalesce(asked, "named", "instance"), elapsed_s=elapsed))
 
@@ -151,7 +152,7 @@ FORMATS = (
     MessageFormat(
         name="console-ec2",
         record=ConsoleRequest,
-        logger=r"^nova\.ec2\.wsgi\.server$|^nova\.api\.ec2(?:\.cloud)?$",
+        logger=r"^nova\.ec2\.wsgi\.server$|^nova\.api(?:\.ec2)?(?:\.cloud)?$",
         said_by="nova.ec2.wsgi.server",
         reference="openstack/nova nova/wsgi.py; nova/api/ec2/__init__.py; nova/api/ec2/cloud.py, get_console_output; "
         "2011.2 to 12.0.0",
@@ -159,7 +160,8 @@ FORMATS = (
         pattern=r"""
             ^(?:\S+\x20"[A-Z]+\x20(?P<query>/services/\w+/*\?(?:[^\x20"]*[&;])?Action=GetConsoleOutput(?:[&;][^\x20"]*)?)
                 \x20HTTP/[\d.]+"\x20status:\x20\d{3}\x20len:\x20\d+\x20time:\x20(?P<span>\d{1,9}\.\d{1,9})
-              | (?P<whole>\d{1,9})\.(?P<micro>\d{1,6})s\x20\S+\x20[A-Z]+\x20\S*\x20\w+:GetConsoleOutput\x20\w+\x20\[.*
+              | (?P<whole>\d{1,9}|X)\.(?P<micro>\d{1,6}|X)s\x20\S+\x20[A-Z]+\x20\S*\x20\w+:GetConsoleOutput\x20\w+
+                \x20\[.*
               | action:\x20GetConsoleOutput(?:\x20.*)?
               | Get\x20console\x20output\x20for\x20instance\x20(?P<named>\S+)
             )$

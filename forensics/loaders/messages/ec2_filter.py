@@ -9,8 +9,11 @@ from forensics.records import ApiRequest
 
 
 def _shape(rows: pl.DataFrame) -> pl.DataFrame:
-    """Seconds and microseconds stand side by side, neither padded: 0.94826s is 0.094826 s."""
-    whole, micro = pl.col("whole").cast(pl.Int64), pl.col("micro").cast(pl.Int64)
+    """Seconds and microseconds stand side by side, neither padded: 0.94826s is 0.094826 s.
+
+    In 2011.1, who was not let in has ``X.Xs``.
+    """
+    whole, micro = (pl.col(name).cast(pl.Int64, strict=False) for name in ("whole", "micro"))
     action = pl.col("action").replace("None", None)
     known = action.is_not_null() | pl.col("path").str.contains(r"^/+services/")
     rows = rows.with_columns(
@@ -30,7 +33,7 @@ FORMAT = MessageFormat(
     record=ApiRequest,
     logger=LOGGER,
     said_by="nova.api.ec2",
-    reference="openstack/nova nova/api/ec2/__init__.py, RequestLogging.log_request_completion, 2011.2 to 12.0.0",
+    reference="openstack/nova nova/api/ec2/__init__.py, RequestLogging.log_request_completion, 2011.1 to 12.0.0",
     pattern=FILTERED,
     shape=_shape,
     samples=(
@@ -51,6 +54,7 @@ FORMAT = MessageFormat(
                {"duration_s": 1.000005, "user_agent": None, "operation": "RunInstances"}),
         Sample("0.5s 10.0.0.9 POST /services/Cloud CloudController:DescribeTags 200 [x] text/xml; charset=UTF-8 x",
                {"duration_s": 0.000005}),
+        Sample("X.Xs 10.0.0.9 GET / None:None 403 [None] None text/html", {"duration_s": None, "status": 403}),
         Sample(
             "0.732s 127.0.0.1 GET /2009-04-04/meta-data/<html>/openssh-key None:None 404 [Python-httplib2/0.7.2 "
             "(gzip)] text/plain text/plain",

@@ -298,6 +298,14 @@ def test_a_post_gets_its_action_from_the_filter_and_counts_once() -> None:
     ]
 
 
+@pytest.mark.parametrize("logger", ["nova.api", "nova.api.ec2"])
+def test_the_filter_speaks_under_two_names(logger: str) -> None:
+    said = "1.5s 10.0.0.9 POST /services/Admin/ AdminController:DescribeHosts 200 [Boto] None text/xml"
+    assert requests(said, logger=logger).select("service", "operation", "duration_s").rows() == [
+        ("nova-ec2-filter", "DescribeHosts", 1.000005)
+    ]
+
+
 def test_the_action_is_remembered_however_the_source_is_cut() -> None:
     frame, whole = filtered(), leaves(filtered(), [ApiRequest])[ApiRequest]
     for size in range(1, frame.height):
@@ -359,6 +367,7 @@ def test_a_web_server_in_front_of_them(source: str, target: str, service: str, s
 def test_storage_servers_of_swift_and_odd_lines_are_left() -> None:
     stamp = "[09/Jun/2014:15:41:42 +0000]"
     others = (
+        f'2014-06-09T15:41:42Z stdout F 127.0.0.1 - - {stamp} "GET / HTTP/1.0" 404 46210',
         f'127.0.0.1 - - {stamp} "PUT /sdb1/1/AUTH_{H}" 201 - "PUT http://x" "tx7" "proxy-server 32605" 0.0853 "-"',
         f'192.0.2.254 {stamp} "GET /vmw/vmkboot.gz HTTP/1.0" 404 46210 "-" "gPXE/0.9.7"',
         f'[client 10.0.0.1] {stamp} "GET /"',

@@ -117,6 +117,12 @@ def test_the_prefix_of_a_line_names_the_instance_first() -> None:
     assert console("Get console output", logger="nova.compute.manager")["instance"].to_list() == [None]
 
 
+@pytest.mark.parametrize("logger", ["nova.api.cloud", "nova.api.ec2.cloud"])
+def test_the_cloud_controller_speaks_under_two_names(logger: str) -> None:
+    rows = console("Get console output for instance i-00000e05", logger=logger)
+    assert rows.select("stage", "instance").rows() == [("api", "i-00000e05")]
+
+
 def test_the_ec2_api_names_the_instance_by_its_own_id() -> None:
     rows = console(
         '192.0.2.9 "GET /services/Cloud/?Action=GetConsoleOutput&InstanceId%2E1=i-00000e05&Signature=abc HTTP/1.1" '
