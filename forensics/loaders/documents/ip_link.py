@@ -36,7 +36,8 @@ _ONE_ADDRESS = re.compile(
 )
 _STATES = "UP|DOWN|UNKNOWN|LOWERLAYERDOWN|DORMANT|NOTPRESENT|TESTING"
 _BRIEF = re.compile(
-    rf"^(?P<name>{NAME})(?:@(?P<parent>[^\s:]{{1,40}}))?\s+(?P<state>{_STATES})(?:\s+(?P<rest>[0-9A-Fa-f<].*))?\s*$"
+    rf"^(?P<name>{NAME})(?:@(?P<parent>[^\s:]{{1,40}}))?\s+(?P<state>{_STATES})"
+    r"(?:\s+(?P<rest>(?:<|[0-9A-Fa-f:.]{2,45}(?:/\d|\s+(?:peer|<))).*))?\s*$"
 )
 _BRIDGE_LINK = re.compile(r"\sstate \w+ priority \d+ cost \d+")
 _OF_HEADER = frozenset({"mtu", "qdisc", "master", "state", "mode", "group", "qlen", "vrf"})
@@ -98,7 +99,7 @@ def described(header: re.Match[str], text: str) -> list[dict[str, Any]]:
     parent = None if parent in (None, "NONE") else parent
     flags = [flag for flag in header["flags"].split(",") if flag]
     parts = [part.split() for part in text.split("\\")]
-    head = parts[0][parts[0].index("mtu") :] if "mtu" in parts[0] else []
+    head = header["rest"].partition("\\")[0].split()
     told: list[dict[str, Any]] = []
     addresses: list[str] = []
     virtual: list[dict[str, Any]] = []
@@ -216,8 +217,9 @@ def _recognise(head: Head) -> float:
         return 0.0
     own = len(headers) or sum(1 for line in lines if _ONE_ADDRESS.match(line[:600]))
     if not own:
-        own = sum(1 for line in lines if _BRIEF.match(line[:600]))
-        return 0.95 if own == len(lines) else 0.0
+        brief = [found for line in lines if (found := _BRIEF.match(line[:2_000]))]
+        told = any(found["rest"] for found in brief) or "ip -br" in (head.command or "")
+        return 0.95 if len(brief) == len(lines) and told else 0.0
     understood = sum(1 for line in lines if _known(line[:600]))
     share = understood / len(lines)
     if any(PROMPT.match(line[:200]) for line in lines):

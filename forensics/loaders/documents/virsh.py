@@ -18,8 +18,10 @@ _LISTED = re.compile(
     r"^\s*(?P<id>\d{1,9}|-)\s+(?P<name>\S.*?)\s+"
     r"(?P<state>running|idle|paused|in shutdown|shut off|crashed|dying|pmsuspended|no state|blocked)$"
 )
-_FACT = re.compile(r"^(?P<key>Id|Name|UUID|OS Type|State|CPU\(s\)|CPU time|Max memory|Used memory|Persistent|"
-                   r"Autostart|Managed save|Security model|Security DOI|Security label|Messages):\s+(?P<value>\S.*)$")  # fmt: skip
+_FACT = re.compile(
+    r"^(?P<key>Id|Name|UUID|OS Type|State|CPU\(s\)|CPU time|Max memory|Used memory|Persistent|Autostart|Managed save"
+    r"|Security model|Security DOI|Security label|Messages):\s+(?P<value>\S.*)$"
+)
 _ADDRESS = re.compile(r"^(?P<name>\S+)\s+(?P<mac>[0-9A-Fa-f:]{17})\s+(?P<protocol>ipv[46])\s+(?P<ip>\S+)$")
 _LEASE = re.compile(
     r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\s+(?P<mac>[0-9A-Fa-f:]{17})\s+ipv[46]\s+(?P<ip>\S+)\s+(?P<name>\S+)\s+\S+$"
