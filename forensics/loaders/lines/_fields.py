@@ -21,7 +21,7 @@ TEXT_FIELDS = (
     "instance",
     "message",
 )
-NO_STAMP, YEARLESS, LOCAL, UNIVERSAL, UNREADABLE, DAYLESS = range(6)
+NO_STAMP, YEARLESS, LOCAL, UNIVERSAL, UNREADABLE, DAYLESS, YEARLESS_UTC = range(7)
 """Kinds of stamp: none; without a year (kept as of the year 2000); local time; UTC; digits that name no instant; a time
 of day alone (kept as of 1970-01-01)."""
 NOT_A_NUMBER = -1

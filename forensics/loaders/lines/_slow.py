@@ -21,6 +21,7 @@ from forensics.loaders.lines._fields import (
     UNIVERSAL,
     UNREADABLE,
     YEARLESS,
+    YEARLESS_UTC,
     Fields,
     instant,
 )
@@ -285,7 +286,8 @@ def stamps(groups: pl.DataFrame) -> tuple[np.ndarray[tuple[int], np.dtype[np.int
         offset = _offset_s(groups["zone"])
         told = offset.is_not_null().to_numpy() & (kinds == LOCAL)
         ns = ns - np.where(told, part(offset) * SECOND_NS, 0)
-        kinds = np.where(told, UNIVERSAL, kinds).astype(np.int8)
+        in_utc = (kinds == YEARLESS) & (offset == 0).fill_null(False).to_numpy()
+        kinds = np.where(told, UNIVERSAL, np.where(in_utc, YEARLESS_UTC, kinds)).astype(np.int8)
     missing = clock.is_null().to_numpy()
     return np.where(missing, NO_STAMP, kinds).astype(np.int8), np.where(missing, 0, ns)
 

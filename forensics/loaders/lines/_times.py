@@ -12,7 +12,17 @@ import pyarrow as pa
 from forensics.clocks import NO_TIME, LocalClock, YearCounter, YearPlan
 from forensics.loaders._reader import Origin
 from forensics.loaders.lines._days import DayPlan
-from forensics.loaders.lines._fields import DAY_NS, DAYLESS, LOCAL, NO_STAMP, SECOND_NS, UNIVERSAL, YEARLESS, Stamps
+from forensics.loaders.lines._fields import (
+    DAY_NS,
+    DAYLESS,
+    LOCAL,
+    NO_STAMP,
+    SECOND_NS,
+    UNIVERSAL,
+    YEARLESS,
+    YEARLESS_UTC,
+    Stamps,
+)
 from forensics.loaders.lines._text import Bools, Ints
 
 INSTANT = pl.Datetime("ns", "UTC")
@@ -59,6 +69,9 @@ class RecordClock:
         if not len(inner.kind):
             nothing, unsaid = pl.Series([], dtype=INSTANT), pl.Series([], dtype=pl.String)
             return Times(nothing, nothing, unsaid, unsaid)
+        in_utc, outer_in_utc = inner.kind == YEARLESS_UTC, outer.kind == YEARLESS_UTC
+        inner = Stamps(np.where(in_utc, YEARLESS, inner.kind).astype(np.int8), inner.ns)
+        outer = Stamps(np.where(outer_in_utc, YEARLESS, outer.kind).astype(np.int8), outer.ns)
         yearless = (inner.kind == YEARLESS) | (outer.kind == YEARLESS)
         inner_ns, outer_ns = inner.ns.copy(), outer.ns.copy()
         known = (inner.kind == LOCAL) | (inner.kind == UNIVERSAL)
@@ -99,9 +112,10 @@ class RecordClock:
             inner_ns[clocks[good]], known[clocks] = placed[good], good
             basis[clocks[good]] = len(words)
             words = [*words, self.days.basis]
-        universal = inner.kind == UNIVERSAL
-        ts, zone = self._universal(inner_ns, known, universal, outer_ns, outer.kind == UNIVERSAL)
-        outer_at = self._outer_at(outer_ns, outer_known, outer.kind == UNIVERSAL)
+        universal = (inner.kind == UNIVERSAL) | in_utc
+        outer_universal = (outer.kind == UNIVERSAL) | outer_in_utc
+        ts, zone = self._universal(inner_ns, known, universal, outer_ns, outer_universal)
+        outer_at = self._outer_at(outer_ns, outer_known, outer_universal)
         zone_words = ["none", "stated", "inner", self._zone_basis]
         self._count(self._bases, words, basis)
         self._count(self._zones, zone_words, zone)

@@ -110,3 +110,12 @@ def test_a_level_behind_the_host_is_no_program_and_one_behind_a_tag_stays_text()
     frame = read("Feb 15 01:40:18 c1 nova-api: INFO root: hello\nFeb 15 01:40:18 c1 INFO root: hello\n", year=2013)
     assert frame["program"].to_list() == ["nova-api", "root"]
     assert frame["message"].to_list() == ["INFO root: hello", "hello"]
+
+
+def test_a_stamp_in_utc_needs_no_zone_even_without_a_year() -> None:
+    """A switch that says UTC is believed, whatever the zone of the case."""
+    text = f"*Mar  1 00:00:30.123 UTC: {LINK}\n.Mar  1 00:00:31 MST: {LINK}\n"
+    frame = read(text, year=2013, zone="America/Edmonton", zone_basis="declared")
+    assert frame["zone_basis"].to_list() == ["stated", "declared"]
+    assert frame["year_basis"].to_list() == ["declared", "declared"]
+    assert frame["ts"].dt.strftime("%m-%d %H:%M:%S").to_list() == ["03-01 00:00:30", "03-01 07:00:31"]
