@@ -274,7 +274,7 @@ def test_virsh_domiflist() -> None:
 def test_virsh_domblklist(details: bool) -> None:
     path = "/var/lib/nova/instances/instance-00000e05/disk"
     if details:
-        text = f" Type   Device  Target   Source\n{'-' * 40}\n file   disk    vda      {path}\n file   cdrom   hda      -\n"
+        text = f" Type  Device  Target  Source\n{'-' * 40}\n file  disk    vda     {path}\n file  cdrom   hda     -\n"
     else:
         text = f"Target     Source\n{'-' * 40}\nvda        {path}\nhda        -\n\n"
     assert picked(text) == "virsh-domblklist"
