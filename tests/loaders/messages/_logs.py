@@ -2,7 +2,6 @@
 
 import gzip
 import io
-from pathlib import Path
 
 import polars as pl
 
@@ -28,9 +27,8 @@ def rows_in(record: type[Record], path: str) -> pl.DataFrame:
     return rows_of(record, octets, path)
 
 
-def logs_of_the_collection() -> list[Path]:
-    """Every log file of the collection."""
-    root = evidence_root() / "logs"
-    return sorted(
-        p for p in root.rglob("*") if p.suffix in (".log", ".txt", ".gz") or (p.is_file() and "syslog" in p.name)
-    )
+def nova_logs() -> list[str]:
+    """Logs of nova in the collection, as paths inside it."""
+    root = evidence_root()
+    found = [*root.glob("logs/openstack/live-migration/*/nova/*.log"), *root.glob("logs/openstack/loghub/*.log")]
+    return sorted(str(path.relative_to(root)) for path in found)
