@@ -38,16 +38,22 @@ FORMATS = (
     ),
     LineFormat(
         name="uwsgi",
-        leads="[",
+        leads="[{",
         inside=False,
-        reference="unbit/uwsgi core/logging.c, default request log",
-        pattern=rf"^(?P<message>\[pid:\x20(?P<pid>\d+)\|app:\x20[^\]]*\]\x20(?s:.*?)\x20\[[A-Z][a-z]{{2}}\x20{_MONTH}\x20"
+        reference="unbit/uwsgi core/logging.c, default request log, with and without memory-report",
+        pattern=rf"^(?P<message>(?:\{{address\x20[^}}]*\}}\x20\{{rss\x20[^}}]*\}}\x20)?\[pid:\x20(?P<pid>\d+)\|app:\x20[^\]]*\]\x20(?s:.*?)\x20\[[A-Z][a-z]{{2}}\x20{_MONTH}\x20"
         rf"(?P<day>[\x20\d]\d)\x20{_TIME}\x20(?P<year>\d{{4}})\]\x20(?s:.*))$",
         samples=(
             Sample(
                 "[pid: 24|app: 0|req: 1/1] 192.0.2.1 () {62 vars in 1283 bytes} [Tue May 16 00:00:00 2017] GET /v3 => "
                 "generated 7 bytes in 2 msecs (HTTP/1.1 200)",
                 {"pid": 24, "ts": "2017-05-16 00:00:00+00:00"},
+            ),
+            Sample(
+                "{address space usage: 359067648 bytes/342MB} {rss usage: 107823104 bytes/102MB} [pid: 25|app: 0|req: "
+                "1/1] 192.0.2.1 () {48 vars in 1249 bytes} [Thu Feb 15 16:28:43 2018] GET / => "
+                "generated 7 bytes in 2 msecs",
+                {"pid": 25, "ts": "2018-02-15 16:28:43+00:00"},
             ),
         ),
     ),

@@ -1,10 +1,11 @@
-"""uWSGI's own request log."""
+"""uWSGI's own request log, and the memory that it reports there of the worker that served the request."""
 
 import polars as pl
 
 from forensics.loaders._message_format import MessageFormat, Sample
 from forensics.loaders.messages._requests import ALONE, requests
-from forensics.records import ApiRequest
+from forensics.loaders.messages._services import services
+from forensics.records import ApiRequest, ProcessMemory
 
 
 def _shape(rows: pl.DataFrame) -> pl.DataFrame:
@@ -18,7 +19,14 @@ def _shape(rows: pl.DataFrame) -> pl.DataFrame:
     return requests(rows, "uwsgi", pl.col("framing").str.ends_with("uwsgi"))
 
 
-FORMAT = MessageFormat(
+def _memory(rows: pl.DataFrame) -> pl.DataFrame:
+    """The process is named as the service that it serves."""
+    basis = pl.when(pl.col("ts").is_null()).then(pl.lit("none")).otherwise(pl.lit("stated"))
+    rows = rows.with_columns(path=pl.lit(None, dtype=pl.String), ts_basis=basis)
+    return services(rows, "uwsgi").rename({"service": "process"})
+
+
+REQUESTS = MessageFormat(
     name="uwsgi",
     record=ApiRequest,
     logger=r"^uwsgi$",
@@ -26,7 +34,7 @@ FORMAT = MessageFormat(
     alone=ALONE,
     reference="unbit/uwsgi core/logging.c, log_request(): msecs, or micros with log-micros; 1.9 to 2.0.28",
     pattern=r"""
-        ^\[pid:\x20\d+\|app:\x20-?\d+\|req:\x20[\d-]+/[\d-]+\]\x20(?P<clients>.*?)\x20\([^)]*\)\x20
+        ^(?:\{address\x20[^}]*\}\x20\{rss\x20[^}]*\}\x20)?\[pid:\x20\d+\|app:\x20[-\d]+\|req:\x20[\d-]+/[\d-]+\]\x20(?P<clients>.*?)\x20\([^)]*\)\x20
         \{\d+\x20vars\x20in\x20\d+\x20bytes\}\x20\[[A-Z][a-z]{2}\x20[A-Z][a-z]{2}\x20[\x20\d]\d\x20\d\d:\d\d:\d\d\x20\d{4}\]\x20
         (?P<method>\S+)\x20(?P<path>.*)\x20=>\x20generated\x20(?P<response_bytes>\d+)\x20bytes\x20
         in\x20(?P<took>\d{1,12})\x20(?P<unit>msecs|micros)(?:\x20via\x20\S+)?\x20
@@ -63,3 +71,34 @@ FORMAT = MessageFormat(
         ),
     ),
 )
+
+MEMORY = MessageFormat(
+    name="uwsgi-memory",
+    record=ProcessMemory,
+    logger=r"^uwsgi$",
+    said_by="uwsgi",
+    alone=ALONE,
+    reference="unbit/uwsgi core/logging.c, log_request(), option memory-report; 0.9.9 to 2.0.28",
+    constants={"tool": "uwsgi"},
+    pattern=r"""
+        ^\{address\x20space\x20usage:\x20(?P<virtual_bytes>\d+)\x20bytes/[^}]*\}\x20
+        \{rss\x20usage:\x20(?P<resident_bytes>\d+)\x20bytes/[^}]*\}\x20\[pid:\x20(?P<pid>\d+)\|
+    """,
+    shape=_memory,
+    samples=(
+        Sample(
+            "{address space usage: 359067648 bytes/342MB} {rss usage: 107823104 bytes/102MB} [pid: 11266|app: -|req: "
+            "-/-] 192.0.2.170 (-) {48 vars in 1249 bytes} [Thu Feb 15 16:28:43 2018] GET /v3 => generated 4 bytes in 7 "
+            "msecs (HTTP/1.1 200) 3 headers in 80 bytes (1 switches on core 0)",
+            {
+                "process": "uwsgi",
+                "pid": 11266,
+                "resident_bytes": 107823104,
+                "virtual_bytes": 359067648,
+                "tool": "uwsgi",
+            },
+        ),
+    ),
+)
+
+FORMATS = (REQUESTS, MEMORY)

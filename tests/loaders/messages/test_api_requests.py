@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from forensics.loaders._message_format import MessageReader, leaves
-from forensics.records import ApiRequest
+from forensics.records import ApiRequest, ProcessMemory
 from tests._evidence import evidence_root
 from tests.loaders.lines._reading import read
 from tests.loaders.messages.test_samples import log_records
@@ -333,6 +333,19 @@ def test_what_stamps_the_start() -> None:
     assert found["forwarded_for"].to_list() == [["192.0.2.7", "192.0.2.8"], None, None]
     assert found["written_by"].to_list() == ["apache", "apache", "uwsgi"]
     assert set(found["service"]) == {"keystone"}
+
+
+def test_memory_that_a_worker_reports_with_a_request() -> None:
+    line = (
+        "{address space usage: 359067648 bytes/342MB} {rss usage: 107823104 bytes/102MB} [pid: 77|app: 0|req: 9/17] "
+        "10.0.0.1 () {48 vars in 1249 bytes} [Thu Feb 15 16:28:43 2018] GET /v2.1/servers => generated 4 bytes in 7 "
+        "msecs (HTTP/1.1 200) 3 headers in 80 bytes (1 switches on core 0)\n"
+    )
+    found = leaves(read(line, source="ctl1/kolla/nova/nova-api-uwsgi.log"), [ApiRequest, ProcessMemory])
+    assert only(found[ApiRequest])["service"] == "nova-osapi_compute"
+    memory = only(ProcessMemory.validate(found[ProcessMemory]))
+    assert (memory["process"], memory["pid"], memory["resident_bytes"]) == ("nova", 77, 107823104)
+    assert memory["ts"] == found[ApiRequest]["ts"][0]
 
 
 def test_behind_a_tag_the_stamp_is_the_end() -> None:
