@@ -29,7 +29,8 @@ def switch_stamp(text: Text, at: Ints, end: Ints) -> Bools:
     window = text.window(np.where(at + 8 < end, at, 0), 8)
     found = (month(window) > 0) | (window[:, 0] == _STAR) | (window[:, 0] == _DOT)
     found |= digits(window, (0, 1, 2, 3)) & (month(window[:, 5:]) > 0)
-    return found & (at + 8 < end)
+    there: Bools = found & (at + 8 < end)
+    return there
 
 
 def dated(text: Text, at: Ints, end: Ints) -> Bools:

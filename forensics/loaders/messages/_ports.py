@@ -67,10 +67,13 @@ def port_format(
     program: str,
     alone: tuple[str, ...] = (),
     front: str = TAG,
-    back: str = r"\s*$",
+    back: str = r"\s*(?:\n(?s:.*))?$",
     whole: bool = False,
 ) -> MessageFormat:
-    """A message format out of its wordings: ``front``, then one of them, then ``back``."""
+    """A message format out of its wordings: ``front``, then one of them, then ``back``.
+
+    With ``whole`` a name and a colon that begin a message stay part of it, though a tag would look the same.
+    """
     counter = itertools.count(1)
     parts = []
     for number, wording in enumerate(wordings):
@@ -93,6 +96,9 @@ def port_format(
 
 def _shape(wordings: Sequence[Wording], rows: pl.DataFrame) -> pl.DataFrame:
     """Event, state and cause by the wording that matched; the rest by its groups."""
+    rows = rows.filter(
+        pl.col("logger").is_null()
+    )  # OpenStack's services log with a logger, switches and kernels do not
     missing = [name for name in (*_HELPERS, *_COLUMNS) if name not in rows.columns]
     rows = rows.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in missing)
     went = pl.col("went").str.to_lowercase()

@@ -11,7 +11,7 @@ _FOR = rf"(?:\x20for\x20(?:(?:active|backup|idle|inactive)\x20)?interface(?:\x20
 WORDINGS = (
     Wording(
         "member_",
-        rf"link\x20status\x20definitely\x20(?P<went>up|down){_FOR}(?:,.*|\.)?|interface\x20(?:{_IN}\x20)?is\x20now\x20(?P<went>up|down)",
+        rf"link\x20status\x20definitely\x20(?P<went>up|down){_FOR}(?:,.*|\.)?|(?:backup\x20)?interface\x20(?:{_IN}\x20)?is\x20now\x20(?P<went>up|down)\.?",
         samples=(
             Sample(
                 "bonding: bond0: link status definitely down for interface eth2, disabling it",
@@ -188,6 +188,12 @@ FORMATS = (
         reference="Linux drivers/net/bonding/bond_main.c and bond_3ad.c, 2.6.18 to 6.12; drivers/net/team/team.c",
         program=r"^kernel$",
         said_by="kernel",
+        alone=(
+            *("link status ", "running without any active interface", "active interface up!", "the new active one"),
+            *("nslaving ", "eleasing ", "No 802.3ad response", "illegal loopback", "Port device "),
+            *(" is now up", " is now down", "failed to get link speed", "speed changed to 0"),
+        ),
+        whole=True,
         front=KERNEL + _BOND,
     ),
     port_format(

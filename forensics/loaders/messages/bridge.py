@@ -99,5 +99,10 @@ FORMAT = port_format(
     reference="Linux net/bridge/br_stp.c, br_stp_bpdu.c, br_fdb.c and net/core/dev.c, 2.6.18 to 6.12",
     program=r"^kernel$",
     said_by="kernel",
+    alone=(
+        *(") entered ", ") entering ", " promiscuous mode", "own address as source", "BPDU received on blocked"),
+        *(" tcn bpdu", "topology change detected", " neighbor "),
+    ),
+    whole=True,
     front=KERNEL,
 )

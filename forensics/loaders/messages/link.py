@@ -103,6 +103,11 @@ FORMATS = (
         reference="Linux drivers/net/ethernet, drivers/net/phy/phy.c, net/ipv6/addrconf.c, net/sched/sch_generic.c",
         program=r"^kernel$",
         said_by="kernel",
+        alone=(
+            *(f"{link} {went}" for link in ("ink", "ink is") for went in ("up", "down", "Up", "Down", "UP", "DOWN")),
+            *("ADDRCONF(NETDEV_", "NETDEV WATCHDOG: "),
+        ),
+        whole=True,
         front=KERNEL,
     ),
     port_format(

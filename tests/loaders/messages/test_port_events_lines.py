@@ -102,7 +102,9 @@ def test_cisco_says_the_same_through_every_transport(front: str, host: str | Non
         assert row["agent"] == ("ifmgr" if "ifmgr" in front else None)
 
 
-@pytest.mark.parametrize("name", ["cisco-ports", "huawei-ports", "dell-os10-ports", "dell-ftos-ports"])
+@pytest.mark.parametrize(
+    "name", ["cisco-ports", "huawei-ports", "dell-os10-ports", "dell-ftos-ports", "bonding", "bridge", "link"]
+)
 def test_who_names_no_program_is_known_by_the_words(name: str) -> None:
     form = next(form for form in message_formats() if form.name == name)
     for sample in form.samples:
@@ -175,6 +177,23 @@ def test_three_generations_of_bonds(line: str, interface: str, front: str) -> No
     row = port_events(f"2013-02-15T01:40:18.159524+01:00 c12 kernel: {front}{line}\n").row(0, named=True)
     assert (row["event"], row["interface"], row["master"]) == ("member_down", interface, "bond0")
     assert (row["host"], row["agent"], row["vendor"]) == ("c12", "kernel", "linux")
+
+
+def test_the_kernels_ring_buffer_with_times() -> None:
+    """``dmesg -T`` and ``dmesg --time-format iso`` name neither host nor program."""
+    rows = port_events(
+        "[Fri Feb 15 01:40:18 2013] ixgbe 0000:04:00.0 eth2: NIC Link is Down\n"
+        "[Fri Feb 15 01:40:18 2013] bond0: link status definitely down for interface eth2, disabling it\n"
+        "2013-02-15T01:40:19,123456+00:00 br100: port 2(vnet0) entered disabled state\n"
+    )
+    assert rows["event"].to_list() == ["link_down", "member_down", "disabled"]
+    assert rows["interface"].to_list() == ["eth2", "eth2", "vnet0"]
+    assert rows["master"].to_list() == [None, "bond0", "br100"]
+
+
+def test_a_service_that_quotes_a_kernel_is_no_kernel() -> None:
+    quoted = "bond0: now running without any active interface!"
+    assert leaves(log_records(quoted, logger="nova.virt.libvirt", program=None), [PortEvent]) == {}
 
 
 FRIENDS = (
