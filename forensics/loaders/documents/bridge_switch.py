@@ -47,9 +47,11 @@ def _read(document: Document) -> None:
 
 
 def _recognise(head: Head) -> float:
-    lines = telling(head, 16)
-    if any(_HEAD.match(line[:600]) for line in lines):
-        return 0.98
+    for line in telling(head, 24):
+        if _HEAD.match(line[:600]):
+            return 0.98 if not _PROMPT.match(head.first[:300]) else 0.9
+        if not (_TITLE.match(line[:600]) or _LEGEND.match(line[:600]) or _PROMPT.match(line[:300])):
+            return 0.0
     return 0.0
 
 

@@ -53,8 +53,13 @@ def _read(document: Document) -> None:
 
 
 def _recognise(head: Head) -> float:
-    lines = telling(head, 20)
-    return 0.98 if any(_EOS.match(line[:300]) or _CISCO.match(line[:300]) for line in lines) else 0.0
+    for line in telling(head, 24):
+        told = line[:300].rstrip()
+        if _EOS.match(told) or _CISCO.match(told):
+            return 0.98 if not _PROMPT.match(head.first[:300]) else 0.9
+        if not (_FRAME.match(told) or _PROMPT.match(told)):
+            return 0.0
+    return 0.0
 
 
 READERS = (

@@ -26,6 +26,8 @@ _PROMPTS = tuple(
         r"(?P<user>[\w.-]+)@(?P<host>[\w.-]+):(?P<folder>[^#$\s]*)\s?[#$>%](?:\s+(?P<command>.*))?",
         r"\[(?P<user>[\w.-]+)@(?P<host>[\w.-]+) (?P<folder>[^\]]+?)\](?: ?\([^)]*\))?\s?[#$%](?:\s+(?P<command>.*))?",
         r"(?P<host>[\w.-]+)\((?P<user>[\w-]+)\)[#>] ?(?P<command>\S.*)",
+        # switches; `mysql> show …` has a blank behind its mark, and is no switch
+        r"(?P<host>[A-Za-z][\w.-]{1,63})(?P<user>(?!))?(?:# ?|>)(?P<command>sh(?:ow)?\s\S.*)",
     )
 )
 _BARE = re.compile(r"^[$%] (?P<command>\S.*)$")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from forensics.records import ForwardingEntry, HostInterface
+from forensics.records import ForwardingEntry, HostInterface, LldpNeighbour, ShellCommand
 from tests.loaders.documents._picked import done, picked, rejects, rows
 
 PORT = {
@@ -170,8 +170,7 @@ G -        001c.73aa.bbcc   static   -         F      F    sup-eth1(R)
 
 
 @pytest.mark.parametrize(("text", "port"), [(EOS, "Po35"), (IOS, "Gi1/0/35"), (NXOS, "Po35")])
-@pytest.mark.parametrize("prompt", ["", "SW-1#show mac address-table\n"])
-def test_addresses_that_switches_learned(text: str, port: str, prompt: str) -> None:
+def test_addresses_that_switches_learned(text: str, port: str) -> None:
     assert picked(text) == "switch-mac-table"
     frame = done(text).of(ForwardingEntry)
     assert rejects(text) == []
@@ -188,5 +187,15 @@ def test_addresses_that_switches_learned(text: str, port: str, prompt: str) -> N
     assert row == told | age
     assert frame.height == 2
     assert [row["is_local"] for row in rows(text, ForwardingEntry) if row["mac"] != "fa:16:3e:24:e7:22"] == [True]
-    if prompt and picked(prompt + text) == "switch-mac-table":
-        assert set(done(prompt + text).of(ForwardingEntry)["host"]) == {"SW-1"}
+
+
+@pytest.mark.parametrize("prompt", ["SW-1#", "SW-1>", "SW-1# ", "SW-1(config)#"])
+def test_what_was_typed_at_a_switch(prompt: str) -> None:
+    neighbours = (
+        "Port   Neighbor Device ID   Neighbor Port ID    TTL\n----  ----  ----  ---\nEt35   cc12   eth2   120\n"
+    )
+    text = f"{prompt}show mac address-table\n{EOS}{prompt}sh lldp neighbors\n{neighbours}{prompt}\n"
+    found = done(text)
+    assert set(found.of(ForwardingEntry)["host"]) == set(found.of(LldpNeighbour)["host"]) == {"SW-1"}
+    assert found.of(ForwardingEntry)["bridge"].to_list() == ["SW-1", "SW-1"]
+    assert found.of(ShellCommand)["command"].to_list()[:2] == ["show mac address-table", "sh lldp neighbors"]
