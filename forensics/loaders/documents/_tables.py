@@ -32,7 +32,15 @@ YIELDS: tuple[type[Record], ...] = (*dict.fromkeys(record for table in _ALL for 
 def known(name: str, columns: Sequence[str]) -> Table | None:
     """What is known of a table of that name that has these columns."""
     there = {column.lower() for column in columns}
-    return next((table for table in _BY_NAME.get(name.lower(), ()) if there.issuperset(table.marks)), None)
+    called = _BY_NAME.get(name.lower(), ())
+    return next(
+        (one for one in called if there.issuperset(one.marks) or (one.alone and there.issuperset(one.alone))), None
+    )
+
+
+def known_name(name: str) -> bool:
+    """Whether a table that is known is called so."""
+    return name.lower() in _BY_NAME
 
 
 def guess(columns: Sequence[str]) -> str | None:
@@ -103,6 +111,10 @@ class Tables:
     def met(self, database: str | None, table: str) -> bool:
         """Whether a table was met before."""
         return (database, table.lower()) in self._counts
+
+    def cite(self, database: str | None, table: str, place: tuple[int, int, int]) -> None:
+        """What the count of a table points to: position, offset and length."""
+        self._counts[database, table.lower()].place = place
 
     def told(self, database: str | None, table: str, state: str, rows: int, place: tuple[int, int, int]) -> None:
         """Rows in one state, as the source itself counts them."""

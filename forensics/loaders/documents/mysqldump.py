@@ -27,7 +27,7 @@ def _sql(head: bytes) -> bool:
     """Whether a file without a line that names its maker is SQL with rows or tables nevertheless."""
     text = head[:_LOOKED_AT]
     first = text.lstrip(b"\xef\xbb\xbf \r\n\t")
-    if not WORDS.match(first):
+    if not WORDS.match(first) or first.startswith(b"\\"):
         return False
     starts = [0] if first[:1].isalpha() else []
     starts += [found.end() for found in re.finditer(rb"\n(?=(?i:INSERT|REPLACE|CREATE)\s)", first)][:50]
