@@ -138,6 +138,8 @@ class ReleaseObserver:
             asked=pl.col("request_id").is_not_null(),
             known=pl.coalesce("user_id", "project_id").str.contains(IDENTITY).fill_null(False),
         ).filter(pl.col("service").is_not_null())
+        if self._useful(MARKS["audit"]) and (audit := rows["severity"] == "AUDIT").any():
+            yield int(rows["position"][audit.arg_max() or 0]), MARKS["audit"]
         key = pl.struct("framing", "service", "asked", "known")
         headers = sample.filter(key.ne_missing(key.shift()).fill_null(True))
         for position, _, framing, service, asked, known in headers.iter_rows():

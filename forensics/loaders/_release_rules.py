@@ -113,6 +113,7 @@ SHAPES: dict[str, tuple[_Shape, ...]] = {
 }
 MARKS = {
     "trace": _rule("Essex", "Kilo", "a traceback of level TRACE"),
+    "audit": _rule(None, "Kilo", "level AUDIT"),
     "error-trace": _rule("Liberty", None, "a traceback of level ERROR, each line with a header"),  # oslo.log 1.2.0
     "none": _rule("Juno", "Juno", "[req-… None]"),  # nova b29443b7f5
     "python 2.6": _rule(None, "Juno", "Python 2.6"),

@@ -69,7 +69,8 @@ LINES = [
     ("2016-05-10 09:11:45.072 1 INFO nova.service [-] Starting compute node (version 13.1.0-0.20160617.el7)", "Mitaka"),
     ("2019-05-10 09:11:45.072 1 INFO cinder.service [-] Starting cinder-volume node (version 13.0.5)", "Rocky"),
     ("2015-11-10 09:11:45.072 1 INFO neutron.common.config [-] /usr/bin/neutron-server version 7.0.1", "Liberty"),
-    # loggers and access lines
+    # loggers, levels and access lines
+    ("2016-12-10 10:48:20.226 9042 AUDIT nova.compute.claims [-] Attempting claim", "Grizzly to Kilo"),
     ("2014-12-10 10:48:20.226 9042 INFO nova.api.ec2 [-] 0.94826s 10.0.0.9 GET /services/Cloud/", "Grizzly to Kilo"),
     ("2018-12-10 10:48:20.226 9042 INFO cinder.wsgi [-] 10.0.0.9 \"GET / HTTP/1.1\" status: 200  len: 1 time: 0.1",
      "Liberty to Stein"),

@@ -30,7 +30,9 @@ def _shape(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         kind=kind,
         state=state,
-        resource=pl.col("resource").str.to_lowercase(),
+        resource=pl.coalesce(
+            pl.col("resource").replace("vm_memory_high_watermark", "memory"), kind.str.extract("^(memory|disk)_", 1)
+        ),
         used_bytes=pl.col("used").cast(pl.Int64, strict=False),
         limit_bytes=limit,
     )
@@ -81,7 +83,13 @@ FORMATS = broker_formats(
         ),
         Sample(
             "vm_memory_high_watermark set. Memory used:2554570744 allowed:2510541619",
-            {"kind": "memory_mark", "state": "set", "used_bytes": 2554570744, "limit_bytes": 2510541619},
+            {
+                "kind": "memory_mark",
+                "state": "set",
+                "resource": "memory",
+                "used_bytes": 2554570744,
+                "limit_bytes": 2510541619,
+            },
         ),
         Sample(
             "vm_memory_high_watermark clear. Memory used:383597048 allowed:385616281",
@@ -113,8 +121,8 @@ FORMATS = broker_formats(
             {"kind": "alarm", "state": "set", "resource": "system_memory_high_watermark"},
         ),
         Sample("alarm_handler: {set,{{resource_limit,memory,rabbit@n1},[]}}", {"state": "set", "resource": "memory"}),
-        Sample("alarm_handler: {clear,vm_memory_high_watermark}", {"state": "clear"}),
-        Sample("Disk free limit set to 50MB", {"kind": "disk_limit", "limit_bytes": 50_000_000}),
+        Sample("alarm_handler: {clear,vm_memory_high_watermark}", {"state": "clear", "resource": "memory"}),
+        Sample("Disk free limit set to 50MB", {"kind": "disk_limit", "limit_bytes": 50_000_000, "resource": "disk"}),
         Sample(
             "Disk free space insufficient. Free bytes:41943040 Limit:50000000",
             {"kind": "disk_low", "state": "set", "used_bytes": 41943040, "limit_bytes": 50000000},

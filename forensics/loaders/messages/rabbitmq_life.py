@@ -9,8 +9,8 @@ _MOST_REASON = 400
 
 
 def _shape(rows: pl.DataFrame) -> pl.DataFrame:
-    """A report of a supervisor or of a crash says so in the severity, or in its first words."""
-    reported = pl.col("severity").is_in(["SUPERVISOR", "CRASH"]) & pl.col("report").is_not_null()
+    """A report of a supervisor or of a crash says so in its severity; from 3.7 on that is ERROR, of progress INFO."""
+    reported = pl.col("severity").is_in(["SUPERVISOR", "CRASH", "ERROR"]) & pl.col("report").is_not_null()
     kind = pl.when(pl.col("kind").is_not_null()).then("kind").when(reported).then(pl.lit("crash"))
     return rows.with_columns(kind=kind, reason=first_line("reason").str.head(_MOST_REASON))
 

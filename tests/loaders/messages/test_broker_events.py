@@ -172,6 +172,18 @@ def test_the_node_is_told_by_the_name_of_the_file() -> None:
     assert events(line, "rabbitmq/startup_log")["node"].to_list() == [None]
 
 
+def test_reports_of_later_brokers_say_error() -> None:
+    """formats.md 8.2: supervisor and crash reports after sasl's own log was given up."""
+    said = [
+        "crasher:\n    initial call: rabbit_reader:init/3",
+        "supervisor: {<0.1.0>,x}\n  errorContext: child_terminated",
+    ]
+    assert (
+        leaves(log_records(*said, framing="rabbitmq", severity="ERROR"))[BrokerEvent]["kind"].to_list() == ["crash"] * 2
+    )
+    assert BrokerEvent not in leaves(log_records(*said, framing="rabbitmq", severity="INFO"))
+
+
 def test_what_is_no_event_is_left() -> None:
     others = [
         "Running boot step rabbit_alarm defined by app rabbit", "Feature flags: list of feature flags found:",
