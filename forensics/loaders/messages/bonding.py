@@ -190,7 +190,14 @@ FORMATS = (
         said_by="kernel",
         alone=(
             *("link status ", "running without any active interface", "active interface up!", "the new active one"),
-            *("nslaving ", "eleasing ", "No 802.3ad response", "illegal loopback", "Port device "),
+            *(
+                "nslaving ",
+                "eleasing active interface",
+                "eleasing backup interface",
+                "No 802.3ad response",
+                "illegal loopback",
+                "Port device ",
+            ),
             *(" is now up", " is now down", "failed to get link speed", "speed changed to 0"),
         ),
         whole=True,

@@ -101,7 +101,7 @@ FORMAT = port_format(
     said_by="kernel",
     alone=(
         *(") entered ", ") entering ", " promiscuous mode", "own address as source", "BPDU received on blocked"),
-        *(" tcn bpdu", "topology change detected", " neighbor "),
+        *(" tcn bpdu", "topology change detected", " neighbor 8000."),
     ),
     whole=True,
     front=KERNEL,

@@ -39,11 +39,15 @@ WORDINGS = (
     ),
     Wording(
         "error_disabled",
-        rf"(?P<cause>\S+)\x20error\x20detected\x20on\x20{IF}\.?(?:,\x20putting\x20.*)?",
+        rf"(?P<cause>\S+)\x20error\x20detected\x20on\x20(?:interface\x20)?{IF}\.?(?:,?\x20.*)?",
         samples=(
             Sample(
                 "%ETH-4-ERRDISABLE: bpduguard error detected on Port-Channel35.",
                 {"event": "error_disabled", "interface": "Port-Channel35", "cause": "bpduguard", "level": 4},
+            ),
+            Sample(
+                "%ETH-4-ERRDISABLE: link-flap error detected on Ethernet5, putting Ethernet5 in errdisabled state.",
+                {"event": "error_disabled", "cause": "link-flap", "interface": "Ethernet5"},
             ),
             Sample(
                 "%ETH-4-ERRDISABLE: uplink-failure-detection error detected on Ethernet5.",
@@ -222,7 +226,7 @@ FORMAT = port_format(
     WORDINGS,
     reference="Arista EOS system message guide, 4.8 to 4.32; line protocol has the description from 4.19.6M",
     # An agent is named in capitals and small letters: Stp, Ebra, Mlag, Lag+LacpAgent, ProcMgr-worker.
-    program=r"^[A-Z][A-Za-z0-9+]*(?:-[A-Za-z0-9+]+)*$",
+    program=r"^[A-Z][A-Za-z0-9+-]*[a-z][A-Za-z0-9+-]*$",
     said_by="Ebra",
     front=rf"(?:\d+:\x20)?{TAG}",
 )
