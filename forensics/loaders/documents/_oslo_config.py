@@ -28,7 +28,9 @@ _NO_SECRET = re.compile(
     r"|^(?:inject|allow|enable|use|max|min|change)_|^token_"
 )
 _PLAIN = frozenset(("", "none", "<none>", "true", "false", "''", '""'))
-_USER = re.compile(r"(?:(?<=//)|(?<=,))(?P<user>[^:@,/\s]{0,256}):[^@\s]{0,1024}(?:@[^@,/?\s]{0,256}(?=@))*@")
+_USER = re.compile(
+    r"(?:(?<=//)|(?<=,))(?P<user>[^:@,/\s]{0,256}):[^@\s]{0,1024}(?:@(?:[^@,/?\s]{0,256}|[^@:/?\s]{0,256})(?=@))*@"
+)
 
 
 @dataclass(slots=True)

@@ -42,7 +42,8 @@ def _recognise(head: Head) -> float:
     form = _form(head.command)
     if form is not None:
         return 0.97 if head.share(form) >= 0.7 else 0.0
-    if head.share(_LS) >= 0.7:
+    listed = head.share(_LS)
+    if listed and listed + head.share(_TROUBLE) >= 0.7:
         return 0.97
     if typed(head.command, "find") is None:
         return 0.0

@@ -40,8 +40,9 @@ _COMMANDS = (
     ("server", re.compile(r"\bserver (?:list|show)\b|\bnova (?:\S+ )*(?:list|show)\b")),
 )
 _JSON_MARKS = re.compile(
-    r'"(?:Binary|Networks|networks|MAC Address|mac_address|OS-EXT-STS:vm_state|Subnets|provider:network_type|Alive'
-    r'|Hypervisor Hostname|disk_format|Disk Format|Floating IP Address|Status|status|Host|State)"\s*:'
+    r'"(?:binary|networks|addresses|mac[ _]address|subnets|provider:network_type|alive|hypervisor[ _]hostname'
+    r'|disk[ _]format|floating[ _]ip[ _]address|status|host|state)"\s*:',
+    re.IGNORECASE,
 )
 _UUID = re.compile(r"[\da-fA-F]{8}-(?:[\da-fA-F]{4}-){3}[\da-fA-F]{12}")
 
