@@ -78,7 +78,8 @@ def _stem() -> pl.Expr:
 
 def _once(rows: pl.DataFrame) -> pl.DataFrame:
     """The same rows without doubles; the first of each is kept, and the old kind before the new one."""
-    named = rows.filter(pl.col("message_id").is_not_null()).unique("message_id", keep="first", maintain_order=True)
+    named = rows.filter(pl.col("message_id").is_not_null())
+    named = named.unique(["message_id", "event_type"], keep="first", maintain_order=True)
     same = ["event_type", "ts", "host"]
     nameless = rows.filter(pl.col("message_id").is_null()).unique(
         [*same, "subject", "request_id"], keep="first", maintain_order=True

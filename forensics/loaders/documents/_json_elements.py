@@ -167,22 +167,30 @@ def lines(stream: Stream) -> Iterator[Values]:
             rest = octets
             continue
         cut = cut or len(octets)
-        found = Values()
-        at = 0
-        for line in _split(octets[:cut]):
-            if line.strip(b" \t\r\n\0"):
-                found.add(line, offset + at, number)
+        found, at = Values(), offset
+        for line, text in zip(*_split(octets[:cut]), strict=True):
+            size = len(line)
+            if text and not text.isspace() and line.strip(b"\0 \t\r\n"):
+                found.texts.append(text)
+                found.offsets.append(at)
+                found.lengths.append(size)
+                found.lines.append(number)
             else:
-                _blank(found, offset + at, len(line), number)
-            at += len(line)
+                _blank(found, at, size, number)
+            at += size
             number += 1
         yield found
         offset, rest = offset + cut, octets[cut:]
 
 
-def _split(octets: bytes) -> list[bytes]:
+def _split(octets: bytes) -> tuple[list[bytes], list[str]]:
+    """Lines with their line feeds, and their texts without; what is no UTF-8 is replaced."""
     parts = octets.split(b"\n")
-    return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
+    last = parts.pop()
+    texts = octets.decode("utf-8", "replace").split("\n")
+    if not last:
+        texts.pop()
+    return [part + b"\n" for part in parts] + ([last] if last else []), texts
 
 
 def _blank(found: Values, offset: int, length: int, number: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import polars as pl
 
 from forensics.loaders.documents._notification_text import Schema
@@ -123,6 +125,7 @@ _PLACES = {
 }
 
 
+@cache
 def columns(full: bool) -> tuple[list[pl.Expr], list[pl.Expr]]:
     """What tells something under conditions, and then the columns that are texts.
 

@@ -57,6 +57,9 @@ def _recognise(head: Head) -> float:
     for at, line in enumerate(head.lines[:12]):
         titles = _titles(_cells(line)) if "|" in line or "," in line else None
         if titles is None:
+            text = line.strip()
+            if text and not _RULE.match(text) and not _SAID.match(text):
+                return 0.0
             continue
         if titles == SHOW:  # others print such tables, too
             return 0.97 if any(re.match(r"\|\s*Req ID\s*\|", one) for one in head.lines[at : at + 20]) else 0.0

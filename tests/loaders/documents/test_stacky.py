@@ -1,18 +1,15 @@
 """StackTach's lists of notifications: REST answers, tables of `stacky`, CSV (formats.md 4.5, 4.8)."""
 
-import csv
-import io
 import json
 
 import polars as pl
 import pytest
 
-from forensics.loaders.documents import stacktach_csv
 from forensics.loaders.documents.stacky import READERS as JSON_READERS
 from forensics.loaders.documents.stacky_table import READERS as TABLE_READERS
 from tests.loaders.documents._notifications import IMAGE, INSTANCE, REQUEST, at, legacy, read
 
-REST, TABLE, CSV = JSON_READERS[0], TABLE_READERS[0], stacktach_csv.READERS[0]
+REST, TABLE = JSON_READERS[0], TABLE_READERS[0]
 HEADER = ["#", "?", "When", "Deployment", "Event", "Host", "State", "State'", "Task'"]
 SNAPSHOT = "compute.instance.snapshot"
 ROWS = [
@@ -226,6 +223,7 @@ def test_limits_are_told_of_tables_too() -> None:
         "+---+------+\n| # | Name |\n+---+------+\n",
         "#,Name\n1,x\n",
         "# comment, with words\n",
+        TEXT,  # with the prompt it was typed at: a transcript
     ],
 )
 def test_false_friends(text: str) -> None:
@@ -236,64 +234,3 @@ def test_false_friends(text: str) -> None:
 def test_rows_fit_the_record() -> None:
     rows, _, _ = read(REST, json.dumps([HEADER, *ROWS]))
     assert rows.filter(pl.col("versioned")).height == 0
-
-
-# CSV of the table itself: formats.md 4.4, 4.6
-
-TITLES = ["id", "deployment_id", "tenant", "json", "routing_key", "state", "old_state", "old_task", "when", "publisher",
-          "event", "service", "host", "instance", "request_id"]  # fmt: skip
-
-
-def exported(count: int, indent: int | None = None) -> list[list[str]]:
-    """Rows of rawdata; each second one's JSON is cut."""
-    return [
-        [str(n), "1", "400504", json.dumps(["monitor.info", legacy(number=n)], indent=indent, ensure_ascii=False)
-         if n % 2 else '["monitor.info", {"cut "', "monitor.info", "active", "", "", "1389713962.574829",
-         "compute.compute-99", "e.start", "compute", "compute-99", INSTANCE, REQUEST] for n in range(count)
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("chunk", [900, 4096, 1 << 20])
-@pytest.mark.parametrize("separator", [",", ";"])
-@pytest.mark.parametrize("indent", [None, 2])
-def test_csv_of_rawdata(chunk: int, separator: str, indent: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stacktach_csv, "CHUNK_BYTES", chunk)
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter=separator)
-    writer.writerows([TITLES, *exported(20, indent)])
-    data = out.getvalue()
-    rows, stretches, _ = read(CSV, data, "rawdata.csv")
-    assert rows["raw_id"].to_list() == list(range(20))
-    assert rows["event_type"].to_list() == ["e.start", "compute.instance.create.end"] * 10
-    assert rows["ts"].to_list() == [at("2014-01-14 15:39:22.574829"), at("2014-03-26 13:40:02.120034")] * 10
-    assert rows["image"].null_count() == 10
-    assert [one.kind for one in stretches] == ["framing"]
-    for offset, length, position, number in rows.select("offset_bytes", "length_bytes", "position", "raw_id").rows():
-        assert data[offset : offset + length].startswith(f"{number}{separator}1{separator}")
-        assert position == data[:offset].count("\n") + 1
-    assert CSV.likeness(data.encode(), "rawdata.csv") > 0.9
-
-
-def test_csv_as_mysql_writes_it() -> None:
-    def cell(text: str) -> str:
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-    rows = exported(4)
-    rows[1][3] = rows[1][3].replace("active", 'a\\"\\n')
-    text = "\n".join([",".join(TITLES), *(",".join(map(cell, row)) for row in rows), ""])
-    text = text.replace(',""', ",\\N")
-    found, stretches, _ = read(CSV, text)
-    assert found["raw_id"].to_list() == [0, 1, 2, 3]
-    assert found["state"].to_list() == ["active", 'a"\n', "active", "active"]
-    assert found["old_state"].null_count() == 4
-    assert [one.kind for one in stretches] == ["framing"]
-
-
-def test_damaged_csv() -> None:
-    data = ",".join(TITLES) + "\n1,2,3\n\n" + '7,"unclosed\n' * 3
-    rows, stretches, _ = read(CSV, data)
-    assert rows.height == 0
-    assert [one.kind for one in stretches] == ["framing", "reject", "padding", "reject", "reject"]
-    assert CSV.likeness(b"id,name,json\n1,2,3\n", "x") == 0
-    assert CSV.likeness(b"id,json\n1,{}\n", "x") == 0
-    assert CSV.likeness(b"json", "x") == 0
