@@ -10,8 +10,10 @@ _OPEN, _CLOSE = r"^[\[(<]?", r"[\])>]?"
 _REST = r"(?:$|[\x20\t:,;|\-]+(?P<message>(?s:.*))$)"
 _WORDS = r"[\x20\t:|\-]+(?P<message>[^\n]*[A-Za-z](?s:.*))$"
 """A message that has a letter, and no comma or semicolon before it: figures behind a number are a table, not a log."""
-_SAYS = r"[\x20\t:|\-]+(?P<message>(?:[B-OQ-Za-z]|[AP][^M\n]|[AP]M[A-Za-z]|[^A-Za-z\s][^\n]*[A-Za-z])(?s:.*))$"
-"""The same, not behind AM or PM: of these clocks the hour is not what it seems."""
+_SAYS = (
+    r":?[\x20\t|][\x20\t|\-]*(?P<message>(?:[B-OQ-Za-z]|[AP][^M\n]|[AP]M[A-Za-z]|[^A-Za-z\s][^\n]*[A-Za-z])(?s:.*))$"
+)
+"""The same, not behind AM or PM, where the hour is not what it seems; nor behind a mere colon, as in a MAC address."""
 _LEADS = "[(<" + DIGITS
 _LAST = 9
 _M, _D = r"(?P<month>0[1-9]|1[0-2])", r"(?P<day>0[1-9]|[12]\d|3[01])"
