@@ -217,7 +217,7 @@ def namespace_of(command: str | None) -> str | None:
 def telling(head: Head, most: int = 60) -> list[str]:
     """The first lines that are neither blank nor stand for others."""
     found: list[str] = []
-    for line in head.lines:
+    for line in head.lines[:2_000]:
         if line.strip() and not LEFT_OUT.match(line[:40]):
             found.append(line)
             if len(found) == most:

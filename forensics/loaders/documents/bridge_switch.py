@@ -23,7 +23,8 @@ _PROMPT = re.compile(r"^(?P<host>[\w.-]{1,64})(?:\([\w-]+\))?[#>]\s?sh(?:ow)?\b.
 
 
 def _read(document: Document) -> None:
-    host, aged = document.origin.host, False
+    kept = document.state
+    host, aged = kept.get("host", document.origin.host), kept.get("aged", False)
     for at, line in enumerate(document.lines):
         told = line[:600]
         if found := _PROMPT.match(told):
@@ -44,6 +45,7 @@ def _read(document: Document) -> None:
             )  # fmt: skip
         elif _TITLE.match(told) or _LEGEND.match(told) or LEFT_OUT.match(told[:40]):
             document.skip(at)
+    kept |= {"host": host, "aged": aged}
 
 
 def _recognise(head: Head) -> float:

@@ -155,7 +155,9 @@ def _read(document: Document) -> None:
     while at < len(lines):
         line = lines[at] if len(lines[at]) <= LONGEST else ""
         end = at + 1
-        if header := _HEADER.match(line):
+        if not line or line.isspace():
+            pass
+        elif header := _HEADER.match(line):
             while end < len(lines) and _belongs(lines[end][:LONGEST]):
                 end += 1
             for row in described(header, "\\".join(part[:LONGEST] for part in lines[at:end])):

@@ -127,12 +127,16 @@ def _read(document: Document) -> None:
 
 def _skip_frame(document: Document) -> None:
     """What may stand around a domain: the declaration, libvirt's warning, the status of a running domain."""
-    comment = False
+    comment = status = inside = False
     for at, line in enumerate(document.lines):
         told = line.strip()[:200]
         comment = comment or told.startswith("<!--")
-        if comment or told.startswith(("<?xml ", "<domstatus", "</domstatus>")):
+        status = status or told.startswith("<domstatus")
+        inside = inside or "<domain " in line or "<domain>" in line
+        if comment or told.startswith("<?xml ") or (status and not inside):
             document.skip(at)
+        status = status and "</domstatus>" not in line
+        inside = inside and "</domain>" not in line
         comment = comment and "-->" not in line[-200:]
 
 

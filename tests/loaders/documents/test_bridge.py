@@ -189,6 +189,12 @@ def test_addresses_that_switches_learned(text: str, port: str) -> None:
     assert [row["is_local"] for row in rows(text, ForwardingEntry) if row["mac"] != "fa:16:3e:24:e7:22"] == [True]
 
 
+def test_a_table_of_a_switch_keeps_its_heading_in_mind_from_piece_to_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forensics.loaders.documents._document.CHUNK_BYTES", 8_192)
+    found = done(NXOS + NXOS.splitlines(keepends=True)[5] * 1_000).of(ForwardingEntry)
+    assert found["age_s"].drop_nulls().len() == found.height - 1 == 1_001
+
+
 @pytest.mark.parametrize("prompt", ["SW-1#", "SW-1>", "SW-1# ", "SW-1(config)#"])
 def test_what_was_typed_at_a_switch(prompt: str) -> None:
     neighbours = (

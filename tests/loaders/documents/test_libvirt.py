@@ -86,7 +86,7 @@ KNOWN = {
         "".join(DOMAIN.splitlines()) + "\n",
         f"<?xml version='1.0' encoding='UTF-8'?>\n{DOMAIN}",
         f"<!--\nWARNING: THIS IS AN AUTO-GENERATED FILE.\n  virsh edit instance-00000e05\n-->\n\n{DOMAIN}",
-        f"<domstatus state='running' pid='4711'>\n{DOMAIN}</domstatus>\n",
+        f"<domstatus state='running' pid='4711'>\n  <monitor path='/x'/>\n{DOMAIN}  <vcpus/>\n</domstatus>\n",
     ],
 )
 def test_a_domain_of_nova(text: str) -> None:
