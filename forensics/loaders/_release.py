@@ -30,6 +30,7 @@ _SAMPLE = 1024
 """So many rows of a chunk are looked at for the shape of their header: those between two of a kind are of that kind."""
 _MOST_SPANS = 4
 """A file whose lines change their mind oftener holds the lines of several services."""
+_MOST_LOGGERS = 4096
 _INNERMOST = r"([^+]+)$"
 _VERSION = (
     r"^(?:Starting\x20\S+\x20node\x20\(version\x20([^)\s]+)\)|\S*(?:nova|neutron|cinder)-[\w-]+\x20version\x20(\S+))"
@@ -105,14 +106,14 @@ class ReleaseObserver:
         if len(self._spans) > _MOST_SPANS or rows.is_empty():
             return
         loggers = rows["logger"].unique().drop_nulls().to_list() if rows["logger"].null_count() < rows.height else []
-        loggers = [name for name in loggers if _of_openstack(name)]
+        loggers = [name for name in sorted(loggers)[:_MOST_LOGGERS] if _of_openstack(name)]
         if not loggers and not marks:
             return
         found = [(position, MARKS[name]) for name, position in marks.items()]
         if loggers:
             found += [*self._shapes(rows), *self._loggers(rows, loggers), *self._wordings(rows, loggers)]
         dated = _dated(rows) if found else None
-        for position, rule in sorted(found, key=lambda one: one[0]):
+        for position, rule in sorted(found, key=lambda one: (one[0], one[1].first, -one[1].last, one[1].words)):
             span = self._spans[-1]
             if not span.allows(rule):
                 span = _Span()
@@ -182,7 +183,9 @@ class ReleaseObserver:
             said = rows.filter(rows["logger"].is_in(starting))
             groups = said["message"].str.extract_groups("(?x)" + _VERSION).struct.unnest()
             told = said.select("position", "logger", version=pl.Series(pl.select(pl.coalesce(*groups)).to_series()))
-            for position, logger, version in told.drop_nulls().unique("version", maintain_order=True).iter_rows():
+            for position, logger, version in (
+                told.drop_nulls().unique("version", keep="first", maintain_order=True).iter_rows()
+            ):
                 stated = of_version(logger.partition(".")[0], version, f"version {version[:40]}")
                 if stated is not None:
                     yield position, stated
