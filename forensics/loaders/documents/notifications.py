@@ -94,29 +94,30 @@ def _likeness(head: bytes, name: str) -> float:
     if not any(word in head for word in _WORDS):
         return 0.0
     begin = head.lstrip(b"\xef\xbb\xbf \t\r\n\0")[:1]
-    if begin in (b"{", b"[") or _by_lines(head):
+    if begin in (b"{", b"["):
         return _share(head, name)
-    return 0.0
+    return 0.93 * _share(head, name) if _by_lines(head) else 0.0  # whoever knows the prefix knows better
 
 
 def _share(head: bytes, name: str) -> float:
     """How many of the values that the head holds whole are notifications."""
-    found = _values(head)
-    told = [loads(text) for text in found[:32]]
-    kinds = [_kind(value, name) for value in told]
+    values = _lines_of(head) if _by_lines(head) else [text for part in elements(_Bytes(head)) for text in part.texts]
+    kinds = [0.0 if text is None else _kind(loads(text), name) for text in values[:32]]
     counted = [kind for kind in kinds if kind is not None]
     if not counted:
-        return 0.9 if len(head) >= 32_768 and not any(kind is False for kind in kinds) and _begun(head) else 0.0
-    good = sum(kind for kind in counted)
-    return round(0.98 * good / len(counted), 3) if good else 0.0
+        return 0.9 if len(head) >= 32_768 and _begun(head) else 0.0
+    return round(0.98 * sum(counted) / len(counted), 3)
 
 
-def _values(head: bytes) -> list[str]:
-    if _by_lines(head):
-        whole = head[: head.rfind(b"\n") + 1] or head
-        texts = [line.decode("utf-8", "replace") for line in whole.split(b"\n") if line.strip()][:200]
-        return [text for text in _unwrapped(pl.Series(texts, dtype=pl.String))["text"].to_list() if text is not None]
-    return [text for values in elements(_Bytes(head)) for text in values.texts]
+def _lines_of(head: bytes) -> list[str | None]:
+    """JSON of whole lines; None for a line that has none and no reason to be there."""
+    whole = head[: head.rfind(b"\n") + 1] if len(head) >= 32_768 else head
+    lines_ = pl.Series(
+        [line.decode("utf-8", "replace") for line in whole.split(b"\n") if line.strip()][:200], dtype=pl.String
+    )
+    texts = _unwrapped(lines_)["text"]
+    wanted = texts.is_not_null() | lines_.str.contains(_FRAME).not_()
+    return texts.filter(wanted).to_list()
 
 
 class _Bytes(Stream):

@@ -318,7 +318,7 @@ def test_lines_are_read_each_for_itself() -> None:  # formats.md 4.6, 4.10
         "JSON that is cut off or damaged", "not JSON", "JSON, but no notification"
     ]  # fmt: skip
     assert note == "1 notifications bear the message_id of one before"
-    assert READER.likeness(data.encode(), "x") > 0.5
+    assert 0.4 < READER.likeness(data.encode(), "x") < 0.6  # three of six
 
 
 def test_octets_that_are_no_utf_8_spoil_nothing_else() -> None:
@@ -436,7 +436,7 @@ def test_messages_taken_from_a_queue() -> None:  # formats.md 4.6
         rows, stretches, _ = read(READER, text)
         assert rows.select("instance", "routing_key").rows() == [(INSTANCE, "notifications.info")]
         assert not [one for one in stretches if one.kind == "reject"]
-        assert READER.likeness(text.encode(), "x") > 0.9
+        assert READER.likeness(text.encode(), "x") > 0.85
 
 
 def test_the_firehose() -> None:  # formats.md 4.6
@@ -497,6 +497,20 @@ def test_templates_have_no_instants() -> None:
 )
 def test_false_friends(text: str) -> None:
     assert READER.likeness(text.encode(), "x.json") < 0.5
+
+
+def test_a_value_longer_than_the_head_is_known_by_its_beginning() -> None:
+    long = legacy(payload={"instance_id": INSTANCE, "x": "y" * 100_000})
+    for text in (dumps([long]), dumps(long) + "\n", dumps(["monitor.info", long]), json.dumps(long, indent=2)):
+        assert READER.likeness(text.encode()[:65_536], "x") > 0.8
+    other = dumps({"x": "y" * 100_000, "event_type": 1})
+    assert READER.likeness(('{"event_type": 5, ' + other[1:]).encode()[:65_536], "x") == 0
+
+
+def test_a_log_with_a_notification_now_and_then_is_a_log() -> None:
+    log = "2014-03-26 13:40:02.120 1 INFO nova.compute [-] up\n" * 9
+    assert READER.likeness((log + f"notified: {dumps(legacy())}\n").encode(), "nova.log") < 0.2
+    assert READER.likeness((f"2014-03-26 13:40:02 INFO x: {dumps(legacy())}\n" * 9).encode(), "nova.log") < 0.95
 
 
 def test_hostile_heads_are_left_soon() -> None:
