@@ -12,6 +12,8 @@ _INSTANCE = re.compile(
 _BASE = re.compile(r"(?:^|/)_base/(?:[^/]*_)?(?P<hash>[\da-f]{40})(?:_\w+|\.\w+)*$")
 _BARE_BASE = re.compile(r"^(?P<hash>[\da-f]{40})(?:_\d+)?(?:\.part|\.sha1|\.info)?$")
 _GLANCE = re.compile(r"(?:^|/)glance/(?:images|image-cache|store)/")
+LEFT_OUT = re.compile(r"^\s*(?:\.{3,}|…|\[\.{3}\]|\[…\]|<snip>)\s*$")
+"""What stands for lines that whoever pasted an output left out."""
 _LONGEST = 4096
 """No path that a kernel takes is longer (PATH_MAX)."""
 

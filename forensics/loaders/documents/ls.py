@@ -8,7 +8,7 @@ from typing import Any
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
 from forensics.loaders.documents._figures import Figure, figure
 from forensics.loaders.documents._long_listing import LONGEST, MODE, Listing, long_line
-from forensics.loaders.documents._places import absolute, flags, typed
+from forensics.loaders.documents._places import LEFT_OUT, absolute, flags, typed
 from forensics.records import FileSize
 
 _BLOCKS = re.compile(r"^\s*(?:(?P<inode>\d+)\s+)?(?P<blocks>\d+(?:[.,]\d)?[kKMGTPE]?)\s(?P<name>\s*\S.*)$")
@@ -26,7 +26,9 @@ def _recognise(head: Head) -> float:
     if not own:
         return 0.0
     long = sum(1 for line in own if MODE.match(line))
-    others = sum(1 for line in own if _TOTAL.match(line) or _HEADING.match(line) or _TROUBLE.match(line))
+    others = sum(
+        1 for line in own if _TOTAL.match(line) or _HEADING.match(line) or _TROUBLE.match(line) or LEFT_OUT.match(line)
+    )
     if long and (long + others) / len(own) >= 0.7:
         return 0.95
     if words is not None:
@@ -52,7 +54,7 @@ def _read(document: Document) -> None:
         elif (found := _HEADING.match(line)) and after_blank and not MODE.match(line) and _heads(document, at):
             folder = absolute(found["folder"].strip("'\""), document.origin.directory)
             document.skip(at)
-        elif _TOTAL.match(line) or _TROUBLE.match(line):
+        elif _TOTAL.match(line) or _TROUBLE.match(line) or LEFT_OUT.match(line):
             document.skip(at)
         elif long:
             if columns := long_line(line, told, "--si" in (words or ())):
@@ -76,6 +78,8 @@ def _folder(document: Document, words: list[str] | None, told: str) -> str | Non
     """The folder whose entries are listed first, where nothing heads it."""
     given = [word.strip("'\"") for word in words or () if not word.startswith("-") and word not in (">", "2>&1")]
     directory = document.origin.directory
+    if document.origin.command is None:  # the name of a file that sosreport collected has dots for slashes
+        given = [f"/{word[1:].replace('.', '/')}" if re.match(r"^\.[a-z]", word) else word for word in given]
     if len(given) != 1 or "d" in told or re.search(r"[*?\[{]", given[0]):
         return directory
     listed = [line for line in document.lines if line.strip()]

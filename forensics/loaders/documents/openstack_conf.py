@@ -15,7 +15,7 @@ from forensics.loaders.documents._oslo_config import (
     masked,
     options,
 )
-from forensics.loaders.documents._places import absolute, typed
+from forensics.loaders.documents._places import LEFT_OUT, absolute, typed
 from forensics.loaders.documents._templates import words_of
 from forensics.records import ConfigOption
 
@@ -70,7 +70,7 @@ def _looks(line: str) -> bool:
     """Whether a line may stand in such a file."""
     text = line.strip()
     known = OPTION.match(text[:512]) or SECTION.match(text[:512]) or FLAG.match(text[:512])
-    return not text or text[0] in "#;!" or line[0] in " \t" or bool(known)
+    return not text or text[0] in "#;!" or bool(LEFT_OUT.match(text)) or line[0] in " \t" or bool(known)
 
 
 def _recognise(head: Head) -> float:
@@ -158,7 +158,7 @@ def _read(document: Document) -> None:
         bare = bool(_MYSQL.search(file.lower())) or any(line.startswith("[mysqld") for line in lines)
         found, idle = options(lines, bare=bare)
         _add(document, file, found, numbers)
-        for at in idle:
+        for at in (*idle, *(at for at, line in enumerate(lines) if LEFT_OUT.match(line))):
             document.skip(numbers[at])
 
 
@@ -179,7 +179,7 @@ def _parts(document: Document) -> dict[str, tuple[list[int], list[str]]]:
         if named and (found := _GREPPED.match(line[:1024])):
             file, text = absolute(found["file"], directory), line[found.start("rest") :]
             file = file if file.startswith("/") else file_on_host(file)
-        elif grep and line.strip() == "--":
+        elif grep and (line.strip() == "--" or LEFT_OUT.match(line)):
             document.skip(at)
             continue
         elif grep and (found := _NUMBERED.match(line[:64])) and _option(line[found.start("rest") :]):

@@ -7,6 +7,7 @@ from typing import Any
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
 from forensics.loaders.documents._instants import instant_of
+from forensics.loaders.documents._places import LEFT_OUT
 from forensics.loaders.documents._processes import command_line, duration_s, program, started
 from forensics.loaders.documents._wall import NS, to_utc, to_wall, told_zone
 from forensics.records import ProcessMemory
@@ -29,7 +30,7 @@ _LONGEST = 131_072
 
 
 def _recognise(head: Head) -> float:
-    lines = [line for line in head.lines if line.strip()][:50]
+    lines = [line for line in head.lines if line.strip() and not LEFT_OUT.match(line[:80])][:50]
     if any(_HEADING.match(line[:400]) for line in lines[:3]):
         return 0.95
     own = sum(1 for line in lines if _AUX.match(line[:4096]) or _FULL.match(line[:4096]))
@@ -44,6 +45,8 @@ def _read(document: Document) -> None:
     for at, line in enumerate(document.lines):
         if _HEADING.match(line[:400]):
             columns = line.split()
+            document.skip(at)
+        elif LEFT_OUT.match(line[:80]):
             document.skip(at)
         elif (said := instant_of(line[:80], document.origin.zone)) is not None:
             now = stated = said

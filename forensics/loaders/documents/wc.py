@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
-from forensics.loaders.documents._places import absolute, flags, owners, typed
+from forensics.loaders.documents._places import LEFT_OUT, absolute, flags, owners, typed
 from forensics.records import FileSize
 
 _LINE = re.compile(r"^\s*(?P<counts>\d{1,18}(?:\s+\d{1,18}){0,4})(?:\s(?P<path>\S.*))?$")
@@ -27,7 +27,7 @@ def _read(document: Document) -> None:
     given = re.search(r"<\s*(\S+)", document.head.command or "")
     several = sum(1 for line in document.lines if _LINE.match(line[:8192])) > 1
     for at, line in enumerate(document.lines):
-        if _TROUBLE.match(line):
+        if _TROUBLE.match(line) or LEFT_OUT.match(line):
             document.skip(at)
             continue
         found = _LINE.match(line) if len(line) < 8192 else None

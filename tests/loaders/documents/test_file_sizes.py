@@ -160,6 +160,12 @@ def test_names_alone_say_what_exists() -> None:
     assert found.of(FileSize, "image_hash") == ["b" * 40, "c" * 40, None]
 
 
+def test_names_of_collected_files_have_dots_for_slashes() -> None:
+    source = "sosreport-cc12-20130215123456-abcd/sos_commands/openstack_nova/ls_-la_.var.lib.nova"
+    found = said("ls", "total 4\n-rw-r--r-- 1 nova nova 12 Feb 14  2012 x\n", source)
+    assert found.of(FileSize, "path") == ["/var/lib/nova/x"]
+
+
 def test_instances_of_grizzly_are_named_by_uuid() -> None:
     uuid = "871e24ab-fc79-4dc9-8071-7b5dc1b50cd0"
     found = said("du", f"5.6G\t{INSTANCES}/{uuid}/console.log\n5.6G\t{INSTANCES}/{uuid}\n", command="du -ah")

@@ -101,16 +101,14 @@ def test_openstack_server_show_of_newer_clients() -> None:
     flavor = (
         "disk='20', ephemeral='0', , id='m1', is_disabled=, name='m1', original_name='m1.small', ram='2048', vcpus='2'"
     )
-    text = shown("Field", OS_EXT_STS__x="", addresses="net=10.0.0.3", flavor=flavor, hostId="h", id=SERVER, status="DELETED",
+    text = shown("Field", addresses="net=10.0.0.3", flavor=flavor, hostId="h", id=SERVER, status="DELETED",
                  image="N/A (booted from volume)", user_id="u1")  # fmt: skip
     found = said("openstack_list", text, command="openstack server show web")
     assert found.of(Instance, "flavor", "memory_mb", "vcpus", "root_gb", "ephemeral_gb") == [
         ("m1.small", 2048, 2, 20, 0)
     ]
     assert found.of(Instance, "image", "is_deleted", "vm_state") == [(None, True, "deleted")]
-    as_object = json.dumps(
-        {"OS-EXT-STS:vm_state": "active", "id": SERVER, "addresses": {"net": ["10.0.0.3"]}, "status": "ACTIVE"}
-    )
+    told = {"OS-EXT-STS:vm_state": "active", "id": SERVER, "addresses": {"net": ["10.0.0.3"]}, "status": "ACTIVE"}
     found = said("openstack_list", json.dumps(told))
     assert found.of(Instance, "instance", "vm_state") == [(SERVER, "active")]
 
@@ -199,8 +197,8 @@ def test_images(command: str, text: str, told: tuple[str | int | None, ...]) -> 
                provider__physical_network="p1"), (None, 100, "vlan", 1500)),
         (shown("Field", id=NET, name="net", provider__network_type="vxlan", provider__segmentation_id="100"),
          (None, None, "vxlan", None)),
-        (shown("Property", id=NET, label="net", cidr="10.0.0.0/24", vlan="100", bridge="br100", bridge_interface="vlan20"),
-         ("10.0.0.0/24", 100, None, None)),
+        (shown("Property", id=NET, label="net", cidr="10.0.0.0/24", vlan="100", bridge="br100",
+               bridge_interface="vlan20"), ("10.0.0.0/24", 100, None, None)),
     ],
 )  # fmt: skip
 def test_networks(text: str, told: tuple[str | int | None, ...]) -> None:

@@ -58,8 +58,8 @@ def test_the_line_of_the_paper_has_no_heading() -> None:  # 11.3
         "nobody 3735 0.0 0.0 27540 1044 ? S 15:40 0:00 /usr/sbin/dnsmasq --strict-order --bind-interfaces --conf-file= "
         "--dhcp-range=set:'novanetwork',192.168.100.2,static,120s --leasefile-ro\n"
     )
-    found = said("ps", line)
-    assert found.format == "ps"
+    found = said("ps", f"{line}...\n")
+    assert (found.format, found.rejects) == ("ps", [])
     assert found.of(ProcessMemory, "process", "resident_bytes") == [("dnsmasq", 1044 * 1024)]
     assert "192.168.100.2,static,120s" in found.of(ProcessMemory, "command")[0]
 
@@ -77,8 +77,7 @@ def test_the_line_of_the_paper_has_no_heading() -> None:  # 11.3
         ),
         ("PID %MEM RSS COMMAND\n9 1.5 2048 nova-api\n", {"memory_share": 0.015, "resident_bytes": 2 * MIB}),
         (
-            "F S UID PID PPID C PRI NI ADDR SZ WCHAN STIME TTY TIME CMD\n"
-            + "4 S root 1 0 0 80 0 - 13669 - 11:37 ? 00:00:48 /sbin/init\n",
+            "F UID PID PPID C ADDR SZ WCHAN STIME TTY TIME CMD\n4 root 1 0 0 - 13669 - 11:37 ? 00:00:48 /sbin/init\n",
             {"virtual_bytes": 13669 * 4096, "started_at": datetime(2014, 1, 10, 11, 37, tzinfo=UTC)},
         ),
     ],
@@ -354,7 +353,7 @@ def test_top() -> None:  # 11.2
 
 
 def test_meminfo() -> None:
-    text = "MemTotal:       49439744 kB\nMemFree:          388800 kB\nSwapTotal: 10 kB\nSwapFree: 4 kB\nHugePages_Total:       0\n"
+    text = "MemTotal:   49439744 kB\nMemFree:   388800 kB\nSwapTotal: 10 kB\nSwapFree: 4 kB\nHugePages_Total:  0\n"
     found = said("meminfo", text)
     assert (found.rejects, found.format) == ([], "meminfo")
     assert found.of(ProcessMemory, "total_bytes", "swap_used_bytes") == [(49439744 * 1024, 6 * 1024)]
