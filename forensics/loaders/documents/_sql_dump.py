@@ -21,7 +21,8 @@ from forensics.records import Record, RowCount
 LONGEST_ROW = 32 << 20
 """A longer row is counted, and not read."""
 _LONGEST_STATEMENT = 1 << 20
-_TRIED = 262_144
+_SLICE = 16_384
+"""So much of a statement is looked at first, and eight times as much each time that it goes on."""
 _MOST_TRIES = 200
 
 
@@ -63,6 +64,8 @@ class Dump:
     _open: bool = False
     """Whether a statement goes on on the next line."""
     _delimiter: bool = False
+    _body: bool = False
+    """Whether what comes is the body of a function, between dollars."""
     _completed: tuple[int | None, bool] = (None, False)
     _last: _Target | None = None
     _cut: str | None = None
@@ -88,7 +91,7 @@ class Dump:
         """Whatever begins at the window's first octet; its first line ends at ``end``."""
         ledger = self.ledger
         start = ledger.data[ledger.at : ledger.at + 8].upper()
-        if not self._delimiter and start.startswith((b"INSERT", b"REPLACE", b"COPY ", b"CREATE ")):
+        if not self._delimiter and not self._body and start.startswith((b"INSERT", b"REPLACE", b"COPY ", b"CREATE ")):
             copy = start.startswith(b"COPY ")
             if start.startswith(b"CREATE "):
                 done = self._create()
@@ -104,13 +107,22 @@ class Dump:
         self._said(line)
         bare = line.strip()
         reason = "statements"
-        known = not bare or self._open or self._delimiter or words.WORDS.match(line) is not None
+        known = not bare or self._open or self._delimiter or self._body or words.WORDS.match(line) is not None
         if counted := words.COUNTED.match(bare):
             self._counted(counted, end)
             return
+        if not self.escapes and len(words.DOLLARS.findall(line)) % 2:
+            self._body = not self._body
+            known = True
         if bare.upper().startswith(b"DELIMITER"):
             self._delimiter = bare.split()[-1] != b";"
-        elif known and bare and not self._delimiter and (self._open or not bare.startswith((b"--", b"#", b"\\"))):
+        elif (
+            known
+            and bare
+            and not self._delimiter
+            and not self._body
+            and (self._open or not bare.startswith((b"--", b"#", b"\\")))
+        ):
             self._open = not bare.endswith((b";", b"*/"))
         kind = "framing" if known else "reject"
         ledger.skip(end - ledger.at, kind, reason if known else f"line not understood in {self.name}")
@@ -173,9 +185,10 @@ class Dump:
         return target
 
     def _inserted(self, target: _Target) -> Iterator[Batch]:
-        ledger, at_head = self.ledger, True
+        ledger, at_head, size = self.ledger, True, _SLICE
         while True:
-            octets = np.frombuffer(ledger.data, np.uint8)[ledger.at :]
+            octets = np.frombuffer(ledger.data, np.uint8)[ledger.at : ledger.at + max(size, len(target.head) * 2)]
+            whole = len(octets) == ledger.left
             anew = words.ANEW if self.strict else ()
             rows = values(octets, target.head, at_head, self.escapes, bool(target.wanted), anew)
             if len(rows.starts):
@@ -185,7 +198,9 @@ class Dump:
                 ledger.skip(rows.taken - claimed)
             if rows.state == "done":
                 return
+            size *= 8
             if rows.state == "odd":
+                size = _SLICE
                 if ledger.left < 4096:
                     ledger.fill()
                 if words.BEHIND.match(ledger.data, ledger.at):
@@ -193,6 +208,8 @@ class Dump:
                     return
                 if not self._resumed(target):
                     return
+            elif not whole:
+                pass
             elif not rows.taken and ledger.left >= LONGEST_ROW:
                 if not self._resumed(target, f"row of {target.table} longer than {LONGEST_ROW >> 20} MiB"):
                     return
@@ -230,8 +247,11 @@ class Dump:
                 place = text.find(b"),(", place, limit) + 2
                 if place < 2:
                     break
-                tried = np.frombuffer(text, np.uint8)[place : min(place + _TRIED, limit)]
-                rows = values(tried, target.head, False, self.escapes, True, ())
+                for size in (_SLICE // 4, _SLICE * 16):
+                    tried = np.frombuffer(text, np.uint8)[place : min(place + size, limit)]
+                    rows = values(tried, target.head, False, self.escapes, True, ())
+                    if len(rows.starts) or rows.state != "more":
+                        break
                 fields = rows.fields()[:2].tolist()
                 if len(fields) and all(count == (width or fields[0]) for count in fields):
                     ledger.skip(place - start, "gap", why)

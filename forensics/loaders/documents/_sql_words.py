@@ -43,10 +43,13 @@ BEHIND = re.compile(rb"\s*+(?:AS\b|ON\s++DUPLICATE\b|ON\s++CONFLICT\b|RETURNING\
 # beyond one of them has lost its end
 ANEW = (b"INSERT INTO `", b"INSERT IGNORE INTO `", b"REPLACE INTO `", b"UNLOCK TABLES;", b"/*!40000 ALTER TABLE `",
         b"-- Table structure for table `", b"-- Dump completed")  # fmt: skip
+# what is never closed goes on to the end, so that no octet is looked at twice
 _TOKEN = re.compile(
-    rb"'(?:[^'\\]|\\.|'')*+'|`(?:[^`]|``)*+`|\"(?:[^\"]|\"\")*+\"|--[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/|[(),;]|[^'`\"(),;/\s-]++|.",
+    rb"'(?:[^'\\]|\\.|'')*+(?:'|\Z)|`(?:[^`]|``)*+(?:`|\Z)|\"(?:[^\"]|\"\")*+(?:\"|\Z)|--[^\n]*+"
+    rb"|/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|[(),;]|[^'`\"(),;/\s-]++|.",
     re.DOTALL,
 )
+DOLLARS = re.compile(rb"\$\w{0,63}\$")
 _KEYS = frozenset(b"PRIMARY UNIQUE KEY INDEX CONSTRAINT CHECK FOREIGN FULLTEXT SPATIAL EXCLUDE LIKE PERIOD".split())
 
 

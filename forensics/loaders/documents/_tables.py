@@ -80,6 +80,8 @@ class _Count:
     states: dict[str, int] = field(default_factory=dict)
     by_flag: bool = True
     place: tuple[int, int, int] = (1, 0, 0)
+    places: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """Where the number of one state stands by itself."""
 
 
 @dataclass(slots=True)
@@ -119,6 +121,7 @@ class Tables:
     def told(self, database: str | None, table: str, state: str, rows: int, place: tuple[int, int, int]) -> None:
         """Rows in one state, as the source itself counts them."""
         count = self._counts.setdefault((database, table.lower()), _Count(database, table, place=place))
+        count.places[state] = place
         if state != "all":
             count.states[state] = count.states.get(state, 0) + rows
         if state in ("all", "live", "deleted"):
@@ -210,17 +213,18 @@ class Tables:
             last: Schema and name of the table that was read last.
             complete: Whether that one's rows are all there; None where that cannot be told.
         """
-        rows = []
+        rows: list[dict[str, object]] = []
         for key, count in self._counts.items():
             states = {"all": count.all}
             if count.by_flag and count.all:
                 states |= {word: count.states.get(word, 0) for word in ("live", "deleted")}
-            states |= {word: rows for word, rows in count.states.items() if word not in ("live", "deleted")}
-            position, offset, length = count.place
+            states |= {word: number for word, number in count.states.items() if word not in ("live", "deleted")}
             whole = complete if last and key == (last[0], last[1].lower()) else True
-            own: dict[str, object] = {"position": position, "offset_bytes": offset, "length_bytes": length}
-            own |= {"is_estimate": False, "database": count.database, "table": count.table, "is_complete": whole}
-            rows += [{**places, **own} | {"state": state, "rows": number} for state, number in states.items()]
+            own: dict[str, object] = {"is_estimate": False, "database": count.database, "table": count.table}
+            for state, number in states.items():
+                position, offset, length = count.places.get(state, count.place)
+                place = {"position": position, "offset_bytes": offset, "length_bytes": length}
+                rows.append({**places, **own, **place, "is_complete": whole, "state": state, "rows": number})
         schema = {name: pl.Int64() if name == "ts" else kind for name, kind in RowCount.polars_schema().items()}
         told = [{name: row.get(name) for name in schema} for row in rows]
         return pl.DataFrame(told, schema=schema, orient="row").cast(RowCount.polars_schema())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from forensics.evidence import Stream
-from forensics.loaders._reader import Batch, Origin, Reader
+from forensics.loaders._reader import Batch, Origin, Reader, Stretch
 from forensics.loaders.documents._sql_dump import Dump
 from forensics.loaders.documents._sql_words import CREATE, INSERT, WORDS
 from forensics.loaders.documents._tables import YIELDS
@@ -45,6 +45,8 @@ class MysqlDumps:
 
     def likeness(self, head: bytes, name: str) -> float:  # noqa: ARG002 - the octets decide
         """See `Reader`."""
+        if _XML.match(head[:_LOOKED_AT]):
+            return 0.95
         if _MADE_BY.match(head) or _SQLITE.match(head):
             return 1.0
         if _POSTGRES.search(head[:_LOOKED_AT]):
@@ -56,6 +58,13 @@ class MysqlDumps:
     ) -> Iterator[Batch]:
         """See `Reader`."""
         head = stream.peek()
+        if _XML.match(head):
+            line = 1
+            while octets := stream.read(_LOOKED_AT * 16):
+                reason = "mysqldump --xml is not read: dump again without it"
+                yield Batch({}, (Stretch(stream.offset - len(octets), len(octets), "reject", reason, line),))
+                line += octets.count(b"\n")
+            return
         yield from Dump(
             stream,
             origin,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -40,10 +41,10 @@ class Server:
         octets = sql.encode() if isinstance(sql, str) else sql
         return subprocess.run(argv, input=octets, stdout=subprocess.PIPE, check=True).stdout
 
-    def dump(self, *options: str) -> bytes:
-        """What mysqldump writes."""
+    def dump(self, *options: str, into: IO[bytes] | None = None) -> bytes:
+        """What mysqldump writes, or nothing where it writes that into a file."""
         argv = [program("mysqldump", "mariadb-client"), *self._options(), *options]
-        return subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout
+        return subprocess.run(argv, stdout=into or subprocess.PIPE, check=True).stdout or b""
 
     def _options(self) -> list[str]:
         return ["--no-defaults", f"--socket={self.socket}", "--user=root", "--default-character-set=utf8mb4"]
@@ -77,9 +78,10 @@ def server(*, grants: bool = False) -> Iterator[Server]:
         with log:
             process = subprocess.Popen(
                 [daemon, *common, f"--socket={folder / 's'}", f"--pid-file={folder / 'data' / 'pid'}",
-                 "--skip-networking", *([] if grants else ["--skip-grant-tables"]), "--innodb-flush-log-at-trx-commit=0",
-                 "--innodb-buffer-pool-size=64M", f"--secure-file-priv={folder / 'out'}",
-                 "--max-allowed-packet=256M", "--sql-mode=", "--default-time-zone=+00:00"],
+                 "--skip-networking", *([] if grants else ["--skip-grant-tables"]),
+                 "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M",
+                 f"--secure-file-priv={folder / 'out'}", "--max-allowed-packet=256M", "--sql-mode=",
+                 "--default-time-zone=+00:00"],
                 stdout=log, stderr=log,
             )  # fmt: skip
         until = time.monotonic() + 60

@@ -52,7 +52,7 @@ def dump(
 def told(octets: bytes) -> list[Row]:
     frame = read(MYSQLDUMP, octets).of(Instance)
     columns = ("instance_id", "instance", "image", "display_name", "memory_mb", "is_deleted")
-    return [(*row[:5], int(row[5])) for row in frame.select(columns).rows()]  # type: ignore[misc]
+    return [(*row[:5], int(row[5])) for row in frame.select(columns).rows()]
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(ODD)
@@ -63,7 +63,7 @@ ROWS = st.lists(
 
 
 def wanted(rows: list[Row]) -> list[Row]:
-    return [(*row[:3], row[3] or None, *row[4:]) for row in rows]  # type: ignore[misc]
+    return [(*row[:3], row[3] or None, *row[4:]) for row in rows]
 
 
 @pytest.fixture(params=[_ledger.CHUNK_BYTES, 37, 501], ids=["whole", "37", "501"])
@@ -334,3 +334,54 @@ def test_dump_of_sqlite() -> None:  # formats.md 10.3
     )
     rows = read(MYSQLDUMP, text.encode()).of(Instance)
     assert rows.select("instance_id", "display_name", "position").rows() == [(1, "C:\\", 4), (2, "it's\nhere", 5)]
+
+
+def test_xml_says_that_it_is_not_read() -> None:  # formats.md 4.6
+    text = b'<?xml version="1.0"?>\n<mysqldump xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">\n<database name="nova">\n'
+    found = pick(text, "nova.xml")
+    assert found is not None
+    assert found.name == "mysqldump"
+    assert [s.reason for s in read(found, text).stretches] == ["mysqldump --xml is not read: dump again without it"]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"\\",
+        b"'",
+        b"\\'",
+        b"(",
+        b")",
+        b"),(",
+        b",",
+        b";",
+        b";\n",
+        b"\n",
+        b"\nINSERT INTO `instances` VALUES (",
+        b"`",
+        b"/*",
+        b"x ",
+    ],
+)
+def test_hostile_octets_take_linear_time(noise: bytes) -> None:
+    lead = HEAD.encode() + CREATE.encode()
+    for start in (b"INSERT INTO `instances` VALUES (1,'", b"INSERT INTO `instances` VALUES ", b"CREATE TABLE x (", b""):
+        read(MYSQLDUMP, lead + start + noise * (100_000 // len(noise)))
+
+
+def test_a_snapshot_that_counts_on_the_server() -> None:
+    text = (
+        "-- Snapshot of mysql://nova@db1/nova by cloud-forensics\n-- Host: db1    Database: nova\n\nUSE `nova`;\n"
+        "-- Rows of `instance_metadata`: 5 live\n-- Rows of `instance_metadata`: 7 deleted\n-- Rows of `quotas`: 3 all\n"
+        "\nCREATE TABLE `instances` (\n  `id` text,\n  `image_ref` text,\n  `deleted` text\n);\n"
+        "INSERT INTO `instances` (`id`, `image_ref`, `deleted`) VALUES (1,NULL,0);\n"
+        "-- Dump completed on 2014-01-10 09:11:45 UTC\n"
+    )
+    found = read(MYSQLDUMP, text.encode(), Origin("x", zone="America/Edmonton"))
+    counts = found.of(RowCount)
+    assert counts.select("table", "state", "rows").rows() == [
+        ("instance_metadata", "all", 12), ("instance_metadata", "live", 5), ("instance_metadata", "deleted", 7),
+        ("quotas", "all", 3), ("instances", "all", 1), ("instances", "live", 1), ("instances", "deleted", 0),
+    ]  # fmt: skip
+    assert {str(ts) for ts in counts["ts"]} == {"2014-01-10 09:11:45+00:00"}
+    assert set(counts["database"]) == {"nova"}
