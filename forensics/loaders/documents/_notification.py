@@ -8,7 +8,7 @@ import polars as pl
 
 from forensics.clocks import epoch, iso
 from forensics.loaders.documents._notification_fields import FULL, INSTANTS, LEAN, RARE, columns, field, told
-from forensics.loaders.documents._notification_text import decoded, payloads, peeled
+from forensics.loaders.documents._notification_text import decoded, payloads, peeled, without_secrets
 from forensics.records import Notification
 
 READABLE = "readable"
@@ -74,6 +74,7 @@ def _rows(frame: pl.DataFrame, full: bool) -> pl.DataFrame:
     stated, context = _instants(frame["stamp"]), _instants(frame["context_stamp"])
     given = frame["_when_ns"].cast(pl.Datetime("ns", "UTC"))
     frame = frame.with_columns(
+        without_secrets(frame["error"]),
         *(_instants(frame[name]).alias(name) for name in INSTANTS),
         pl.select(ts=pl.coalesce(pl.lit(stated), pl.lit(given), pl.lit(context)))["ts"],
     )

@@ -197,6 +197,13 @@ def payloads(bodies: pl.Series) -> pl.Series:
     return found.scatter(places, [_payload(text) for text in bodies.gather(places)])
 
 
+def without_secrets(texts: pl.Series) -> pl.Series:
+    """Texts without the passwords and tokens in them."""
+    hinted = texts.str.contains_any(_HINTS, ascii_case_insensitive=True) | texts.str.contains(_HINT_URL)
+    places = hinted.fill_null(False).arg_true()
+    return texts.scatter(places, [escape.masked(text) for text in texts.gather(places)]) if len(places) else texts
+
+
 def _payload(body: str | None) -> str | None:
     value = loads(body) if body is not None else None
     payload = value.get("payload") if isinstance(value, dict) else None

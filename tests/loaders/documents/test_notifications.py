@@ -201,6 +201,13 @@ def test_errors_are_told_and_success_is_none() -> None:
     assert one(legacy("compute.instance.create.error", payload=raised))["error"] == "Build of instance failed"
 
 
+def test_a_secret_in_an_error_is_not_kept() -> None:
+    for payload in ({"message": "bad password=hunter2"}, {"exception": {"message": "amqp://nova:hunter2@ctl1 failed"}}):
+        row = one(legacy("compute.instance.create.error", priority="ERROR", payload=payload))
+        assert "•••" in str(row["error"])
+        assert "hunter2" not in str(row)
+
+
 def test_neutron_s_ports_and_floating_addresses() -> None:
     port = {"device_id": INSTANCE, "device_owner": "compute:nova", "mac_address": "FA:16:3E:09:EF:F2",
             "fixed_ips": [{"ip_address": "172.16.59.10"}], "tenant_id": "p", "binding:host_id": "cc12"}  # fmt: skip
