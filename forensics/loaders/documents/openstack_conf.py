@@ -101,7 +101,7 @@ def _of_file(head: Head, lines: list[str]) -> float:
     if _FOREIGN.search(name) or any(line.startswith("[[") for line in lines):
         return 0.0
     fits = sum(1 for line in lines if _looks(line)) / len(lines)
-    if fits < 0.95:
+    if fits < 0.9:
         return 0.0
     sections = {found["section"].lower() for line in lines if (found := SECTION.match(line[:256]))}
     keys = {key for line in lines if (key := _key(line))}
