@@ -15,7 +15,7 @@ from forensics.loaders.documents import _sql_words as words
 from forensics.loaders.documents._ledger import Ledger, held
 from forensics.loaders.documents._sql_scan import Rows, lines, values
 from forensics.loaders.documents._sql_text import copied, literals
-from forensics.loaders.documents._tables import Tables
+from forensics.loaders.documents._tables import Tables, known_name
 from forensics.records import Record, RowCount
 
 LONGEST_ROW = 32 << 20
@@ -69,6 +69,8 @@ class Dump:
     _completed: tuple[int | None, bool] = (None, False)
     _last: _Target | None = None
     _cut: str | None = None
+    _blind: set[str] = field(default_factory=set)
+    """Tables that would tell records, had any statement named their columns."""
     _claimed: int = 0
     _losses: list[tuple[int | None, int | None, str, int | None]] = field(default_factory=list)
 
@@ -182,6 +184,8 @@ class Dump:
             self.tables.seen(schema, table, columns, (ledger.line, ledger.offset, len(found[0])))
             self._claimed = len(found[0])  # the count of the table cites it: no stretch covers it
         self._last = target
+        if not columns and known_name(table):
+            self._blind.add(table)
         return target
 
     def _inserted(self, target: _Target) -> Iterator[Batch]:
@@ -330,10 +334,15 @@ class Dump:
         told = complete if complete or self._cut else None
         places = {"source": self.origin.source, "host": self.origin.host, "ts": ts, "ts_basis": basis}
         rows = self.tables.counts(places, last, told)
-        facts = dict(self.tables.facts)
+        facts, notes = dict(self.tables.facts), []
         if self._cut:
-            facts["note"] = f"{self._cut}: what would have followed is missing, and that table's count is too small"
+            notes.append(f"{self._cut}: what would have followed is missing, and that table's count is too small")
         elif not complete:
-            facts["note"] = "nothing says that the dump is complete"
+            notes.append("nothing says that the dump is complete")
+        if self._blind:
+            names = ", ".join(sorted(self._blind))
+            notes.append(f"rows only counted, for no statement names their columns (--complete-insert would): {names}")
+        if notes:
+            facts["note"] = "; ".join(notes)
         wanted = self.records is None or RowCount in self.records
         return self.ledger.batch({RowCount: rows} if wanted else {}, facts, tuple(self._losses))

@@ -224,8 +224,10 @@ def _rows(
     starts = np.where(first, own, opens) if len(heads) else opens.copy()
     if len(opens):
         near = np.ones(len(opens), bool)
-        behind = octets[np.minimum(closes[: len(opens) - 1] + 1, size - 1)]
-        near[1:] = (behind == _COMMA) & (opens[1:] - closes[: len(opens) - 1] <= _NEAR)
+        before = closes[: len(opens) - 1]
+        behind, then = octets[np.minimum(before + 1, size - 1)], octets[np.minimum(before + 2, size - 1)]
+        comma = (behind == _COMMA) | ((behind == _LF) & (then == _COMMA))  # mydumper breaks the line before it
+        near[1:] = comma & (opens[1:] - before <= _NEAR)
         near[0] = opens[0] <= _NEAR
         good = first | near
         if not good.all():

@@ -251,3 +251,19 @@ def test_other_lists_are_left_alone(text: str) -> None:
     assert (
         found is None or RowCount not in found.bases or found.name not in ("row counts", "session of a database client")
     )
+
+
+def test_answer_to_a_command_in_a_transcript() -> None:
+    text = (
+        "[root@db1 ~]# date -u\nFri Jan 10 09:11:45 UTC 2014\n"
+        "[root@db1 ~]# mysql -e 'select count(*) from nova.instances where vm_state=\"error\"'\n"
+        "+----------+\n| count(*) |\n+----------+\n|     1234 |\n+----------+\n"
+        "[root@db1 ~]# mysql -Be 'select table_name, table_rows from information_schema.tables'\n"
+        "table_name\ttable_rows\ninstances\t312345\n"
+    )
+    found = loaded(text, "paste.txt")
+    assert told(found) == [
+        ("2014-01-10 09:11:45", "nova", "instances", "error", 1234),
+        ("2014-01-10 09:11:45", None, "instances", "all", 312345),
+    ]
+    assert found.of(RowCount)["is_estimate"].to_list() == [False, True]

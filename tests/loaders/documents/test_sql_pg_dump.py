@@ -107,7 +107,7 @@ def test_inserts_have_no_backslash_escapes() -> None:
     assert rows == [(1, "a", "C:\\", False, None), (2, "b", None, True, "x"), (3, "c\nd", None, False, None)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1), max_size=9),
        st.sampled_from([8 << 20, 31]))  # fmt: skip
 def test_any_names(names: list[str | None], chunk: int) -> None:

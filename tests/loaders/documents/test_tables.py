@@ -116,7 +116,7 @@ def test_tab_dump_is_counted(database: Server) -> None:
 TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), min_size=1, max_size=9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 99), TEXT), max_size=9),
     st.sampled_from([",", ";", "\t"]),
