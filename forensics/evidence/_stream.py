@@ -159,13 +159,14 @@ class Stream:
 
     def read(self, size: int = -1, /) -> bytes:
         """The next ``size`` octets, fewer only at the end; all that are left for a negative size."""
-        if size >= 0:
+        if 0 <= size <= _REST_BYTES:
             buffer = bytearray(size)
             del buffer[self.readinto(buffer) :]
             return bytes(buffer)
-        parts = []
-        while part := self.read(_REST_BYTES):
+        parts, left = [], size
+        while part := self.read(_REST_BYTES if size < 0 else min(left, _REST_BYTES)):  # memory for what there is
             parts.append(part)
+            left -= len(part)
         return b"".join(parts)
 
     def peek(self, size: int = 65536, /) -> bytes:

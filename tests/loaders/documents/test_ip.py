@@ -268,6 +268,21 @@ def test_json_says_what_text_says() -> None:  # formats.md 11.1
         assert rejects(text) == []
 
 
+def test_json_of_a_bond_and_its_member() -> None:
+    facts = {"aggregator": 4, "num_ports": 2, "actor_key": 15, "partner_key": 32773, "partner_mac": "00:1c:73:aa:bb:cc"}
+    member = {"state": "ACTIVE", "mii_status": "UP", "link_failure_count": 7, "perm_hwaddr": "a0:36:9f:00:00:03",
+              "ad_aggregator_id": 4}  # fmt: skip
+    info = {"info_kind": "bond", "info_data": {"mode": "802.3ad", "ad_info": facts}}
+    devices = [
+        {"ifindex": 4, "ifname": "bond0", "qdisc": "noqueue", "linkinfo": info},
+        {"ifindex": 3, "ifname": "eth2", "linkinfo": {"info_slave_kind": "bond", "info_slave_data": member}},
+    ]
+    bond, eth2 = rows(json.dumps(devices), HostInterface)
+    wanted = {"kind": "bond", "mode": "802.3ad", "aggregator": 4, "partner_mac": "00:1c:73:aa:bb:cc"}
+    assert bond.items() >= wanted.items()
+    assert eth2.items() >= {"link_failures": 7, "permanent_mac": "a0:36:9f:00:00:03", "aggregator": 4}.items()
+
+
 def test_json_that_was_cut_keeps_what_stood_before_and_after() -> None:
     device = '{"ifindex":1,"ifname":"lo","flags":["UP"],"mtu":65536,"qdisc":"noqueue","operstate":"UNKNOWN"}'
     text = f'qdhcp-1\n[{device},{{"ifindex":2,\n[{device}]\n'
