@@ -48,6 +48,8 @@ def _row(facts: dict[str, str]) -> dict[str, Any]:
 
 def _driver(document: Document) -> None:
     told = {at: fact for at, line in enumerate(document.lines) if (fact := _FACT.match(line[:300].rstrip()))}
+    if not told:
+        return
     facts = {fact["key"]: fact["value"] or "" for fact in told.values()}
     driver = " ".join(filter(None, (facts.get("driver"), facts.get("version"))))
     name = subject(document.head.command, "ethtool") or UNNAMED

@@ -90,8 +90,12 @@ class SqlLines:
     ) -> Iterator[Batch]:
         """See `Reader`."""
         form = _form(stream.peek(), f"$ {origin.command}" if origin.command else origin.source)
-        assert form is not None
         ledger, tables = Ledger(stream), Tables(records)
+        if form is None:
+            while ledger.fill() or ledger.left:
+                ledger.skip(ledger.left, "reject", "rows of no table that is known")
+            yield ledger.batch()
+            return
         tables.seen(form.database, form.table, form.columns, (1, 0, 0))
         wanted = tables.wanted(form.database, form.table, form.columns)
         first = form.headed
