@@ -47,7 +47,7 @@ print(json.dumps({"seconds": time.perf_counter() - started, "rows": rows, "count
 
 def fill(running: Server, mib: int) -> None:
     """About as many MiB of rows, half of them in tables that are only counted."""
-    instances, metadata, events = mib * 350, mib * 3_000, mib * 250
+    instances, metadata, events = mib * 470, mib * 4_000, mib * 330
     running.client("CREATE DATABASE nova; USE nova;" + GRIZZLY + METADATA + STACKTACH)
     running.client(
         f"""INSERT INTO instances (created_at, deleted_at, user_id, project_id, image_ref, key_data, power_state, vm_state,

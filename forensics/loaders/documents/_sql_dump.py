@@ -244,8 +244,8 @@ class Dump:
         self._pass_claim()
         while True:
             text, start = ledger.data, ledger.at
-            marks = [p for mark in words.ANEW if (p := text.find(b"\n" + mark, start)) >= 0] if self.strict else []
-            limit = min(marks) + 1 if marks else len(text)
+            mark = words.NEXT.search(text, start) if self.strict else None
+            limit = mark.end() if mark else len(text)
             place = start
             for _ in range(_MOST_TRIES):
                 place = text.find(b"),(", place, limit) + 2
@@ -260,7 +260,7 @@ class Dump:
                 if len(fields) and all(count == (width or fields[0]) for count in fields):
                     ledger.skip(place - start, "gap", why)
                     return True
-            if marks:
+            if mark:
                 ledger.skip(limit - start, "gap", why)
                 return False
             keep = 0 if ledger.ended else 64

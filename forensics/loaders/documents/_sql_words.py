@@ -43,6 +43,7 @@ BEHIND = re.compile(rb"\s*+(?:AS\b|ON\s++DUPLICATE\b|ON\s++CONFLICT\b|RETURNING\
 # beyond one of them has lost its end
 ANEW = (b"INSERT INTO `", b"INSERT IGNORE INTO `", b"REPLACE INTO `", b"UNLOCK TABLES;", b"/*!40000 ALTER TABLE `",
         b"-- Table structure for table `", b"-- Dump completed")  # fmt: skip
+NEXT = re.compile(b"\n(?=(?:" + b"|".join(map(re.escape, ANEW)) + b"))")
 # what is never closed goes on to the end, so that no octet is looked at twice
 _TOKEN = re.compile(
     rb"'(?:[^'\\]|\\.|'')*+(?:'|\Z)|`(?:[^`]|``)*+(?:`|\Z)|\"(?:[^\"]|\"\")*+(?:\"|\Z)|--[^\n]*+"

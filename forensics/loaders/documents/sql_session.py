@@ -61,7 +61,7 @@ def _statements(lines: list[str]) -> Iterator[_Statement]:
     now: _Statement | None = None
     for at, line in enumerate(lines):
         found = _PROMPT.match(line[:_MOST_TYPED])
-        if found and (now is None or _ended(now) or now.answer or not now.text):
+        if found:
             if now is not None:
                 now.end = at
                 now.answer = now.answer or at
@@ -85,10 +85,12 @@ def _statements(lines: list[str]) -> Iterator[_Statement]:
 
 
 def _ended(statement: _Statement) -> bool:
-    text = statement.text
-    return not text or text.endswith((";", "\\G", "\\g")) or text.startswith("\\") or bool(
-        re.match(r"(?i)(?:use|exit|quit|help|status|source)\b", text)
-    )  # fmt: skip
+    """Whether what was typed last ends the statement; some commands need no semicolon."""
+    first, last = statement.typed[0].strip(), statement.typed[-1].strip()
+    if last.endswith((";", "\\G", "\\g")):
+        return True
+    alone = not first or first.startswith("\\") or bool(re.match(r"(?i)(?:use|exit|quit|help|status|source)\b", first))
+    return alone and len(statement.typed) == 1
 
 
 def _recognise(head: Head) -> float:

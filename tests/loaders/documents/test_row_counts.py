@@ -267,3 +267,11 @@ def test_answer_to_a_command_in_a_transcript() -> None:
         ("2014-01-10 09:11:45", None, "instances", "all", 312345),
     ]
     assert found.of(RowCount)["is_estimate"].to_list() == [False, True]
+
+
+def test_a_statement_that_was_given_up_and_a_long_one() -> None:
+    text = "mysql> select 1\n    -> ^C\nmysql> select count(*)\n" + "    -> \n" * 20_000 + "    -> from quotas;\n"
+    text += "+----------+\n| count(*) |\n+----------+\n|        3 |\n+----------+\n"
+    found = loaded(text, "paste.txt")
+    assert found.of(ShellCommand)["command"].to_list() == ["select 1 ^C", "select count(*) from quotas;"]
+    assert told(found) == [(None, None, "quotas", "all", 3)]
