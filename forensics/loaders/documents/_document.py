@@ -247,7 +247,7 @@ def _pieces(stream: Stream, size: int, chunked: bool) -> Iterator[tuple[bytes, i
     """Octets, where they start, and whether they are to be read; cut behind line feeds where it is chunked."""
     rest, offset, first = b"", 0, True
     while True:
-        octets = stream.read(size - len(rest)) if size > len(rest) else b""
+        octets = _read(stream, size - len(rest))
         whole = rest + octets
         if not whole:
             return
@@ -260,6 +260,17 @@ def _pieces(stream: Stream, size: int, chunked: bool) -> Iterator[tuple[bytes, i
         cut = whole.rfind(b"\n") + 1 or len(whole)
         yield whole[:cut], offset, True
         offset, rest = offset + cut, whole[cut:]
+
+
+def _read(stream: Stream, size: int) -> bytes:
+    """So many octets, fewer at the end; asked for in steps that grow, for most documents are small."""
+    parts, step = [], 1 << 16
+    while size > 0:
+        parts.append(stream.read(min(step, size)))
+        if len(parts[-1]) < min(step, size):
+            break
+        size, step = size - len(parts[-1]), min(step * 4, CHUNK_BYTES)
+    return b"".join(parts)
 
 
 def plain(octets: bytes) -> str:

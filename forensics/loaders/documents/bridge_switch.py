@@ -15,7 +15,7 @@ _LEGEND = re.compile(
     r"|^Displaying |^Multicast Entries"
 )
 _ROW = re.compile(
-    r"^\s*(?P<mark>[*+GC~ ]{0,6}?)\s*(?P<vlan>\d{1,4}|All|N/A|-+)\s+"
+    r"^\s{0,8}(?P<mark>[*+GC~ ]{0,6}?)\s{0,8}(?P<vlan>\d{1,4}|All|N/A|-+)\s+"
     r"(?P<mac>[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}|(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2})\s+(?P<rest>\S.{0,300})$"
 )
 _PORT = re.compile(r"^(?:[A-Za-z][A-Za-z-]*\d[\w/.:,-]*|CPU|Cpu|Router|Switch|Drop|Rtr|cpu|sup-eth\S*|vPC|nve\S+)$")
@@ -26,7 +26,7 @@ def _read(document: Document) -> None:
     kept = document.state
     host, aged = kept.get("host", document.origin.host), kept.get("aged", False)
     for at, line in enumerate(document.lines):
-        told = line[:600]
+        told = line[:600].rstrip()
         if found := _PROMPT.match(told):
             host = found["host"]
             document.skip(at)

@@ -205,3 +205,8 @@ def test_what_was_typed_at_a_switch(prompt: str) -> None:
     assert set(found.of(ForwardingEntry)["host"]) == set(found.of(LldpNeighbour)["host"]) == {"SW-1"}
     assert found.of(ForwardingEntry)["bridge"].to_list() == ["SW-1", "SW-1"]
     assert found.of(ShellCommand)["command"].to_list()[:2] == ["show mac address-table", "sh lldp neighbors"]
+
+
+def test_lines_of_blanks_cost_no_more_than_others() -> None:
+    text = NXOS + (" " * 50_000 + "\n") * 200 + (" " * 599 + "x\n") * 2_000
+    assert done(text).of(ForwardingEntry).height == 2
