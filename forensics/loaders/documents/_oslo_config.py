@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 SECTION = re.compile(r"^\[(?P<section>[^\[\]=]{1,200})\]\s*(?:[#;].*)?$")
 OPTION = re.compile(r"^(?P<key>[A-Za-z_][\w.+-]{0,199}(?:\[\w*\])?|[\w./:*-]{1,120})\s*(?P<by>[=:])\s*(?P<value>.*)$")
-COMMENTED = re.compile(r"^#[ \t]?(?P<key>[a-z_][a-z0-9_.-]{0,120})\s?=(?!=)\s?(?P<value>.*)$")
+COMMENTED = re.compile(r"^[#;][ \t]?(?P<key>[a-z_][a-z0-9_.-]{0,120})\s?=(?!=)\s?(?P<value>.*)$")
 FLAG = re.compile(r"^--(?P<key>[A-Za-z][\w-]{1,120})(?:[=](?P<value>.*))?$")
 _NO = re.compile(r"^no_?(?!tif|tify|de|vnc|va|op|ne$|rmal)(?P<key>[a-z].+)$")
 _REFERENCE = re.compile(
@@ -65,7 +65,7 @@ def options(lines: Sequence[str], section: str = "DEFAULT", *, bare: bool = Fals
             open_option.value = f"{open_option.value or ''}\n{text}"
             open_option.count = at - open_option.line + 1
         elif text[0] in "#;":
-            said = COMMENTED.match(text) if text[0] == "#" else None
+            said = COMMENTED.match(text)
             if said and not _prose(said["value"]):
                 found.append(Option(at, 1, section, _named(said["key"]), said["value"].strip(), True))
             else:

@@ -76,8 +76,8 @@ def _read(document: Document) -> None:
         elif block is not None and _HEADING.match(told):
             part = "partner " if "partner" in told else "actor " if "actor" in told else ""
             end = at + 1
-        elif block is not None and (fact := _FACT.match(told)):
-            if fact["key"] == "Slave Interface":
+        elif (fact := _FACT.match(told)) and (block is not None or fact["key"] == "Slave Interface"):
+            if block is None or fact["key"] == "Slave Interface":
                 close()
                 block, part = (at, {}), ""
             block[1].setdefault((part if told[:1].isspace() else "") + fact["key"], fact["value"] or "")
@@ -89,7 +89,9 @@ def _recognise(head: Head) -> float:
     lines = telling(head, 3)
     if any(_FIRST.match(line[:200]) for line in lines[:2]):
         return 0.99 if _FIRST.match(lines[0][:200]) or _NAMED.match(lines[0][:200]) else 0.6
-    return 0.0
+    # what was searched for or left of a file that the name or command tells
+    named = _FILE.search((head.command or head.name).removeprefix("$ ")[-200:])
+    return 0.95 if named and lines and lines[0].startswith("Slave Interface: ") else 0.0
 
 
 READERS = (

@@ -31,6 +31,7 @@ _PROMPTS = tuple(
     )
 )
 _BARE = re.compile(r"^[$%] (?P<command>\S.*)$")
+_BARE_EMPTY = re.compile(r"^\$\s*$")
 _BARE_ROOT = re.compile(r"^# (?P<command>\S.*)$")
 _KNOWN = re.compile(
     r"^(?:sudo |time |\w+=\S+ )*(?:\S*/)?(?:ip|ifconfig|brctl|bridge|ovs-\w+|cat|grep|zgrep|ls|du|wc|find|stat|df|ps|"
@@ -82,6 +83,8 @@ def _prompt(line: str) -> _Prompt | None:
             return _Prompt(parts["command"] or None, parts["user"], parts["host"], parts.get("folder"), parts["stamp"])
     if found := _BARE.match(line):
         return _Prompt(found["command"])
+    if _BARE_EMPTY.match(line):
+        return _Prompt(None)
     found = _BARE_ROOT.match(line)
     return _Prompt(found["command"]) if found and _KNOWN.match(found["command"]) else None
 
@@ -151,7 +154,8 @@ class Transcripts:
         found = head_of(head, name)
         if name.startswith("$ ") or not found.lines:
             return 0.0
-        if _prompt(found.first) is not None:
+        first = _prompt(found.first)
+        if first is not None and (first.command or first.host):
             return 0.97
         named = any(form.match(line) for line in found.lines if len(line) < _LONGEST_PROMPT for form in _PROMPTS)
         return 0.6 if named else 0.0
@@ -252,12 +256,14 @@ def _typed(
     start, end = offsets[section.start], offsets[section.output]
     if section.prompt.command is None or (records is not None and ShellCommand not in records):
         return Batch({}, (Stretch(start, end - start, "framing", "prompt", section.start + 1),))
+    printed = [line for line in lines[section.output : section.end] if line.strip()]
+    n_lines = 0 if all(map(_NOTHING.match, printed)) else len(printed)
     taken = (origin.taken_ns, origin.taken_basis) if origin.taken_ns is not None else _of_file(origin)
     row = {
         "ts": taken[0], "host": origin.host, "source": origin.source, "position": section.start + 1,
         "offset_bytes": start, "length_bytes": end - start, "ts_basis": taken[1], "user": section.prompt.user,
         "directory": origin.directory, "shell": "shell", "command": escape.masked(section.prompt.command),
-        "affected": None, "n_lines": sum(1 for line in lines[section.output : section.end] if line.strip()),
+        "affected": None, "n_lines": n_lines,
     }  # fmt: skip
     schema = ShellCommand.polars_schema()
     loose = {name: pl.Int64() if name == "ts" else kind for name, kind in schema.items()}

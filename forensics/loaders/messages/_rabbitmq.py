@@ -130,8 +130,9 @@ def node_of_process(name: str) -> pl.Expr:
 
 
 def first_line(name: str) -> pl.Expr:
-    """A reason of several lines on one, without blanks at its ends."""
-    return pl.col(name).str.strip_chars().str.replace_all(r"\s*\n\s*", " ")
+    """A reason of several lines on one, without blanks at its ends; null where nothing is left."""
+    said = pl.col(name).str.strip_chars()
+    return pl.when(said != "").then(said.str.replace_all(r"\s*\n\s*", " "))
 
 
 def seconds_of(name: str) -> pl.Expr:
