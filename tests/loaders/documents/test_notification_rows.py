@@ -239,7 +239,7 @@ def test_as_oslo_messaging_hands_it_to_those_who_listen() -> None:
 
 SECRETS = {
     "admin_pass": "hunter2", "adminPass": "hunter2", "password": "hunter2", "auth_token": "hunter2",
-    "user_data": "aHVudGVyMg== hunter2", "injected_files": [["/root/x", "hunter2"]], "personality": [{"c": "hunter2"}],
+    "user_data": "aHVudGVyMg== hunter2", "injected_files": [["/etc/x", "hunter2"]], "personality": [{"c": "hunter2"}],
     "metadata": {"db-password": "hunter2", "note": "secret_key=hunter2"}, "a": {"b": [{"private_key": "hunter2"}]},
     "connection": "mysql://nova:hunter2@db/nova", "inner": '{"admin_password": "hunter2"}',
     "p\u0061ssword2": "hunter2", "connection_info": {"data": {"auth_password": "hunter2"}}, "token": {"id": "hunter2"},
