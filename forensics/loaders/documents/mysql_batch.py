@@ -29,7 +29,7 @@ def _read(document: Document) -> None:
 
 READERS = (
     DocumentFormat(
-        "table of a database client",
+        "sql-table",
         tuple(record for record in YIELDS if record is not RowCount),
         "client/mysql.cc (print_table_data, print_table_data_vertically), MySQL 5.0 to 9; psql",
         _recognise,

@@ -169,7 +169,7 @@ def _of_line(
 
 READERS = (
     DocumentFormat(
-        "row counts",
+        "row-counts",
         (RowCount,),
         "SELECT COUNT(*), information_schema.tables, SHOW TABLE STATUS, mysqld_exporter; lists that operators keep",
         _recognise,

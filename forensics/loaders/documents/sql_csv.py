@@ -75,7 +75,7 @@ def _form(head: bytes, name: str) -> _Form | None:
 class SqlLines:
     """Rows of one table, one a line; columns are named by the first line, or not at all (``--tab``)."""
 
-    name = "rows of a table"
+    name = "sql-rows"
     record: type[Record] = Instance
     bases: tuple[type[Record], ...] = YIELDS
     yields: tuple[type[Record], ...] = YIELDS

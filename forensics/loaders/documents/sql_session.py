@@ -171,7 +171,7 @@ def _answered(
 
 READERS = (
     DocumentFormat(
-        "session of a database client",
+        "sql-session",
         (ShellCommand, RowCount, *(record for record in YIELDS if record is not RowCount)),
         "client/mysql.cc (prompt, print_table_data, end_timer), MySQL 5.0 to 9, MariaDB; psql",
         _recognise,

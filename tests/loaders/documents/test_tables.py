@@ -220,5 +220,5 @@ def test_other_tables_are_left_alone(text: str) -> None:
     assert (
         found is None
         or Instance not in found.bases
-        or found.name not in ("rows of a table", "table of a database client", "mysqldump")
+        or found.name not in ("sql-rows", "sql-table", "mysqldump")
     )
