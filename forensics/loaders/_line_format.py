@@ -17,19 +17,21 @@ CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 GROUPS = frozenset(
     {
         # the stamp, in parts
-        *("year", "month", "day", "time", "date", "fraction", "zone", "stamp", "epoch_us", "epoch_s"),
+        *("year", "month", "day", "time", "date", "fraction", "millis", "zone", "stamp", "epoch_us", "epoch_s"),
         *("epoch_ms", "clock"),
         # fields of a LogRecord, as the line writes them
         *("host", "program", "pid", "pri", "severity", "logger", "request_id", "global_request_id"),
         *("user_id", "project_id", "instance", "message"),
         # the wrapped line, for a framing that wraps another
         *("rest", "tagged"),
+        # of a framing in JSON: lines that follow the message, and a message as a list of octets
+        *("traceback", "octets"),
     }
 )
 """Names that a group of a pattern may have.
 
 ``month`` is a name (``Dec``), ``date`` is ``YYYY-MM-DD``, ``time`` is ``HH:MM:SS``, ``clock`` is ``HHMMSS``;
-``stamp`` is all of it (RFC 3339). A time without a date is a time of day. A year of two digits is of this century.
+``millis`` are milliseconds without leading zeros, ``stamp`` is all of it (RFC 3339). A time without a date is a time of day. A year of two digits is of this century.
 ``rest`` is read on as
 a line of its own, ``tagged`` is read on as what follows the host name in RFC 3164: a tag and a message.
 """
@@ -69,7 +71,8 @@ class LineFormat:
         context: What it says of the request's context: ``given`` (a bracket, if only ``[-]``) or ``bare`` (none:
             its lines of level TRACE or ERROR continue a record of the same logger and process), or ``repeated`` (each
             line of a message has the whole header again: equal headers that touch are one record).
-        json: The pattern only recognises the line; these fields are then read from it by their JSON paths.
+        json: The pattern only recognises the line; these fields are then read from it by their JSON paths, the first
+            that there is.
     """
 
     name: str
@@ -82,7 +85,7 @@ class LineFormat:
     inner_only: bool = False
     behind_host: bool = False
     context: str | None = None
-    json: Mapping[str, str] | None = None
+    json: Mapping[str, str | tuple[str, ...]] | None = None
 
     @property
     def regex(self) -> str:

@@ -28,6 +28,7 @@ MAC = r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5,19}"
 
 Shape = Callable[[pl.DataFrame], pl.DataFrame]
 _TAG = r"^(?:\S*/)?[A-Za-z][\w.@-]*(?:\[\d+\])?:\x20"
+_REPEATED = r"^ ?message repeated \d+ times: \[ ?((?s:.*?))\]?$"
 _MOST_REMEMBERED = 65_536
 
 
@@ -128,7 +129,7 @@ class Speakers:
     """A chunk of log records, and which programs and loggers speak in it: asked by many formats, looked up once."""
 
     def __init__(self, rows: pl.DataFrame) -> None:
-        self.rows = rows
+        self.rows = _unwrapped(rows)
         self._names: dict[str, list[str]] = {}
         self._silent: dict[str, pl.DataFrame] = {}
         self._said: dict[tuple[str, tuple[str, ...], tuple[str, ...]], pl.DataFrame] = {}
@@ -259,6 +260,14 @@ def leaves(
 def remembered(state: pl.DataFrame) -> pl.DataFrame:
     """The latest part of a state that stays within what may be remembered."""
     return state.tail(_MOST_REMEMBERED)
+
+
+def _unwrapped(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the message itself where rsyslog says that it was repeated: such a line stands for so many more."""
+    if "repeats" not in rows.columns or rows["repeats"].null_count() == rows.height:
+        return rows
+    quoted = pl.col("message").str.extract(_REPEATED)
+    return rows.with_columns(message=pl.coalesce(pl.when(pl.col("repeats").is_not_null()).then(quoted), "message"))
 
 
 @cache

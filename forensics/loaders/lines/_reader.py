@@ -317,13 +317,14 @@ def likeness(head: bytes) -> float:
     if not len(octets):
         return 0.0
     part = parsed(Chunk(octets, 0, [], [], True), 1)
-    lines = int((part.text.end > part.text.start).sum())
+    told = (part.text.end > part.text.start) | part.fields.header  # a header may have an empty message behind it
+    lines = int(told.sum())
     if not lines or not part.fields.header.any():
         return 0.0
     last_resort = [code for code, form in enumerate(grammar().formats, 1) if form.rank >= LAST_RESORT]
     vague = np.isin(part.fields.framing, last_resort) & part.fields.header
     clear = int(part.fields.header.sum() - vague.sum())
-    following = np.concatenate([[0], np.cumsum(part.text.end > part.text.start)])
+    following = np.concatenate([[0], np.cumsum(told)])
     continued = int((following[part.records.last + 1] - following[part.records.first + 1]).sum())
     continued -= int(part.fields.header.sum()) - len(part.records.first)
     return min(1.0, (clear + 0.4 * int(vague.sum()) + 0.5 * max(0, continued)) / lines)

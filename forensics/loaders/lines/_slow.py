@@ -25,6 +25,7 @@ from forensics.loaders.lines._fields import (
     Fields,
     instant,
 )
+from forensics.loaders.lines._json import of_json
 from forensics.loaders.lines._text import Ints, Text
 
 TAG = r"^(?P<program>[^\s:\[%][^\s:\[]{0,63})(?:\[(?P<pid>\d{1,10})\]:?|:) ?(?P<message>(?s:.*))$"
@@ -169,7 +170,7 @@ def _take(
     if form.json is None:
         groups = column.str.extract_groups(form.regex).struct.unnest()
     else:
-        groups = pl.DataFrame({name: column.str.json_path_match(path) for name, path in form.json.items()})
+        groups = of_json(column, form.json)
     fields.framed(lines, code)
     kind, ns = stamps(groups)
     stamped = kind != NO_STAMP
@@ -264,6 +265,8 @@ def stamps(groups: pl.DataFrame) -> tuple[np.ndarray[tuple[int], np.dtype[np.int
     fraction = np.zeros(count, np.int64)
     if "fraction" in have:
         fraction = part(groups["fraction"].fill_null("").str.head(9).str.pad_end(9, "0"))
+    if "millis" in have:
+        fraction = fraction + part(groups["millis"]) * 1_000_000
     kind = LOCAL
     if "date" in have:
         date = groups["date"]

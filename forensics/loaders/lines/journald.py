@@ -12,7 +12,8 @@ FORMATS = (
     LineFormat(
         name="oslo-journal",
         leads="TDIAWEC" + DIGITS,
-        reference="openstack/devstack functions, logging_context_format_string under systemd, from 2017 on",
+        reference="openstack/oslo.log formatters without a stamp: what a site gives a service that logs to the journal",
+        rank=1,
         inner_only=True,
         context="given",
         pattern=rf"^(?:(?P<pid>\d{{1,10}})\x20)?{_LEVEL}(?P<logger>[A-Za-z_][^\x20]*)\x20\[(?:-|"
@@ -20,8 +21,8 @@ FORMATS = (
         rf"(?:\x20(?P<user_id>{_ID})\x20(?P<project_id>{_ID}))?(?:\x20[^\]]*)?)\]\x20?{_MESSAGE}",
         samples=(
             Sample(
-                f"Mar 28 12:20:43.570064 c1 devstack@n-api.service[8526]: INFO nova.api [None {_REQ} admin admin] x",
-                {"request_id": _REQ, "logger": "nova.api", "severity": "INFO", "message": "x", "pid": 8526},
+                f"Mar 28 12:20:43.570064 c1 nova-api[8526]: INFO nova.api [None {_REQ} u p - - default default] x",
+                {"request_id": _REQ, "user_id": "u", "project_id": "p", "message": "x", "pid": 8526},
             ),
             Sample(
                 "Mar 28 12:20:43.570064 c1 nova-compute[7]: \x1b[00;32mDEBUG nova.compute [\x1b[00;36m-\x1b[00;32m] "
@@ -31,10 +32,26 @@ FORMATS = (
         ),
     ),
     LineFormat(
+        name="oslo-journal-devstack",
+        leads="TDIAWEC" + DIGITS,
+        reference="openstack/devstack functions, logging_context_format_string under systemd, from 2017 on: project first",
+        inner_only=True,
+        context="given",
+        pattern=rf"^(?:(?P<pid>\d{{1,10}})\x20)?{_LEVEL}(?P<logger>[A-Za-z_][^\x20]*)\x20\["
+        rf"(?:None\x20|(?P<global_request_id>req-{_UUID})\x20)?(?P<request_id>req-{_UUID})"
+        rf"\x20(?P<project_id>{_ID})\x20(?P<user_id>{_ID})\]\x20?{_MESSAGE}",
+        samples=(
+            Sample(
+                f"Mar 28 12:20:43.570064 c1 devstack@n-api.service[8526]: INFO nova.api [None {_REQ} demo admin] x",
+                {"request_id": _REQ, "project_id": "demo", "user_id": "admin", "message": "x", "pid": 8526},
+            ),
+        ),
+    ),
+    LineFormat(
         name="oslo-journal-bare",
         leads="TE",
         reference="openstack/devstack, logging_exception_prefix under systemd",
-        rank=1,
+        rank=2,
         inner_only=True,
         context="bare",
         pattern=rf"^(?P<severity>TRACE|ERROR)\x20(?P<logger>[A-Za-z_]\w*(?:\.[\w\-]+)+)(?:\x20{_MESSAGE}|$)",
@@ -62,6 +79,7 @@ FORMATS = (
             "user_id": "$.USER_ID",
             "project_id": "$.PROJECT_ID",
             "rest": "$.MESSAGE",
+            "octets": "$.MESSAGE[0]",
         },
         samples=(
             Sample(
@@ -77,6 +95,10 @@ FORMATS = (
                     "message": "VM Started",
                     "zone_basis": "stated",
                 },
+            ),
+            Sample(
+                '{"__REALTIME_TIMESTAMP":"1518339109220300","_HOSTNAME":"c1","MESSAGE":[104,195,164,27,91,48,109]}',
+                {"message": "hä", "host": "c1"},
             ),
         ),
     ),

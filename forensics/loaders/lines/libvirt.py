@@ -44,6 +44,25 @@ FORMATS = (
         ),
     ),
     LineFormat(
+        name="libvirt-syslog",
+        leads=DIGITS,
+        inner_only=True,
+        reference="libvirt src/util/virlog.c, virLogOutputToSyslog(), to 1.0: the thread in place of a pid in the tag",
+        pattern=r"^(?P<pid>\d{1,10}):\x20(?P<severity>error|warning|info|debug)\x20:\x20(?P<message>(?s:.*))$",
+        samples=(
+            Sample(
+                "Feb 15 01:40:18 cc12 libvirtd: 2345: error : virNetSocketReadWire:1184 : End of file while reading data",
+                {
+                    "program": "libvirtd",
+                    "pid": 2345,
+                    "severity": "ERROR",
+                    "message": "virNetSocketReadWire:1184 : End of file while reading data",
+                },
+                year=2013,
+            ),
+        ),
+    ),
+    LineFormat(
         name="qemu",
         leads=DIGITS,
         inside=False,

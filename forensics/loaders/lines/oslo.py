@@ -3,9 +3,10 @@
 from forensics.loaders._line_format import DIGITS, LineFormat, Sample
 
 _STAMP = r"^(?P<date>\d{4}-\d\d-\d\d)\x20(?P<time>\d\d:\d\d:\d\d)"
+# Milliseconds without their zeros are those of trunk in January 2013: `59.5` is 59.005.
 _ANY_STAMP = (
-    r"^(?P<date>\d{4}-\d\d-\d\d)[T\x20](?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}))?"
-    r"(?P<zone>Z|[+-]\d\d:?\d\d)?"
+    r"^(?P<date>\d{4}-\d\d-\d\d)[T\x20](?P<time>\d\d:\d\d:\d\d)"
+    r"(?:\.(?P<millis>\d{1,2})|(?:[.,](?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:?\d\d)?)"
 )
 _COMMA = r",(?P<fraction>\d{3})\x20"
 _MS = r"\.(?P<fraction>\d{3})\x20"
@@ -260,14 +261,34 @@ FORMATS = (
         name="oslo-other",
         leads=DIGITS,
         reference="the same fields in an order that no release has by default (a site's own format strings)",
-        rank=1,
+        rank=2,
         context="given",
         pattern=rf"{_ANY_STAMP}\x20(?:(?P<pid>\d{{1,10}})\x20)?{_LEVEL}{_LOGGER}"
-        rf"\[(?:-|(?:{_GLOBAL})?{_REQUEST}(?:\x20[^\]]*)?|[0-9A-Za-z\-]{{20,36}}\x20{_ID}\x20{_ID})\]{_TAIL}",
+        rf"\[(?:-|(?P<request_id>req-{_UUID}|[A-Z0-9\-]{{20}}|[0-9a-f\-]{{36}})(?:{_WHO}(?:\x20[^\]]*)?|\x20[^\]]*)?"
+        rf"|[0-9A-Za-z\-]{{20,36}}\x20{_ID}\x20{_ID})\]{_TAIL}",
         samples=(
             Sample(
                 "2016-03-30T13:12:12.123456Z 12 INFO nova.compute [-] hello",
                 {"ts": _utc("2016-03-30 13:12:12.123456"), "zone_basis": "stated", "message": "hello"},
+            ),
+            Sample(
+                f"2013-01-10 12:10:59.5 77 INFO nova.compute [{_REQ} {_U} {_P}] hello",
+                {"ts": _utc("2013-01-10 12:10:59.005"), "request_id": _REQ, "user_id": _U, "project_id": _P},
+            ),
+        ),
+    ),
+    LineFormat(
+        name="oslo-other-global",
+        leads=DIGITS,
+        reference="the same with a global request id; who asked is told where the order of the names is certain",
+        rank=1,
+        context="given",
+        pattern=rf"{_ANY_STAMP}\x20(?:(?P<pid>\d{{1,10}})\x20)?{_LEVEL}{_LOGGER}"
+        rf"\[{_GLOBAL}{_REQUEST}(?:{_WHO}\x20[^\]]+|\x20[^\]]*)?\]{_TAIL}",
+        samples=(
+            Sample(
+                f"2024-01-31T20:51:05.956Z 24634 INFO nova.compute [None {_REQ} {_U} {_P} - - default default] x",
+                {"request_id": _REQ, "user_id": _U, "project_id": _P, "global_request_id": None},
             ),
         ),
     ),
@@ -275,7 +296,7 @@ FORMATS = (
         name="oslo-bare",
         leads=DIGITS,
         reference="lines without a context: tracebacks (TRACE to Kilo, ERROR from oslo.log 1.2), plain logging",
-        rank=2,
+        rank=3,
         context="bare",
         pattern=rf"{_ANY_STAMP}\x20(?:(?P<pid>\d{{1,10}})\x20)?{_LEVEL}{_STRICT_LOGGER}(?:\x20{_MESSAGE}|$)",
         samples=(

@@ -20,9 +20,10 @@ FORMATS = (
             "logger": "$.name",
             "request_id": "$.context.request_id",
             "global_request_id": "$.context.global_request_id",
-            "user_id": "$.context.user_id",
-            "project_id": "$.context.project_id",
+            "user_id": ("$.context.user_id", "$.context.user"),
+            "project_id": ("$.context.project_id", "$.context.tenant", "$.context.project"),
             "message": "$.message",
+            "traceback": "$.traceback",
         },
         samples=(
             Sample(
@@ -40,6 +41,38 @@ FORMATS = (
                     "project_id": "p",
                     "message": "VM Started",
                 },
+            ),
+            Sample(
+                '{"message": "Boom", "name": "nova.x", "levelname": "ERROR", "created": 1518339109, "traceback": '
+                f'["Traceback:", "ValueError"], "context": {{"request_id": "{_REQ}", "user": "u", "tenant": "p"}}}}',
+                {"message": "Boom\nTraceback:\nValueError", "user_id": "u", "project_id": "p"},
+            ),
+        ),
+    ),
+    LineFormat(
+        name="oslo-fluentd",
+        leads="{",
+        reference="openstack/oslo.log oslo_log/formatters.py, FluentFormatter",
+        context="given",
+        pattern=r'^\{(?:.*"time".*"level".*"cmdline".*|.*"cmdline".*"level".*"time".*)\}\s*$',
+        json={
+            "stamp": "$.time",
+            "host": "$.hostname",
+            "program": "$.process_name",
+            "severity": "$.level",
+            "logger": "$.name",
+            "request_id": "$.context.request_id",
+            "global_request_id": "$.context.global_request_id",
+            "user_id": ("$.context.user_id", "$.context.user"),
+            "project_id": ("$.context.project_id", "$.context.tenant", "$.context.project"),
+            "message": "$.message",
+            "traceback": "$.traceback",
+        },
+        samples=(
+            Sample(
+                '{"message": "Boom", "time": "2018-02-11 08:51:49,220", "name": "nova.x", "level": "ERROR", "hostname":'
+                f' "c1", "cmdline": "nova-api", "traceback": "ValueError", "context": {{"request_id": "{_REQ}"}}}}',
+                {"ts": "2018-02-11 08:51:49.220+00:00", "message": "Boom\nValueError", "request_id": _REQ},
             ),
         ),
     ),
@@ -81,6 +114,10 @@ FORMATS = (
                 '{"Timestamp":"2024-01-31 20:51:05.956","Pid":"7","log_level":"INFO","python_module":"nova.compute",'
                 '"tenant_id":"p","Payload":"Detached","Hostname":"c1","programname":"nova-compute"}',
                 {"ts": "2024-01-31 20:51:05.956+00:00", "pid": 7, "logger": "nova.compute", "project_id": "p"},
+            ),
+            Sample(
+                f'{{"Timestamp":"2024-01-31 20:51:05.956","python_module":"x","request_id":"{_REQ[4:]}","Payload":""}}',
+                {"request_id": _REQ},
             ),
         ),
     ),

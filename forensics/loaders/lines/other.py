@@ -62,7 +62,7 @@ FORMATS = (
         leads=DIGITS,
         inside=False,
         reference="a stamp, a program's name, a level word",
-        rank=4,
+        rank=5,
         pattern=rf"^{_ANY}\x20(?P<program>[A-Za-z][\w.\-]*)\x20(?P<severity>TRACE|DEBUG|INFO|AUDIT|WARNING|WARN|ERROR|CRITICAL)"
         r"\x20(?P<message>(?s:.*))$",
         samples=(
@@ -92,7 +92,7 @@ FORMATS = (
             leads=DIGITS,
             inside=False,
             reference=f"tcpdump print.c and util-print.c, ts_print(): {what}",
-            rank=4,
+            rank=5,
             pattern=rf"^{stamp}\x20{_PACKET}",
             samples=(sample,),
         )

@@ -168,7 +168,7 @@ FORMATS = (
         leads=DIGITS,
         inside=False,
         reference="rsyslog runtime/rsconf.c, RSYSLOG_FileFormat; journalctl -o short-iso-precise",
-        rank=3,
+        rank=4,
         pattern=rf"^{_ISO}",
         samples=(
             Sample(

@@ -79,7 +79,7 @@ FORMATS = (
         leads=DIGITS,
         inside=False,
         reference="openstack/os-log-merger oslogmerger/oslogmerger.py: an alias in brackets behind the stamp",
-        rank=3,
+        rank=4,
         pattern=rf"^{_DATE}\x20{_TIME}(?:\.(?P<fraction>\d{{1,6}}))?\x20\[(?P<program>[^\]\s]+)\]\x20(?P<rest>(?s:.*))$",
         samples=(
             Sample(
