@@ -147,7 +147,8 @@ def test_any_csv(rows: list[tuple[int, str | None]], mark: str, chunk: int) -> N
     ours = [(number, name) for number, name in rows]
     if mark != "\t":
         ours = [(n, None if s is None else s.replace("\\N", "N").replace('\\"', '"')) for n, s in ours]
-    ours = [(n, None if s in ("NULL", None) else s) for n, s in ours]
+    if mark == "\t":  # a client's NULL and the text cannot be told apart there; in quotes it is a text
+        ours = [(n, None if s == "NULL" else s) for n, s in ours]
     assert found.select("instance_id", "display_name").rows() == ours
 
 
