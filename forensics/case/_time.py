@@ -34,9 +34,11 @@ def speaks_of(record: type[Record], entity: str) -> pl.Expr:
     wanted = entity.lower() if _is_mac(entity) else entity
     tests = []
     for name, column in record.columns().items():
-        if column.dtype != pl.String or name == "source":
+        if column.dtype == pl.List(pl.String):
+            tests.append(pl.col(name).list.contains(wanted))
+        elif column.dtype != pl.String or name == "source":
             continue
-        if name in ("message", "comment"):
+        elif name in ("message", "comment", "command", "payload"):
             tests.append(pl.col(name).str.contains(wanted, literal=True))
         else:
             tests.append(pl.col(name) == wanted)
