@@ -6,7 +6,25 @@ import re
 
 import polars as pl
 
-from forensics.records import DhcpMessage, LogRecord, Packet, Record
+from forensics.records import (
+    ApiRequest,
+    Bpdu,
+    BrokerTransfer,
+    ConfigOption,
+    DhcpMessage,
+    FileSize,
+    Instance,
+    InstancePort,
+    LldpNeighbour,
+    LogRecord,
+    Notification,
+    Packet,
+    ProcessMemory,
+    Record,
+    RowCount,
+    ServiceState,
+    ShellCommand,
+)
 
 _FLAGS = (("SYN", 0x02), ("FIN", 0x01), ("RST", 0x04), ("PSH", 0x08), ("ACK", 0x10), ("URG", 0x20))
 _ICMP = {0: "echo reply", 3: "unreachable", 5: "redirect", 8: "echo request", 11: "time exceeded"}
@@ -23,6 +41,38 @@ _ICMP6 = {
 }
 
 
+_TOLD: dict[type[Record], tuple[tuple[str, str, str], ...]] = {
+    ApiRequest: (
+        ("", "service", ":"), ("", "operation", ""), ("", "status", ""), ("in ", "duration_s", " s,"),
+        ("", "response_bytes", " bytes,"), ("for ", "client", ""), ("", "request_id", ""),
+    ),
+    Bpdu: (("", "kind", " BPDU"), ("from ", "eth_src", ""), ("bridge ", "bridge_mac", ""), ("root ", "root_mac", "")),
+    BrokerTransfer: (
+        ("AMQP ", "method", ""), ("exchange ", "exchange", ""), ("key ", "routing_key", ""),
+        ("", "body_bytes", " bytes"), ("", "rpc_method", ""), ("", "instance", ""),
+    ),
+    ConfigOption: (("", "file", ":"), ("[", "section", "]"), ("", "key", " ="), ("", "value", "")),
+    FileSize: (("", "tool", ":"), ("", "path", ""), ("", "size_bytes", " bytes"), ("", "lines", " lines")),
+    Instance: (
+        ("instance ", "instance", ""), ("", "display_name", ""), ("", "vm_state", ""), ("on ", "compute_host", ""),
+        ("image ", "image", ""), ("user ", "user_id", ""),
+    ),
+    InstancePort: (
+        ("port ", "port", ":"), ("", "mac", ""), ("", "ip", ""), ("of ", "instance", ""), ("tap ", "tap", ""),
+    ),
+    LldpNeighbour: (("", "interface", ""), ("leads to ", "system_name", ""), ("port ", "port_id", "")),
+    Notification: (
+        ("", "event_type", ""), ("", "instance", ""), ("state ", "state", ""), ("task ", "task_state", ""),
+        ("image ", "image", ""), ("by ", "publisher_id", ""), ("", "request_id", ""),
+    ),
+    ProcessMemory: (("", "tool", ":"), ("", "process", ""), ("pid ", "pid", ""), ("", "resident_bytes", " bytes")),
+    RowCount: (("", "database", ""), ("table ", "table", ":"), ("", "rows", " rows"), ("", "state", "")),
+    ServiceState: (("", "service", ""), ("on ", "service_host", ""), ("is ", "state", ""), ("", "status", "")),
+    ShellCommand: (("", "user", ""), ("in ", "directory", ""), ("typed: ", "command", "")),
+}  # fmt: skip
+"""What is shown of a row, each column with what stands before and after it; null columns are left out."""
+
+
 def line(record: type[Record]) -> pl.Expr:
     """Text of one line for each row of a record; longer messages end with their first line.
 
@@ -33,9 +83,11 @@ def line(record: type[Record]) -> pl.Expr:
         return packet_line()
     if record is DhcpMessage:
         return dhcp_line()
-    if "message" in record.columns():
+    if "message" in record.columns() and record is not ServiceState:
         said = pl.col("message").str.split("\n").list.first()
         return _words(pl.coalesce("program", "logger") + ":" if record is LogRecord else pl.lit(_spoken(record)), said)
+    if record in _TOLD:
+        return _words(*(_joined(before, pl.col(name).cast(pl.String), after) for before, name, after in _TOLD[record]))
     shown = [name for name, kind in record.polars_schema().items() if not kind.is_nested() and kind != pl.Binary]
     own = [name for name in shown if name not in ("ts", "host", "source", "position", "offset_bytes", "length_bytes")]
     return _words(*(pl.lit(f"{name}=") + pl.col(name).cast(pl.String) for name in own))
