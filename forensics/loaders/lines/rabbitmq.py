@@ -5,7 +5,7 @@ from forensics.loaders._line_format import DIGITS, LineFormat, Sample
 _STAMP = r"(?P<date>\d{4}-\d\d-\d\d)[\x20T](?P<time>\d\d:\d\d:\d\d)\.(?P<fraction>\d{3,6})"
 _REST = (
     r"\x20\[(?P<severity>debug|info|notice|warning|error|critical|alert|emergency|none)\]"
-    r"\x20(?P<logger><\d+\.\d+\.\d+>)?(?:\x20(?P<message>(?s:.*)))?$"
+    r"\x20(?P<logger><\d+\.\d+\.\d+>|emulator|undefined)?(?:\x20(?P<message>(?s:.*)))?$"
 )
 
 FORMATS = (
@@ -50,11 +50,19 @@ FORMATS = (
                 "exceeded the limit of 50 messages/sec",
                 {"severity": "WARNING", "logger": None},
             ),
+            Sample(
+                "2022-02-04 10:29:49.046 [error] emulator Error in process <0.9.0> on node rabbit@c1 with exit value:",
+                {
+                    "logger": "emulator",
+                    "message": "Error in process <0.9.0> on node rabbit@c1 with exit value:",
+                },
+            ),
         ),
     ),
     LineFormat(
         name="rabbitmq",
         leads=DIGITS,
+        rank=-1,  # with T in its stamp, a line looks like one of a container called [info]
         reference="RabbitMQ 3.9 and later, rabbit_logger_text_fmt.erl: offset in each stamp, header before each line",
         context="repeated",
         pattern=rf"^{_STAMP}(?P<zone>Z|[+-]\d\d:\d\d){_REST}",
@@ -62,6 +70,10 @@ FORMATS = (
             Sample(
                 "2024-01-01 00:00:00.000001+01:00 [notice] <0.44.0> Application syslog exited",
                 {"ts": "2023-12-31 23:00:00.000001+00:00", "severity": "NOTICE", "zone_basis": "stated"},
+            ),
+            Sample(
+                "2024-01-01T00:00:00.000001Z [info] <0.44.0> log.console.formatter.time_format = rfc3339_T",
+                {"severity": "INFO", "program": None, "logger": "<0.44.0>"},
             ),
             Sample(
                 "2024-01-01 00:00:00.000000+00:00 [warning] <0.684.0> closing AMQP connection <0.684.0>:\n"

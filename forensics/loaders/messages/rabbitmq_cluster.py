@@ -6,7 +6,7 @@ from forensics.loaders._message_format import Sample
 from forensics.loaders.messages._rabbitmq import NODE, PROCESS, broker_formats, first_line, node_of_process
 
 _QUEUE = (
-    r"(?:Mirrored-queue\x20\(queue\x20'(?P<queue>.*?)'(?:\x20in\x20vhost\x20'(?P<vhost>.*?)')?\):\x20"
+    r"(?:Mirrored[\x20-]queue\x20\(queue\x20'(?P<queue>.*?)'(?:\x20in\x20vhost\x20'(?P<vhost>.*?)')?\):\x20"
     r"|Mirrored\x20queue\x20'(?P<queue__2>.*?)'(?:\x20in\x20vhost\x20'(?P<vhost__2>.*?)')?:\x20)?"
 )
 
