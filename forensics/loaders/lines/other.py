@@ -58,6 +58,25 @@ FORMATS = (
         ),
     ),
     LineFormat(
+        name="cloud-init",
+        leads=DIGITS,
+        inside=False,
+        reference="canonical/cloud-init cloudinit/log/loggers.py, DEFAULT_LOG_FORMAT",
+        pattern=rf"^{_ANY}\x20-\x20(?P<logger>[\w.\-]+)\[(?P<severity>DEBUG|INFO|WARNING|ERROR|CRITICAL|DEPRECATED)\]:\x20"
+        r"(?P<message>(?s:.*))$",
+        samples=(
+            Sample(
+                "2013-02-27 22:01:36,123 - util.py[WARNING]: failed to run",
+                {
+                    "ts": "2013-02-27 22:01:36.123+00:00",
+                    "logger": "util.py",
+                    "severity": "WARNING",
+                    "message": "failed to run",
+                },
+            ),
+        ),
+    ),
+    LineFormat(
         name="program-level",
         leads=DIGITS,
         inside=False,

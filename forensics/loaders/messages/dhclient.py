@@ -71,7 +71,8 @@ class Addresses(Memory):
 def _shape(rows: pl.DataFrame) -> pl.DataFrame:
     """An address is requested, offered or held, by message type."""
     said = pl.col("message_type")
-    offered, held = said.is_in(["OFFER", "ACK"]), said == "RELEASE"
+    offered = said.is_in(["OFFER", "ACK"]) | said.is_null()
+    held = said == "RELEASE"
     return rows.with_columns(
         xid=pl.col("xid").str.to_integer(base=16, dtype=pl.UInt32, strict=False),
         yiaddr=pl.when(offered).then("ip"),
@@ -85,17 +86,17 @@ FORMAT = MessageFormat(
     record=DhcpMessage,
     program=DHCLIENT,
     said_by="dhclient",
-    alone=("DHCP",),
+    alone=("DHCP", "BOOTREPLY"),
     reference="ISC DHCP client/dhclient.c, 3.0 to 4.4.3, and the patches of Debian, Ubuntu and Red Hat",
     constants={"seen_by": "client"},
     # `of` is Debian's, `for` is upstream since 4.4.0; the xid is a patch. It is printed unpadded, in one session
     # now in the order of the wire and now in that of the machine: it stands here as printed, and whoever compares
     # it has to try both. A server that answers is named by its identifier, not by the packet's source.
     pattern=rf"""
-        ^DHCP(?:
-            (?P<message_type>DISCOVER|REQUEST|DECLINE|RELEASE)(?:\x20(?:of|for)\x20(?P<ip>{IP}))?
+        ^(?:
+            DHCP(?P<message_type>DISCOVER|REQUEST|DECLINE|RELEASE)(?:\x20(?:of|for)\x20(?P<ip>{IP}))?
             \x20on\x20(?P<interface>\S+)\x20to\x20(?P<dst>{IP})\x20port\x20\d+(?:\x20interval\x20\d+)?
-          | (?P<message_type__2>OFFER|ACK|NAK)(?:\x20of\x20(?P<ip__2>{IP}))?\x20from\x20(?P<server_id>{IP})
+          | (?:DHCP(?P<message_type__2>OFFER|ACK|NAK)|BOOTREPLY)(?:\x20of\x20(?P<ip__2>{IP}))?\x20from\x20(?P<server_id>{IP})
         )
         (?:\x20\(xid=0x(?P<xid>[0-9a-f]{{1,8}})\))?$
     """,
@@ -120,6 +121,7 @@ FORMAT = MessageFormat(
         Sample("DHCPOFFER of 10.0.0.5 from 10.0.0.1", {"yiaddr": "10.0.0.5", "server_id": "10.0.0.1"}),
         Sample("DHCPACK from 10.0.0.1 (xid=0xbf4c49c)", {"message_type": "ACK", "xid": 0xBF4C49C}),
         Sample("DHCPACK of 10.0.0.5 from 10.0.0.1 (xid=0x2e786ba6)", {"yiaddr": "10.0.0.5", "xid": 0x2E786BA6}),
+        Sample("BOOTREPLY from 10.0.0.1", {"message_type": None, "server_id": "10.0.0.1", "seen_by": "client"}),
         Sample("DHCPNAK from 10.0.0.1 (xid=0x1)", {"message_type": "NAK", "server_id": "10.0.0.1", "xid": 1}),
         Sample("DHCPRELEASE on eth0 to 10.0.0.1 port 67", {"message_type": "RELEASE", "dst": "10.0.0.1"}),
         Sample("DHCPRELEASE of 10.0.0.5 on eth0 to 10.0.0.1 port 67 (xid=0x3f)", {"ciaddr": "10.0.0.5"}),
