@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from forensics.evidence import Stream
@@ -20,6 +22,7 @@ CHUNK_BYTES = 8 << 20
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _SOS = re.compile(r"(?:^|/)sos_commands/[^/]+/(?P<name>[^/]+)$")
 _TYPED = "$ "
+_ODD = (b"\0", b"\r", b"\x1b", "\ufeff".encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +159,15 @@ class Document:
 
     def _stretches(self, offsets: list[int], name: str) -> Iterator[Stretch]:
         kinds = {0: ("reject", f"line not understood in {name}"), 1: ("framing", "headings"), 3: ("padding", "blank")}
-        what = [3 if not known and not line.strip() else known
-                for known, line in zip(self._known, self.lines, strict=True)]  # fmt: skip
-        at = 0
-        while at < len(what):
-            end = at + 1
-            while end < len(what) and what[end] == what[at]:
-                end += 1
-            if what[at] != 2:
-                kind, reason = kinds[what[at]]
+        what = np.frombuffer(bytes(self._known), np.uint8).copy()
+        for at in np.flatnonzero(what == 0).tolist():
+            if not self.lines[at] or self.lines[at].isspace():
+                what[at] = 3
+        edges = [0, *(np.flatnonzero(np.diff(what)) + 1).tolist(), len(what)]
+        for at, end in pairwise(edges):
+            if end > at and what[at] != 2:
+                kind, reason = kinds[int(what[at])]
                 yield Stretch(offsets[at], offsets[end] - offsets[at], kind, reason, self.first_line + at + 1)
-            at = end
 
 
 def _filled(rows: pl.DataFrame, column: str, kind: pl.DataType, told: dict[str, Any]) -> pl.Expr:
@@ -230,24 +231,18 @@ class DocumentFormat:
                 reason = f"behind {MOST_BYTES >> 20} MiB of one {self.name}"
                 yield Batch({}, (Stretch(offset, len(octets), "reject", reason),))
                 continue
-            parts = octets.split(b"\n")
-            lines = parts[:-1] if parts[-1] == b"" else parts
-            offsets = [offset]
-            for part in lines:
-                offsets.append(offsets[-1] + len(part) + 1)
-            offsets[-1] = offset + len(octets)
-            texts = [plain(part) for part in lines]
+            texts, offsets = lines_of(octets, offset)
             document = Document(texts, origin, head, state, first_line)
             self.read(document)
             yield document.batch(offsets, self.name, records)
-            first_line += len(lines)
+            first_line += len(texts)
 
 
 def _pieces(stream: Stream, size: int, chunked: bool) -> Iterator[tuple[bytes, int, bool]]:
     """Octets, where they start, and whether they are to be read; cut behind line feeds where it is chunked."""
     rest, offset, first = b"", 0, True
     while True:
-        octets = _read(stream, size - len(rest))
+        octets = stream.read(size - len(rest)) if size > len(rest) else b""
         whole = rest + octets
         if not whole:
             return
@@ -262,15 +257,22 @@ def _pieces(stream: Stream, size: int, chunked: bool) -> Iterator[tuple[bytes, i
         offset, rest = offset + cut, whole[cut:]
 
 
-def _read(stream: Stream, size: int) -> bytes:
-    """So many octets, fewer at the end; asked for in steps that grow, for most documents are small."""
-    parts, step = [], 1 << 16
-    while size > 0:
-        parts.append(stream.read(min(step, size)))
-        if len(parts[-1]) < min(step, size):
-            break
-        size, step = size - len(parts[-1]), min(step * 4, CHUNK_BYTES)
-    return b"".join(parts)
+def lines_of(octets: bytes, offset: int) -> tuple[list[str], list[int]]:
+    r"""Texts of lines as `plain` gives them, where each starts, and where the last one ends.
+
+    Examples:
+        >>> lines_of(b"a\nbc\r\n\nd", 5)
+        (['a', 'bc', '', 'd'], [5, 7, 11, 12, 13])
+    """
+    feeds = np.flatnonzero(np.frombuffer(octets, np.uint8) == 10) + 1
+    offsets = [offset, *(feeds + offset).tolist()]
+    if not octets.endswith(b"\n"):
+        offsets.append(offset + len(octets))
+    if any(mark in octets for mark in _ODD):
+        parts = octets.split(b"\n")
+        return [plain(part) for part in (parts[:-1] if parts[-1] == b"" else parts)], offsets
+    texts = octets.decode("utf-8", "backslashreplace").split("\n")
+    return (texts[:-1] if texts[-1] == "" else texts), offsets
 
 
 def plain(octets: bytes) -> str:

@@ -15,6 +15,7 @@ from forensics.loaders.documents import _sql_words as words
 from forensics.loaders.documents._ledger import Ledger, held
 from forensics.loaders.documents._sql_scan import Rows, lines, values
 from forensics.loaders.documents._sql_text import copied, literals
+from forensics.loaders.documents._stacktach_tables import ASSUMED
 from forensics.loaders.documents._tables import Tables, known_name
 from forensics.records import Record, RowCount
 
@@ -178,7 +179,7 @@ class Dump:
         schema = self._database if schema == "public" else schema
         table = words.unquoted(found["table"])
         columns = words.listed(found["columns"]) or self._schemas.get((schema, table.lower()), ())
-        columns = columns or self._schemas.get((None, table.lower()), ())
+        columns = columns or self._schemas.get((None, table.lower()), ()) or self._assumed(table, found[0])
         target = _Target(schema, table, columns, self.tables.wanted(schema, table, columns), found[0])
         if not self.tables.met(schema, table):
             self.tables.seen(schema, table, columns, (ledger.line, ledger.offset, len(found[0])))
@@ -187,6 +188,14 @@ class Dump:
         if not columns and known_name(table):
             self._blind.add(table)
         return target
+
+    def _assumed(self, table: str, head: bytes) -> tuple[str, ...]:
+        """Columns of a table that only ever had one layout of so many columns as its first row has."""
+        if all(name != table.lower() for name, _ in ASSUMED):
+            return ()
+        octets = np.frombuffer(self.ledger.data, np.uint8)[self.ledger.at : self.ledger.at + _SLICE * 16]
+        fields = values(octets, head, True, self.escapes, True, ()).fields()[:1].tolist()
+        return ASSUMED.get((table.lower(), fields[0]), ()) if fields else ()
 
     def _inserted(self, target: _Target) -> Iterator[Batch]:
         ledger, at_head, size = self.ledger, True, _SLICE

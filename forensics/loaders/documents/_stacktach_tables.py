@@ -46,6 +46,16 @@ def _raw(frame: pl.DataFrame, lookups: Lookups) -> _Told:
 
 _RAW = (*_COMMON, "tenant", "owner", "instance", "uuid", "status", "state", "old_state", "task", "old_task")
 
+ASSUMED = {
+    ("stacktach_rawdata", 15): (
+        *("id", "deployment_id", "tenant", "json", "routing_key", "state", "old_state", "old_task", "when"),
+        *("publisher", "event", "service", "host", "instance", "request_id"),
+    )
+}
+"""Columns of a table whose rows have so many, where no statement names them: stacktach/models.py @ 6ba0458 (2012).
+
+Later columns stand where they were added, or where the model has them: of those nothing is assumed."""
+
 # stacktach/models.py @ 6ba0458 (2012) and @ 0235096; the rows of lifecycle and timing repeat what rawdata says
 TABLES: tuple[Table, ...] = (
     Table(("stacktach_deployment",), (), ("id", "name"), ("id", "name"), _deployments, keeps="deployment"),

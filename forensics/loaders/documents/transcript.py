@@ -13,7 +13,7 @@ from forensics import escape
 from forensics.evidence import Stream, stream_of
 from forensics.loaders._reader import Batch, Origin, Reader, Stretch
 from forensics.loaders._registry import pick, readers
-from forensics.loaders.documents._document import head_of, plain
+from forensics.loaders.documents._document import head_of, lines_of
 from forensics.loaders.documents._instants import instant_of
 from forensics.records import Record, ShellCommand
 
@@ -89,12 +89,20 @@ def _prompt(line: str) -> _Prompt | None:
     return _Prompt(found["command"]) if found and _KNOWN.match(found["command"]) else None
 
 
+def _again(line: str, before: _Prompt | None) -> _Prompt | None:
+    """The prompt of a switch that has shown something before: with nothing behind it, or any command."""
+    if before is None or before.host is None or before.user is not None or len(line) > _LONGEST_PROMPT:
+        return None
+    rest = line.removeprefix(before.host)
+    return replace(before, command=rest[1:].strip() or None) if rest != line and rest[:1] in ("#", ">") else None
+
+
 def _sections(lines: list[str]) -> list[_Section]:
     found: list[_Section] = []
     prompt, start, output = None, 0, 0
     at = 0
     while at < len(lines):
-        new = _prompt(lines[at])
+        new = _prompt(lines[at]) or _again(lines[at], prompt)
         if new is None and _SQL.match(lines[at]) and not _SQL_CLIENT.match((prompt and prompt.command) or ""):
             # a session of the database's client whose start was left out: its reader wants the prompts, too
             found.append(_Section(prompt, start, output, at))
@@ -165,13 +173,7 @@ class Transcripts:
     ) -> Iterator[Batch]:
         """Read the whole stream; see `Reader`."""
         octets = stream.read(MOST_BYTES)
-        parts = octets.split(b"\n")
-        raw = parts[:-1] if parts[-1] == b"" else parts
-        offsets = [0]
-        for part in raw:
-            offsets.append(offsets[-1] + len(part) + 1)
-        offsets[-1] = len(octets)
-        lines = [plain(part) for part in raw]
+        lines, offsets = lines_of(octets, 0)
         here = origin
         for section in _sections(lines):
             here = _moved(here, origin, section.prompt)
@@ -262,7 +264,7 @@ def _typed(
     row = {
         "ts": taken[0], "host": origin.host, "source": origin.source, "position": section.start + 1,
         "offset_bytes": start, "length_bytes": end - start, "ts_basis": taken[1], "user": section.prompt.user,
-        "directory": origin.directory, "shell": "shell", "command": escape.masked(section.prompt.command),
+        "directory": origin.directory, "shell": "shell", "command": escape.masked_command(section.prompt.command),
         "affected": None, "n_lines": n_lines,
     }  # fmt: skip
     schema = ShellCommand.polars_schema()
