@@ -79,8 +79,8 @@ LINES = [
     link(f"2: eth0: <{FLAGS}> mtu 1500 qdisc mq state UP qlen 1000\\    link/ether {MAC} brd ff:ff:ff:ff:ff:ff",
          interface="eth0", mac=MAC, qdisc="mq"),
     link(json.dumps([{"ifindex": 10, "ifname": "vlan100", "link": "vlan20", "flags": ON, "mtu": 1500,
-         "qdisc": "noqueue", "master": "br100", "operstate": "UP", "linkmode": "DEFAULT", "group": "default", "txqlen": 1000,
-         "link_type": "ether", "address": MAC, "broadcast": "ff:ff:ff:ff:ff:ff",
+         "qdisc": "noqueue", "master": "br100", "operstate": "UP", "linkmode": "DEFAULT", "group": "default",
+         "txqlen": 1000, "link_type": "ether", "address": MAC, "broadcast": "ff:ff:ff:ff:ff:ff",
          "linkinfo": {"info_kind": "vlan", "info_data": DUMPED}, "addr_info": [
              {"family": "inet", "local": "10.0.0.5", "prefixlen": 24, "scope": "global", "label": "vlan100"}]}]),
          interface="vlan100", index=10, parent="vlan20", flags=ON, mtu_bytes=1500, master="br100", state="UP", mac=MAC,
@@ -119,8 +119,8 @@ LINES = [
                  {"interface": "tapcf0a1b2c-3d", "vlan_id": 7, "master": "br-int"},
                  {"interface": "vxlan-1", "kind": "vxlan", "remote_ip": "10.0.0.9"}) for q in ('"', "")),
     *(Line("11.2", json.dumps({"headings": ["_uuid", "external_ids", "name", "type"], "data": [[["uuid", UUID],
-           ["map", [["attached-mac", MAC], ["iface-id", PORT], ["vm-uuid", UUID]]], "tapcf0a1b2c-3d", ["set", []]]]}), record,
-           want | {"port": PORT, "instance": UUID}, "cc12/x", TAKEN)
+           ["map", [["attached-mac", MAC], ["iface-id", PORT], ["vm-uuid", UUID]]], "tapcf0a1b2c-3d", ["set", []]]]}),
+           record, want | {"port": PORT, "instance": UUID}, "cc12/x", TAKEN)
       for record, want in ((HostInterface, {"interface": "tapcf0a1b2c-3d"}),
                            (InstancePort, {"mac": MAC, "tap": "tapcf0a1b2c-3d"}))),
     interfaces("11.2", "Ethernet Channel Bonding Driver: v3.7.1\n\nBonding Mode: IEEE 802.3ad Dynamic link"
