@@ -24,6 +24,7 @@ from forensics.loaders.lines._marks import marks
 from forensics.loaders.lines._slow import LAST_RESORT, Grammar, read_lines
 from forensics.loaders.lines._text import Bools, Ints, Text, lines_of
 from forensics.loaders.lines._times import RecordClock
+from forensics.loaders.lines._wrapped import join_wrapped
 from forensics.records import LogRecord
 
 REJECT = "line in no known framing"
@@ -67,6 +68,9 @@ def classify(text: Text, fields: Fields, lines: Ints, *, fast: bool = True) -> d
     if len(again):
         unescape(text, again)
         _read(text, fields, again, fast)
+    whole = join_wrapped(text, fields, grammar().codes["oslo-bare"])
+    if len(whole):
+        _read(text, fields, whole, fast)
     return names
 
 
