@@ -193,7 +193,7 @@ NOTE = (
     f'{{"event_type": "compute.instance.create.end", "message_id": "{UUID}", "publisher_id": "compute.cc12", '
     f'"priority": "INFO", "timestamp": "2013-02-15 01:40:18", "_context_request_id": "{REQ}", "payload": {{'
     f'"instance_id": "{UUID}", "image_ref_url": "http://glance:9292/images/{IMAGE}", '
-    f'"fixed_ips": [{{"address": "10.0.0.5", "vif_mac": "{MAC}"}}], "host": "cc12"}}'
+    f'"fixed_ips": [{{"address": "10.0.0.5", "vif_mac": "{MAC}"}}], "host": "cc12"}}}}'
 )
 OSLO = f"2013-03-02 10:15:01.123 7 INFO nova.compute.manager [{REQ} u p] [instance: {UUID}] "
 DUMP = (
