@@ -79,7 +79,8 @@ LINES = [
     *(instances(row(power=number), {"power_state": name, "vm_state": "active", "compute_host": "cc12",
       "instance_id": 3589, "instance_name": "instance-00000e05", "instance": UUID})
       for number, name in ((0, "nostate"), (1, "running"), (3, "paused"), (4, "shutdown"), (6, "crashed"),
-                           (7, "suspended"), ("NULL", None))),
+                           (7, "suspended"), ("NULL", None), (2, "blocked"), (5, "shutoff"), (8, "failed"),
+                           (9, "building"))),
     instances(row(state="'soft-delete'"), {"vm_state": "soft-delete"}),
     instances(row(state="'shelved_offloaded'"), {"vm_state": "shelved_offloaded"}),
     Line("10.1", dump(table("networks", id="int(11)", bridge="varchar(255)", bridge_interface="varchar(255)",
@@ -122,6 +123,8 @@ LINES = [
     affected("Query OK, 5 rows affected, 1 warning (0.50 sec)", 5),
     affected("Query OK, 5 rows affected, 2 warnings (1 hour 3 min 0.50 sec)", 5),
     affected("Query OK, 5 rows affected (2 hours 3 min 0.50 sec)", 5),
+    *(counted(f"{NOW}\n" + boxed("table_name|table_rows", "instances|123"), ONE, section="10.3", zone=zone)
+      for zone in ("UTC", None)),
     counted("Thu Jan  9 04:11:02 CET 2014\n" + boxed("table_name|table_rows", "instances|123"),
             ONE | {"is_estimate": True}, section="10.3"),
     # 10.4

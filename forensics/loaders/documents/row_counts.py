@@ -99,7 +99,7 @@ def _figure(text: str) -> int | None:
 def _recognise(head: Head) -> float:
     statement = statement_of(head.command)
     told = [line for line in head.lines[:60] if line.strip() and not _COMMENT.match(line)]
-    while told and instant_of(told[0][:200]) is not None:
+    while told and instant_of(told[0][:200], "UTC") is not None:
         told = told[1:]
     if not told or len(told[0]) > _LONGEST:
         return 0.0
@@ -146,7 +146,7 @@ def _read(document: Document) -> None:
 
 
 def _dated(document: Document, at: int, line: str) -> int | None:
-    told = instant_of(line[:200], document.origin.zone) if len(line) < 200 else None
+    told = instant_of(line[:200], document.origin.zone or "UTC") if len(line) < 200 else None
     if told is not None:
         document.skip(at)
     return told
