@@ -1,11 +1,14 @@
 """Section 8 of the reference: logs of RabbitMQ in their three layouts, its clients, and AMQP on the wire."""
 
+import struct
 from collections.abc import Iterator
 
 import pytest
 
-from forensics.records import BrokerEvent, LogRecord
+from forensics.records import BrokerEvent, BrokerTransfer, LogRecord
+from tests._captures import pcap
 from tests.formats._met import Line, Wanted, meet, parameters
+from tests.loaders.captures.test_amqp import HEARTBEAT, PREAMBLE, deliver, frame, publish, segments, short
 
 NAME = {"name": "log/rabbit@ctl.log", "known": {"zone": "UTC"}}
 ENDS = {"src": "10.0.0.1", "src_port": 41240, "dst": "10.0.0.1", "dst_port": 5672}
@@ -111,6 +114,19 @@ def client(text: str, **want: object) -> Line:
     return Line("8.2", at + text, BrokerEvent, {"dst": "10.0.0.1", "dst_port": 5672, **want}, "ctl/nova-api.log")
 
 
+def wire(stream: bytes, *want: Wanted) -> Line:
+    packets = segments(stream)
+    return Line("8.3", pcap([(n * 1_000_000, one) for n, one in enumerate(packets)]), BrokerTransfer, want)
+
+
+def content(number: int, arguments: bytes, size: int) -> bytes:
+    """A method of class 60 and the header of what follows it; the body is left out."""
+    method = struct.pack(">HH", 60, number) + arguments
+    return frame(1, method) + frame(2, struct.pack(">HHQH", 60, 0, size, 0))
+
+
+MSG = "317888f245394451b2f93c26fdcb1c5c"
+NAMES = short("nova") + short("compute.cc12")
 T = {"name": "log/rabbit@ctl.log", "known": {"zone": "America/Edmonton"}}
 LINES = [
     # 8.1: zones; an entry of another layout; sasl; JSON
@@ -147,8 +163,21 @@ LINES = [
          " ECONNREFUSED. Trying again in 1 seconds.\n2012-09-15 01:41:20 TRACE nova.rpc.common Traceback (most recent "
          "call last):\n2012-09-15 01:41:20 TRACE nova.rpc.common error: [Errno 111] ECONNREFUSED\n", BrokerEvent,
          {"kind": "client_unreachable", "dst_port": 5672, "reason": "[Errno 111] ECONNREFUSED"}),
-    # 8.3 is met in tests/loaders/captures/test_amqp.py: frames, method arguments, content headers of 5.5 GiB, RPC of
-    # every release, starts in mid-stream, lost and repeated segments, snap lengths
+    # 8.3; bodies in many frames, RPC envelopes, captures that begin in the middle, lost and repeated segments, short
+    # snap lengths: tests/loaders/captures/test_amqp.py
+    wire(PREAMBLE + content(40, b"\0\0" + short(MSG) + short(MSG) + b"\0", 5_905_580_032),
+         {"method": "publish", "exchange": MSG, "routing_key": MSG, "body_bytes": 5_905_580_032, "seen_bytes": 0}),
+    wire(PREAMBLE + deliver("compute.cc12", b"a" * 50), {"method": "deliver", "consumer_tag": "ctag-1", "channel": 3,
+         "exchange": "nova", "routing_key": "compute.cc12", "body_bytes": 50, "seen_bytes": 50}),
+    wire(PREAMBLE + content(50, struct.pack(">H", 312) + short("NO_ROUTE") + NAMES, 0),
+         {"method": "return", "exchange": "nova", "routing_key": "compute.cc12", "body_bytes": 0}),
+    wire(PREAMBLE + content(71, struct.pack(">QB", 9, 0) + NAMES + bytes(4), 0),
+         {"method": "get-ok", "exchange": "nova", "routing_key": "compute.cc12"}),
+    wire(PREAMBLE + publish("compute_fanout", "", b"{}", channel=7), {"exchange": "compute_fanout", "channel": 7,
+         "correlation_id": "corr-7", "reply_to": "reply_0123", "src": "10.0.0.5", "src_port": 40004, "dst_port": 5672}),
+    *(wire(PREAMBLE + publish("nova", "a", b"{}") + beat + publish("nova", "b", b"{}"), {"routing_key": "a"},
+           {"routing_key": "b"}) for beat in (HEARTBEAT, b"\x04" + HEARTBEAT[1:])),
+    wire(b"AMQP\x01\x01\x00\x0a" + b"\x0f\x01\x00\x13\x00\x01" + bytes(40)),
     # 8.4
     Line("8.4", f"""\
 =INFO REPORT==== 7-Dec-2016::03:49:15 ===
