@@ -31,9 +31,10 @@ GROUPS = frozenset(
 """Names that a group of a pattern may have.
 
 ``month`` is a name (``Dec``), ``date`` is ``YYYY-MM-DD``, ``time`` is ``HH:MM:SS``, ``clock`` is ``HHMMSS``;
-``millis`` are milliseconds without leading zeros, ``stamp`` is all of it (RFC 3339). A time without a date is a time of day. A year of two digits is of this century.
-``rest`` is read on as
-a line of its own, ``tagged`` is read on as what follows the host name in RFC 3164: a tag and a message.
+``millis`` are milliseconds without leading zeros, ``stamp`` is all of it (RFC 3339). A time without a date is a time
+of day. A year of two digits is of this century.
+``rest`` is read on as a line of its own, ``tagged`` is read on as what follows the host name in RFC 3164: a tag and a
+message.
 """
 
 

@@ -24,7 +24,8 @@ from forensics.records import (
 )
 from tests.formats._met import Line, log, meet, parameters
 
-R, U, P = "req-ccac9790-3357-4aa8-84bd-cdaab1aa394e", "ebbd729575cb404081a45c9ada0849b7", "8175953c209044358ab5e0ec19d52c37"
+R = "req-ccac9790-3357-4aa8-84bd-cdaab1aa394e"
+U, P = "ebbd729575cb404081a45c9ada0849b7", "8175953c209044358ab5e0ec19d52c37"
 OSLO = f"2014-01-08 11:15:15.704 7 INFO nova.x [{R} {U} {P}] y"
 SHA = "7b4783508212f5d242cbf9ff56fb8d33b4ce6166"
 BASE = f"/var/lib/nova/instances/_base/{SHA}_10"
@@ -136,9 +137,9 @@ LINES = [
          "[b] a b", ApiRequest, {"duration_s": 0.094826}),  # 6; 5 is 0.3
     Line("0.8", f"2014-01-10 09:11:45.072 7 INFO neutron.wsgi [{R} {U} {P}] {ACCESS.replace(' len', '  len')}", ApiRequest,
          {"response_bytes": 1}),  # 7
-    Line("0.8", '["monitor.info", %s]\n' % BODY, Notification, {"routing_key": "monitor.info"}),  # 8
-    Line("0.8", "2012-12-19 12:10:59 DEBUG nova.virt.libvirt.imagecache [-] i (%s): in use: on this node 1 local, 0 on "
-         "other nodes" % BASE, BaseFileEvent, {"action": "in_use", "size_gb": 10}),  # 9
+    Line("0.8", f'["monitor.info", {BODY}]\n', Notification, {"routing_key": "monitor.info"}),  # 8
+    Line("0.8", f"2012-12-19 12:10:59 DEBUG nova.virt.libvirt.imagecache [-] i ({BASE}): in use: on this node 1 local, 0 on "
+         "other nodes", BaseFileEvent, {"action": "in_use", "size_gb": 10}),  # 9
     Line("0.8", "Feb 27 22:01:36 h dhclient: DHCPDISCOVER on eth0 to 255.255.255.255 port 67 interval 3 (xid=0xbf4c49c)\n",
          DhcpMessage, {"xid": 0x0BF4C49C}),  # 10
     Line("0.8", "5.5G console.log\n", FileSize, {"size_bytes": None, "high_bytes": 5_905_580_032,

@@ -110,9 +110,11 @@ LINES = [
     log("1.examples", "2014-02-27 09:08:17.583 31311 TRACE nova.compute.manager [instance: d0c20c9f-467d-4e20-b987-"
         '08c832aa83af]   File "/usr/lib/…/guestfs.py", line 129, in setup', severity="TRACE", pid=31311,
         instance="d0c20c9f-467d-4e20-b987-08c832aa83af", message='  File "/usr/lib/…/guestfs.py", line 129, in setup'),
-    log("1.examples", "2014-12-10 10:48:20.226 9042 INFO neutron.wsgi [req-0a16f579-ceec-4c5a-a03a-0e21683cac00 None] …",
+    log("1.examples", "2014-12-10 10:48:20.226 9042 INFO neutron.wsgi [req-0a16f579-ceec-4c5a-a03a-0e21683cac00 None] "
+        "…",
         request_id="req-0a16f579-ceec-4c5a-a03a-0e21683cac00", user_id=None, project_id=None, framing="oslo-juno"),
-    log("1.examples", "2017-05-16 00:00:04.500 2931 INFO nova.compute.manager [req-3ea4052c-895d-4b64-9e2d-04d64c4d94ab "
+    log("1.examples", "2017-05-16 00:00:04.500 2931 INFO nova.compute.manager "
+        "[req-3ea4052c-895d-4b64-9e2d-04d64c4d94ab "
         f"- - - - -] [instance: {I1}] VM Started (Lifecycle Event)", instance=I1, framing="oslo-kilo", user_id=None,
         message="VM Started (Lifecycle Event)"),
     log("1.examples", "2017-01-18 15:54:00.467 32552 ERROR oslo_messaging.rpc.server     res = "
@@ -129,8 +131,9 @@ LINES = [
     log("1.handlers", f"Feb 25 20:26:33 cc12 nova-compute: {T}.704 77 INFO nova.compute [-] x", program="nova-compute",
         message="x", pid=77),
     log("1.handlers", '{"__REALTIME_TIMESTAMP": "1500000000123456", "_HOSTNAME": "ctl", "MESSAGE": "hi", "PRIORITY": '
-        '"6", "LOGGER_NAME": "nova.api", "SYSLOG_IDENTIFIER": "nova-api", "_PID": "7", "REQUEST_ID": "%s", "USER_ID": '
-        '"%s", "PROJECT_ID": "%s"}' % (R, U, P), host="ctl", message="hi", logger="nova.api", request_id=R, user_id=U,
+        f'"6", "LOGGER_NAME": "nova.api", "SYSLOG_IDENTIFIER": "nova-api", "_PID": "7", "REQUEST_ID": "{R}", '
+        f'"USER_ID": '
+        f'"{U}", "PROJECT_ID": "{P}"}}', host="ctl", message="hi", logger="nova.api", request_id=R, user_id=U,
         project_id=P, ts="2017-07-14 02:40:00.123456", program="nova-api", pid=7),
     log("1.handlers", '{"__REALTIME_TIMESTAMP": "1500000000123456", "_HOSTNAME": "ctl", "MESSAGE": [104, 105], '
         '"SYSLOG_IDENTIFIER": "nova-api"}', message="hi"),
@@ -138,18 +141,20 @@ LINES = [
          '"SYSLOG_IDENTIFIER": "nova-api"}\n{"__REALTIME_TIMESTAMP": "1500000000123457", "MESSAGE": "x"}', LogRecord,
          [{"message": "", "program": "nova-api", "host": "ctl"}, {"message": "x"}]),
     *(log("1.handlers", '{"message": "boom", "asctime": "2017-05-16 00:00:04", "name": "nova.compute.manager", "msg": '
-          '"boom", "args": [], "levelname": "ERROR", "process": 77, "created": 1494892804.123456, "traceback": %s, '
-          '"hostname": "cc12", "context": {"request_id": "%s", "user": "%s", "tenant": "%s"}}' % (trace, R, U, P),
+          f'"boom", "args": [], "levelname": "ERROR", "process": 77, "created": 1494892804.123456, "traceback": '
+          f'{trace}, '
+          f'"hostname": "cc12", "context": {{"request_id": "{R}", "user": "{U}", "tenant": "{P}"}}}}',
           ts="2017-05-16 00:00:04.123456", logger="nova.compute.manager", severity="ERROR", pid=77, host="cc12",
           request_id=R, user_id=U, project_id=P, message="boom\nTraceback:\nValueError")
       for trace in ('["Traceback:", "ValueError"]', '"Traceback:\\nValueError"')),
     log("1.handlers", '{"message": "x", "time": "2017-05-16 00:00:04,123", "name": "nova.api", "level": "INFO", '
-        '"hostname": "cc12", "cmdline": "nova-api", "context": {"request_id": "%s"}}' % R, message="x",
+        f'"hostname": "cc12", "cmdline": "nova-api", "context": {{"request_id": "{R}"}}}}', message="x",
         logger="nova.api", severity="INFO", host="cc12", request_id=R, ts="2017-05-16 00:00:04.123"),
     # Deployment layouts
     log("1.layouts", '{"Timestamp": "2024-01-31 20:51:05.956", "Pid": "7", "log_level": "INFO", "python_module": '
-        '"nova.compute.manager", "request_id": "%s", "user_id": "%s", "tenant_id": "%s", "Payload": "x", "Hostname": '
-        '"cc12", "programname": "nova-compute"}' % (R[4:], U, P), message="x", pid=7, logger="nova.compute.manager",
+        f'"nova.compute.manager", "request_id": "{R[4:]}", "user_id": "{U}", "tenant_id": "{P}", "Payload": "x", '
+        f'"Hostname": '
+        '"cc12", "programname": "nova-compute"}', message="x", pid=7, logger="nova.compute.manager",
         request_id=R, user_id=U, project_id=P, host="cc12", program="nova-compute", severity="INFO"),
     log("1.layouts", "Jan 31 20:51:05 stack devstack@n-api.service[77]: \x1b[00;32mINFO nova.api \x1b[00m[\x1b[01;36m"
         f"None {R} \x1b[00;36mdemo admin\x1b[00m] \x1b[01;35m[instance: {I1}] \x1b[00mx\x1b[00m", logger="nova.api",

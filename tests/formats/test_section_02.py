@@ -24,7 +24,8 @@ def tagged(tag: str, **want: object) -> Line:
 
 LINES = [
     # Grammar of the stock templates
-    log("2.template", "Feb  5 01:40:18 cc12 app[7]: x", "x.log", Y, ts="2014-02-05 01:40:18", host="cc12", program="app",
+    log("2.template", "Feb  5 01:40:18 cc12 app[7]: x", "x.log", Y, ts="2014-02-05 01:40:18", host="cc12",
+        program="app",
         pid=7, message="x", year_basis="declared", zone_basis="assumed"),
     log("2.template", "2014-02-05T01:40:18.123456+01:00 cc12 app[7]: x", ts="2014-02-05 00:40:18.123456", host="cc12",
         program="app", pid=7, zone_basis="stated", year_basis="stated"),
@@ -74,7 +75,8 @@ LINES = [
         message="a\nb\tcd #999 #040"),
     log("2.escape", r"Jan 10 09:11:45 ctl1 app: a\x1b[01;35mb", "x.log", Y, message=r"a\x1b[01;35mb"),
     log("2.escape", "Jan 10 09:11:45 ctl1 app: x\0", "x.log", Y, message="x"),
-    log("2.escape", f"Jan 10 09:11:45 ctl1 nova-api: {NOVA.format('ERROR')} [-] boom#012{NOVA.format('TRACE')} Traceback "
+    log("2.escape", f"Jan 10 09:11:45 ctl1 nova-api: {NOVA.format('ERROR')} [-] boom#012{NOVA.format('TRACE')} "
+        f"Traceback "
         f"(most recent call last):#012{NOVA.format('TRACE')} ValueError", severity="ERROR", n_lines=1,
         message="boom\nTraceback (most recent call last):\nValueError"),
     log("2.escape", "Jan 10 09:11:45 ctl1 aaaaaaaaaabbbbbbbbbbccccccccccdd: x", "x.log", Y,
@@ -87,11 +89,14 @@ LINES = [
          "x.log", Y),
     Line("2.examples", "Feb 11 08:51:49 localhost dhclient[2899]: DHCPREQUEST on eth0 to 10.0.2.2 port 67 "
          "(xid=0x5ae19b1a)", DhcpMessage, {"xid": 0x5AE19B1A, "dst": "10.0.2.2", "seen_by": "client"}),
-    log("2.examples", "Mar 30 13:07:02 termsvr2 nbd_server[27584]: message repeated 2 times: [ Spawned a child process]",
+    log("2.examples", "Mar 30 13:07:02 termsvr2 nbd_server[27584]: message repeated 2 times: [ Spawned a child "
+        "process]",
         repeats=2, program="nbd_server", pid=27584),
-    Line("2.examples", "2020-11-20T18:14:19.159524+01:00 host kernel: [65818.378287] bond0: link status definitely down "
+    Line("2.examples", "2020-11-20T18:14:19.159524+01:00 host kernel: [65818.378287] bond0: link status definitely "
+        "down "
          "for interface eth0, disabling it", PortEvent, {"interface": "eth0", "ts": "2020-11-20 17:14:19.159524"}),
-    log("2.examples", "<134>1 2013-01-25T13:38:45.123456+08:00 c01 nova-api - - - 2013-01-25 13:38:45 INFO nova.api [-] …",
+    log("2.examples", "<134>1 2013-01-25T13:38:45.123456+08:00 c01 nova-api - - - 2013-01-25 13:38:45 INFO nova.api "
+        "[-] …",
         ts="2013-01-25 05:38:45", outer_at="2013-01-25 05:38:45.123456", host="c01", program="nova-api"),
     log("2.examples", f"Jan 10 09:11:45 ctl1 nova-api: {NOVA.format('TRACE')} Traceback (most recent call last):#012"
         f"{NOVA.format('TRACE')}   File \"…\"", program="nova-api", pid=129745, ts="2014-01-10 09:11:45.072",

@@ -20,7 +20,8 @@ BODY: dict[str, Any] = {
         "deleted_at": "", "image_meta": {"image_type": "base"},
     },
 }  # fmt: skip
-SEEN = {"ts": AT, "event_type": "compute.instance.snapshot.end", "instance": UUID, "image": IMAGE, "project_id": "400504",
+SEEN = {"ts": AT, "event_type": "compute.instance.snapshot.end", "instance": UUID, "image": IMAGE,
+    "project_id": "400504",
         "service": "compute", "host": "host-114795", "request_id": REQ, "priority": "INFO", "versioned": False,
         "root_gb": 40, "state": "active", "created_at": "2014-03-26 07:51:29.896356", "deleted_at": None}  # fmt: skip
 
@@ -69,7 +70,8 @@ NESTED = {
         "nova_object.data": {
             "uuid": UUID, "tenant_id": "t", "user_id": "u", "host": "c1", "image_uuid": IMAGE, "display_name": "näme",
             "request_id": REQ, "state": "building", "launched_at": "2018-10-01T10:00:00Z",
-            "flavor": {"nova_object.name": "FlavorPayload", "nova_object.namespace": "nova", "nova_object.version": "1.3",
+            "flavor": {"nova_object.name": "FlavorPayload", "nova_object.namespace": "nova",
+            "nova_object.version": "1.3",
                        "nova_object.data": {"name": "m1.small", "root_gb": 20}},
             "fault": {"nova_object.name": "ExceptionPayload", "nova_object.namespace": "nova",
                       "nova_object.version": "1.1", "nova_object.data": {"exception": "X",
@@ -95,7 +97,8 @@ LINES = [
         event_type="compute.instance.exists.verified.old"),
     *(Line("4.1", wrapped(levels), Notification, SEEN) for levels in (1, 2)),
     # 4.2 payload fields
-    bus("4.2", None, {"host": "c1", "instance_type": "m1.small", "user_id": "u", "display_name": "vm"}, compute_host="c1",
+    bus("4.2", None, {"host": "c1", "instance_type": "m1.small", "user_id": "u", "display_name": "vm"},
+        compute_host="c1",
         flavor="m1.small", user_id="u", display_name="vm"),
     bus("4.2", {"event_type": "compute.instance.update"}, {"old_state": "building", "old_task_state": "spawning",
         "new_task_state": None, "state": "active"}, old_state="building", old_task_state="spawning", state="active"),
@@ -119,7 +122,7 @@ LINES = [
         "request_id": REQ, "compute_host": "c1", "project_id": "t", "user_id": "u"}),
     # 4.4, 4.6 the tables of StackTach in each form of a dump
     Line("4.4", f"{INSERT.replace('VALUES', f'({NAMES}) VALUES')}{ROW};\n", Notification, TAKEN, "dump.sql"),
-    Line("4.6", f"-- MySQL dump 10.13\n/*!40101 SET NAMES utf8 */;\nCREATE TABLE `stacktach_rawdata` (\n"
+    Line("4.6", "-- MySQL dump 10.13\n/*!40101 SET NAMES utf8 */;\nCREATE TABLE `stacktach_rawdata` (\n"
          + ",\n".join(f"  {name} {'decimal(20,6)' if 'when' in name else 'longtext'}" for name in NAMES.split(","))
          + f"\n);\n{INSERT}{ROW},{ROW};\n", Notification, [TAKEN, TAKEN], "dump.sql"),
     # 4.5 web and REST interface; every endpoint in tests/loaders/documents/test_stacky.py
@@ -145,14 +148,16 @@ LINES = [
       for traits in ([["instance_id", 1, UUID]], [{"name": "instance_id", "type": "string", "value": UUID}])),
     # 4.8 example records
     Line("4.8", json.dumps(["monitor.info", BODY]), Notification, SEEN),
-    Line("4.8", json.dumps([HEAD, EVENT]), Notification, {"old_state": "active", "event_type": "compute.instance.update"}),
+    Line("4.8", json.dumps([HEAD, EVENT]), Notification, {"old_state": "active",
+        "event_type": "compute.instance.update"}),
     # columns that no statement names are those of 2012 where there are as many
     Line("4.8", INSERT + ROW + ";\n", Notification, TAKEN, "stacktach.sql"),
     Line("4.8", json.dumps(VERSIONED) + "\n", Notification, {
         "instance": "178b0921-8f85-4257-88b6-2e743b5a975c", "image": None,
         "versioned": True, "host": "compute", "service": "nova-compute", "event_type": "instance.snapshot.end"}),
-    # 4.10 pitfalls: secrets, both kinds of one event, never scheduled; test_notification_rows.py::test_no_secret_is_kept
-    bus("4.10", {"_context_auth_token": "0123456789abcdef"}, {"admin_password": "geheim"}, event_type=BODY["event_type"]),
+    # 4.10 pitfalls: secrets, both kinds; test_notification_rows.py::test_no_secret_is_kept
+    bus("4.10", {"_context_auth_token": "0123456789abcdef"}, {"admin_password": "geheim"},
+        event_type=BODY["event_type"]),
     bus("4.10", {"publisher_id": "api.ctl1", "event_type": "compute.instance.delete.start"}, {"host": None},
         service="api", compute_host=None),
     Line("4.10", json.dumps(BODY) + "\n" + json.dumps(VERSIONED) + "\n", Notification,

@@ -51,7 +51,8 @@ LINES = [
     said("5.1", f"{ID} ({FILE}): in use on (3 on other nodes)", "in_use", level="DEBUG", local=None, remote=3, **OF),
     said("5.1", f"image {ID} at ({FILE}): in use: on this node 1 local, 2 on other nodes sharing this instance storage",
          "in_use", local=1, remote=2, **OF),
-    said("5.1", f"{ID} ({FILE}): warning -- an absent base file is in use! instances: instance-00000e05 instance-00000e06",
+    said("5.1", f"{ID} ({FILE}): warning -- an absent base file is in use! instances: instance-00000e05 "
+        f"instance-00000e06",
          "absent", level="WARNING", instances=["instance-00000e05", "instance-00000e06"], **OF),
     said("5.1", f"image  at ({FILE}_20): checking", "checking", image=None, size_gb=20),
     # IC_TOOYOUNG, IC_REMOVING: the wordings of three generations (appendix C10)
@@ -67,7 +68,8 @@ LINES = [
     said("5.1", f"Corrupt base files: {FILE}", "corrupt", base_file=FILE),
     said("5.1", f"Unknown base file: {FILE}", "unknown", level="WARNING", base_file=FILE, image_hash=SHA),
     # the rest
-    said("5.1", "Instance instance-00000e05 is using a backing file 7b4783508212f5d242cbf9ff56fb8d33b4ce6166_10 which does "
+    said("5.1", "Instance instance-00000e05 is using a backing file 7b4783508212f5d242cbf9ff56fb8d33b4ce6166_10 which "
+        "does "
          "not appear in the image service", "in_use", level="WARNING", instances=["instance-00000e05"], size_gb=10),
     said("5.1", f"Image id {ID} yields fingerprint {SHA}", "fingerprint", level="DEBUG", image=ID, image_hash=SHA),
     said("5.1", f"Instance {ID} is backed by {SHA}", "in_use", level="DEBUG", instances=[ID], image_hash=SHA),
@@ -87,14 +89,18 @@ LINES = [
     Line("5.2", "2012-02-18 04:24:17 41389 INFO nova.virt.libvirt.imagecache [-] Removable base files: "
          f"{BASE}/06a057b9c7b0b27e3b496f53d1e88810a0d1d5d3 {BASE}/06a057b9c7b0b27e3b496f53d1e88810a0d1d5d3_20",
          BaseFileEvent, [{"action": "removable", "size_gb": None}, {"action": "removable", "size_gb": 20}]),
-    Line("5.2", f"2012-12-19 12:10:59 INFO nova.virt.libvirt.imagecache [-] Removing base file: {TALE}_10", BaseFileEvent,
+    Line("5.2", f"2012-12-19 12:10:59 INFO nova.virt.libvirt.imagecache [-] Removing base file: {TALE}_10",
+        BaseFileEvent,
          {"action": "removing", "size_gb": 10, "pid": None, "ts": "2012-12-19 12:10:59"}),
-    Line("5.2", f"2017-05-16 00:00:05.185 2931 INFO nova.virt.libvirt.imagecache [{REQ} - - - - -] image {ID} at ({FILE}): "
+    Line("5.2", f"2017-05-16 00:00:05.185 2931 INFO nova.virt.libvirt.imagecache [{REQ} - - - - -] image {ID} at "
+        f"({FILE}): "
          "checking", BaseFileEvent, {"action": "checking", "request_id": REQ, **OF}),
-    Line("5.2", f"2017-05-16 00:00:05.186 2931 INFO nova.virt.libvirt.imagecache [{REQ} - - - - -] image {ID} at ({FILE}): "
+    Line("5.2", f"2017-05-16 00:00:05.186 2931 INFO nova.virt.libvirt.imagecache [{REQ} - - - - -] image {ID} at "
+        f"({FILE}): "
          "in use: on this node 1 local, 0 on other nodes sharing this instance storage", BaseFileEvent,
          {"action": "in_use", "local": 1, "remote": 0, "request_id": REQ}),
-    Line("5.2", f"2017-05-16 00:00:20.346 2931 INFO nova.virt.libvirt.imagecache [{REQ} - - - - -] Removable base files: "
+    Line("5.2", f"2017-05-16 00:00:20.346 2931 INFO nova.virt.libvirt.imagecache [{REQ} - - - - -] Removable base "
+        f"files: "
          f"{FILE}", BaseFileEvent, {"action": "removable", "base_file": FILE}),
     # 5.3 BASEFILE: each tail
     *(said("5.3", f"Unknown base file: {FILE}{tail}", "unknown", image_hash=SHA, size_gb=size)
@@ -114,9 +120,11 @@ LINES = [
     elsewhere("error: Failed to start domain instance-00000e05\nerror: Cannot access backing file "
               f"'{FILE}' of storage file '{DISK}' (as uid:107, gid:107): No such file or directory\n", "start_failed",
               instance_name="instance-00000e05", base_file=FILE, path=DISK, image_hash=SHA),
-    elsewhere(f"2013-02-15 08:40:18.123+0000: starting up\nqemu-kvm: -drive file={DISK},if=none: could not open disk image "
+    elsewhere(f"2013-02-15 08:40:18.123+0000: starting up\nqemu-kvm: -drive file={DISK},if=none: could not open disk "
+        f"image "
               f"{DISK}: No such file or directory", "missing_file", path=DISK, base_file=None),
-    elsewhere(f"2019-01-01T10:00:00.123456Z qemu-system-x86_64: -drive file={DISK}: Could not open backing file: {GONE}",
+    elsewhere(f"2019-01-01T10:00:00.123456Z qemu-system-x86_64: -drive file={DISK}: Could not open backing file: "
+        f"{GONE}",
               "missing_file", base_file=FILE, image_hash=SHA),
     elsewhere(nova(f"Cannot reboot instance: {GONE}"), "start_failed", base_file=FILE, instance=ID),
     elsewhere(nova("An error occurred while trying to launch a defined domain with xml: <domain type='kvm'>"),
@@ -125,17 +133,22 @@ LINES = [
     elsewhere(nova("Failed to start libvirt guest"), "start_failed", instance=ID),
     elsewhere(nova("Rebooting instance after nova-compute restart.", "INFO"), "rebooting", instance=ID),
     elsewhere(nova("Failed to resume instance", "WARNING"), "start_failed", instance=ID),
-    Line("5.6", f"image: disk\nfile format: qcow2\nvirtual size: 10G (10737418240 bytes)\ndisk size: 1.2G\nbacking file: "
+    Line("5.6", f"image: disk\nfile format: qcow2\nvirtual size: 10G (10737418240 bytes)\ndisk size: 1.2G\nbacking "
+        f"file: "
          f"{FILE}\n", DiskImage, {"backing_file": FILE}, "qemu-img-info.txt"),
     # 5.8 pitfalls; several nodes: test_imagecache.py::test_two_nodes_remove_one_file, a list that syslog cut:
     # test_imagecache.py::test_a_list_that_syslog_cut
-    said("5.8", f"Removing base file: /mnt/my cloud/_base/{SHA}_10", "removing", base_file=f"/mnt/my cloud/_base/{SHA}_10",
+    said("5.8", f"Removing base file: /mnt/my cloud/_base/{SHA}_10", "removing",
+        base_file=f"/mnt/my cloud/_base/{SHA}_10",
          size_gb=10),
-    said("5.8", f"Active base files: /srv/my cloud/_base/{SHA} /srv/my cloud/_base/{SHA}_10", "active", "active", cut=None),
+    said("5.8", f"Active base files: /srv/my cloud/_base/{SHA} /srv/my cloud/_base/{SHA}_10", "active", "active",
+        cut=None),
     said("5.8", f"Removable base files: {FILE} {BASE}/7b478350", "removable", "removable"),
     # appendix A1
-    Line("5.A1", f"dair-ua-c03/nova.log:Dec 19 12:10:59 dair-ua-c03 2012-12-19 12:10:59 INFO nova.virt.libvirt.imagecache "
-         f"[-] Removing base file: {TALE}_10", BaseFileEvent, {"action": "removing", "size_gb": 10, "host": "dair-ua-c03",
+    Line("5.A1", f"dair-ua-c03/nova.log:Dec 19 12:10:59 dair-ua-c03 2012-12-19 12:10:59 INFO "
+        f"nova.virt.libvirt.imagecache "
+         f"[-] Removing base file: {TALE}_10", BaseFileEvent, {"action": "removing", "size_gb": 10,
+         "host": "dair-ua-c03",
          "image_hash": "7b4783508212f5d242cbf9ff56fb8d33b4ce6166", "pid": None, "request_id": None}),
 ]  # fmt: skip
 

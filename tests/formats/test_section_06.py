@@ -2,7 +2,7 @@
 
 import pytest
 
-from forensics.records import DhcpClientEvent, DhcpMessage, LogRecord
+from forensics.records import DhcpClientEvent, DhcpMessage, InstancePort, LogRecord
 from tests.formats._met import Line, meet, parameters
 
 Y = {"year": 2013}
@@ -36,7 +36,8 @@ def no_message(text: str, program: str = "dnsmasq-dhcp[2438]", section: str = "6
 
 LINES = [
     # 6.1 DNSMASQ: each type, with what its address and its tail mean
-    *(served("6.1", f"DHCPDISCOVER(br100) {MAC} {why}", message_type="DISCOVER", refusal=why, requested_ip=None, chaddr=MAC)
+    *(served("6.1", f"DHCPDISCOVER(br100) {MAC} {why}", message_type="DISCOVER", refusal=why, requested_ip=None,
+        chaddr=MAC)
       for why in ("no address available", "ignored", "no leases left", "no address configured", "address in use",
                   "no unique-id", "wrong network", "disabled")),
     served("6.1", f"DHCPDISCOVER(br100) 10.0.0.7 {MAC} ", requested_ip="10.0.0.7", refusal=None),
@@ -59,7 +60,8 @@ LINES = [
     served("6.1", f"DHCPREQUEST(br100) 192.168.100.3 {MAC}", message_type="REQUEST", requested_ip="192.168.100.3"),
     served("6.1", f"DHCPACK(br100) 192.168.100.3 {MAC} test", message_type="ACK", yiaddr="192.168.100.3",
            hostname="test"),
-    Line("6.1", "Feb 27 22:01:36 mynode dnsmasq-dhcp[25435]: DHCPDISCOVER(br100) fa:16:3e:78:44:84 no address available",
+    Line("6.1", "Feb 27 22:01:36 mynode dnsmasq-dhcp[25435]: DHCPDISCOVER(br100) fa:16:3e:78:44:84 no address "
+        "available",
          DhcpMessage, {"chaddr": "fa:16:3e:78:44:84", "refusal": "no address available"}, "x.log", Y),
     Line("6.1", "Nov  7 21:40:18 pve1 dnsmasq-dhcp[8620]: 3744951815 DHCPOFFER(vmbr0) 10.236.12.180 36:b8:a4:ad:46:05",
          DhcpMessage, {"xid": 3744951815, "interface": "vmbr0", "yiaddr": "10.236.12.180"}, "x.log", Y),
@@ -75,13 +77,19 @@ LINES = [
         "failed to write /var/lib/misc/dnsmasq.leases", "DHCP packet received on eth0 which has no address")),
     *(served("6.1", text) for text in ("RTR-ADVERT(br100) fd00::", "3744951815 tags: known, br100",
                                        "DHCP, IP range 10.0.0.2 -- 10.0.0.254, lease time 2m")),
+    # LEASE, and files of hosts; more in tests/loaders/documents/test_lease_files.py
+    Line("6.1", f"1355944259 {MAC} 10.0.0.5 vm5 01:{MAC}\n0 06-{MAC} 10.0.0.6 * *\n", InstancePort,
+         [{"mac": MAC, "ip": "10.0.0.5", "state": "leased"}, {"mac": MAC, "ip": "10.0.0.6"}], "dnsmasq.leases"),
+    Line("6.1", f"{MAC},vm5.novalocal,10.0.0.5,net:NW-12\n", InstancePort,
+         {"mac": MAC, "ip": "10.0.0.5", "bridge": "br100"}, "networks/nova-br100.conf"),
     # nova-dhcpbridge, nova-network
     *(Line("6.1", f"2013-02-25 20:26:33 7 {text}", LogRecord, {"logger": logger}) for logger, text in (
         ("nova.dhcpbridge", f"DEBUG nova.dhcpbridge [-] Called 'old' for mac '{MAC}' with ip '10.0.0.5'"),
         ("nova.network.manager", "DEBUG nova.network.manager [-] Leased IP |10.0.0.5|"),
         ("nova.network.manager", "WARNING nova.network.manager [-] IP 10.0.0.5 released that was not leased"))),
     # 6.2 DHCLIENT: upstream, Debian, 4.4, with and without xid
-    asked("6.2", "DHCPDISCOVER on eth0 to 255.255.255.255 port 67 interval 3", message_type="DISCOVER", interface="eth0",
+    asked("6.2", "DHCPDISCOVER on eth0 to 255.255.255.255 port 67 interval 3", message_type="DISCOVER",
+        interface="eth0",
           dst="255.255.255.255", xid=None),
     asked("6.2", "DHCPDISCOVER on eth0 to 255.255.255.255 port 67 interval 3 (xid=0x6ad2d7)", xid=0x6AD2D7),
     asked("6.2", "DHCPREQUEST on eth0 to 255.255.255.255 port 67", message_type="REQUEST", requested_ip=None),
@@ -94,7 +102,8 @@ LINES = [
     asked("6.2", "DHCPOFFER from 10.0.0.1", message_type="OFFER", server_id="10.0.0.1", yiaddr=None),
     asked("6.2", "DHCPACK from 10.0.0.1", message_type="ACK", server_id="10.0.0.1", yiaddr=None),
     asked("6.2", "DHCPOFFER of 10.0.0.5 from 10.0.0.1", message_type="OFFER", yiaddr="10.0.0.5"),
-    asked("6.2", "DHCPACK of 10.0.0.5 from 10.0.0.1 (xid=0x6ad2d7)", message_type="ACK", yiaddr="10.0.0.5", xid=0x6AD2D7),
+    asked("6.2", "DHCPACK of 10.0.0.5 from 10.0.0.1 (xid=0x6ad2d7)", message_type="ACK", yiaddr="10.0.0.5",
+        xid=0x6AD2D7),
     asked("6.2", "DHCPNAK from 10.0.0.1", message_type="NAK", server_id="10.0.0.1"),
     Line("6.2", "Feb 27 22:01:36 vm5 dhclient: BOOTREPLY from 10.0.0.1", DhcpMessage, {"message_type": None,
          "server_id": "10.0.0.1", "seen_by": "client"}, "x.log", Y),
@@ -114,10 +123,16 @@ LINES = [
     became(f"Listening on LPF/eth0/{MAC}", "started", interface="eth0", mac=MAC),
     *(no_message(text, "dhclient[899]", "6.2") for text in (
         "Trying recorded lease 10.0.0.5", "5 bad udp checksums in 5 packets", f"Sending on   LPF/eth0/{MAC}")),
+    Line("6.2", 'lease {\n  interface "eth0";\n  fixed-address 10.0.0.5;\n  option dhcp-lease-time 120;\n  option '
+        'dhcp-server-'
+         "identifier 10.0.0.1;\n  renew 3 2012/08/29 05:12:33;\n  rebind 3 2012/08/29 05:13:18;\n  expire 3 2012/08/29 "
+         "05:13:33;\n}\n", DhcpClientEvent, {"event": "bound", "ip": "10.0.0.5", "server": "10.0.0.1", "lease_s": 120.0,
+         "renewal_s": 60.0, "interface": "eth0", "ts": "2012-08-29 05:11:33"}, "dhclient.leases", {"zone": "-07:00"}),
     # 6.3 other clients
     became("eth0: DHCPv4 address 10.0.0.5/24 via 10.0.0.1", "bound", "systemd-networkd[9]", "6.3", ip="10.0.0.5",
            interface="eth0", server=None),
-    became("eth0: DHCPv4 address 10.0.0.5/24, gateway 10.0.0.254 acquired from 10.0.0.1", "bound", "systemd-networkd[9]",
+    became("eth0: DHCPv4 address 10.0.0.5/24, gateway 10.0.0.254 acquired from 10.0.0.1", "bound",
+        "systemd-networkd[9]",
            "6.3", ip="10.0.0.5", server="10.0.0.1"),
     became("eth0: DHCP lease lost", "expired", "systemd-networkd[9]", "6.3", interface="eth0"),
     became("eth0: Lost carrier", "carrier_lost", "systemd-networkd[9]", "6.3", interface="eth0"),

@@ -167,10 +167,8 @@ def _take(
     grammar: Grammar,
     depth: int,
 ) -> None:
-    if form.json is None:
-        groups = column.str.extract_groups(form.regex).struct.unnest()
-    else:
-        groups = of_json(column, form.json)
+    plain = form.json is None
+    groups = column.str.extract_groups(form.regex).struct.unnest() if plain else of_json(column, form.json or {})
     fields.framed(lines, code)
     kind, ns = stamps(groups)
     stamped = kind != NO_STAMP

@@ -34,7 +34,7 @@ FORMATS = (
     LineFormat(
         name="oslo-journal-devstack",
         leads="TDIAWEC" + DIGITS,
-        reference="openstack/devstack functions, logging_context_format_string under systemd, from 2017 on: project first",
+        reference="openstack/devstack functions, logging_context_format_string under systemd, from 2017: project first",
         inner_only=True,
         context="given",
         pattern=rf"^(?:(?P<pid>\d{{1,10}})\x20)?{_LEVEL}(?P<logger>[A-Za-z_][^\x20]*)\x20\["

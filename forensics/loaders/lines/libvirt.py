@@ -51,12 +51,12 @@ FORMATS = (
         pattern=r"^(?P<pid>\d{1,10}):\x20(?P<severity>error|warning|info|debug)\x20:\x20(?P<message>(?s:.*))$",
         samples=(
             Sample(
-                "Feb 15 01:40:18 cc12 libvirtd: 2345: error : virNetSocketReadWire:1184 : End of file while reading data",
+                "Feb 15 01:40:18 cc12 libvirtd: 2345: error : virNetSocketReadWire:1184 : End of file",
                 {
                     "program": "libvirtd",
                     "pid": 2345,
                     "severity": "ERROR",
-                    "message": "virNetSocketReadWire:1184 : End of file while reading data",
+                    "message": "virNetSocketReadWire:1184 : End of file",
                 },
                 year=2013,
             ),

@@ -96,7 +96,8 @@ FORMAT = MessageFormat(
         ^(?:
             DHCP(?P<message_type>DISCOVER|REQUEST|DECLINE|RELEASE)(?:\x20(?:of|for)\x20(?P<ip>{IP}))?
             \x20on\x20(?P<interface>\S+)\x20to\x20(?P<dst>{IP})\x20port\x20\d+(?:\x20interval\x20\d+)?
-          | (?:DHCP(?P<message_type__2>OFFER|ACK|NAK)|BOOTREPLY)(?:\x20of\x20(?P<ip__2>{IP}))?\x20from\x20(?P<server_id>{IP})
+          | (?:DHCP(?P<message_type__2>OFFER|ACK|NAK)|BOOTREPLY)(?:\x20of\x20(?P<ip__2>{IP}))?
+            \x20from\x20(?P<server_id>{IP})
         )
         (?:\x20\(xid=0x(?P<xid>[0-9a-f]{{1,8}})\))?$
     """,
