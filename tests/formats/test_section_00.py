@@ -31,7 +31,7 @@ SHA = "7b4783508212f5d242cbf9ff56fb8d33b4ce6166"
 BASE = f"/var/lib/nova/instances/_base/{SHA}_10"
 A1 = "dair-ua-c03/nova.log:Dec 19 12:10:59 dair-ua-c03 2012-12-19 12:10:59 INFO nova.virt.libvirt.imagecache [-] "
 ACCESS = '10.0.0.1 "GET /x HTTP/1.1" status: 200 len: 1 time: 0.5'
-FOLSOM = "10.0.0.1 - - [19/Dec/2012 12:10:59] \"GET /x HTTP/1.1\" 200 1 0.5"
+FOLSOM = '10.0.0.1 - - [19/Dec/2012 12:10:59] "GET /x HTTP/1.1" 200 1 0.5'
 EDMONTON = {"zone": "America/Edmonton"}
 WINTER = EDMONTON | {"year": 2013}
 BODY = '{"message_id": "m", "publisher_id": "compute.c1", "event_type": "compute.instance.update", "priority": "INFO", '
@@ -42,7 +42,8 @@ SERVICES = """+--------------+------+------+---------+-------+------------------
 | nova-compute | cc12 | nova | enabled | up    | 2012-12-19T19:10:59.000000 |
 +--------------+------+------+---------+-------+----------------------------+
 """
-INSTANCES = "INSERT INTO `instances` (`id`,`uuid`,`created_at`,`deleted`,`host`,`vm_state`,`launched_at`,`hostname`) VALUES "
+INSTANCES = "INSERT INTO `instances` (`id`,`uuid`,`created_at`,`deleted`,`host`,`vm_state`,`launched_at`,`hostname`) "
+INSTANCES += "VALUES "
 INSTANCES += "(7,'4cb5cc5f-7299-478f-b8d9-ec3973dfaaa6','2012-12-19 19:10:59',0,'cc12','active',NULL,'h');\n"
 
 
@@ -62,7 +63,8 @@ LINES = [
     clock("2012-12-19T12:10:59.123456-07:00 h a: b", LogRecord, "2012-12-19 19:10:59.123456", zone_basis="stated"),
     clock("<13>1 2012-12-19T12:10:59.123456-07:00 h a - - - b", LogRecord, "2012-12-19 19:10:59.123456"),
     clock('10.0.0.1 - - [19/Dec/2012:12:10:59 -0700] "GET /x HTTP/1.1" 200 1', ApiRequest, "2012-12-19 19:10:59"),
-    clock("[pid: 7|app: 0|req: 1/1] 10.0.0.1 () {62 vars in 1256 bytes} [Wed Dec 19 12:10:59 2012] GET /x => generated 9 "
+    clock("[pid: 7|app: 0|req: 1/1] 10.0.0.1 () {62 vars in 1256 bytes} [Wed Dec 19 12:10:59 2012] GET /x => "
+        "generated 9 "
           "bytes in 2 msecs (HTTP/1.1 200) 9 headers in 403 bytes (1 switches on core 0)", ApiRequest,
           "2012-12-19 19:10:59", stamped="start"),
     clock(BODY + "\n", Notification, "2012-12-19 19:10:59.123456", "n.json"),
@@ -74,14 +76,16 @@ LINES = [
     clock("=INFO REPORT==== 19-Dec-2012::12:10:59 ===\naccepting AMQP connection\n", LogRecord, "2012-12-19 19:10:59"),
     clock("2012-12-19 12:10:59.123 [info] <0.7.0> x\n", LogRecord, "2012-12-19 19:10:59.123", "rabbit@c1.log"),
     clock("2022-12-19 12:10:59.123456-07:00 [info] <0.7.0> x\n", LogRecord, "2022-12-19 19:10:59.123456"),
-    clock("Feb 15 01:40:18 SW-1 Ebra: %LINEPROTO-5-UPDOWN: Line protocol on Interface Ethernet35, changed state to down",
+    clock("Feb 15 01:40:18 SW-1 Ebra: %LINEPROTO-5-UPDOWN: Line protocol on Interface Ethernet35, changed state to "
+        "down",
           PortEvent, "2013-02-15 08:40:18"),
     clock('{"cc12": 1355944259.123456}', ServiceState, "2012-12-19 19:10:59.123456", "nfs/compute_nodes"),
     clock("[1355944259] SERVICE ALERT: cc12;nova-compute;CRITICAL;HARD;3;down", LogRecord, "2012-12-19 19:10:59"),
     Line("0.3", "epoch,value\n1355944259.123,1048576\n", ProcessMemory, {"ts": "2012-12-19 19:10:59.123"},
          "collectd/c1/memory/memory-used-2012-12-19", WINTER),
     Line("0.3", "# hostname;interval;timestamp;kbmemfree;kbmemused;%memused;kbbuffers;kbcached\n"
-         "cc12;600;2012-12-19 19:10:59 UTC;100;200;66.7;1;2\n", ProcessMemory, {"ts": "2012-12-19 19:10:59"}, "sadf.txt",
+         "cc12;600;2012-12-19 19:10:59 UTC;100;200;66.7;1;2\n", ProcessMemory, {"ts": "2012-12-19 19:10:59"},
+         "sadf.txt",
          WINTER),
     # dates without a zone are local also in the hour that comes twice (appendix C2)
     Line("0.3", "".join(f"2013-11-03 01:{m:02}:00 INFO nova.x [-] y\n" for m in (10, 50, 10, 50)), LogRecord,
@@ -103,12 +107,15 @@ LINES = [
     Line("0.4", "note: 7 apples\n", LogRecord, []),
     # 0.4 hard-wrapped text, as the tales have it
     Line("0.4", A1 + f"Removing base file:\n{BASE}\n", BaseFileEvent, {"base_file": BASE, "host": "dair-ua-c03"}),
-    Line("0.4", f"2014-01-10 09:11:45.072 129745 INFO nova.ec2.wsgi.server\n[{R} {U}\n{P}] 117.103.103.29 \"GET /services/"
-         "Cloud?AWSAccessKeyId=[something]&Action=RunInstances&\nClientToken=[something]&ImageId=ami-00000001 HTTP/1.1\" "
+    Line("0.4", f"2014-01-10 09:11:45.072 129745 INFO nova.ec2.wsgi.server\n[{R} {U}\n{P}] 117.103.103.29 \"GET "
+        f"/services/"
+         "Cloud?AWSAccessKeyId=[something]&Action=RunInstances&\nClientToken=[something]&ImageId=ami-00000001 "
+         "HTTP/1.1\" "
          "status: 200 len: 1109 time:\n138.5970151\n", ApiRequest,
          {"duration_s": 138.5970151, "operation": "RunInstances", "status": 200, "response_bytes": 1109,
           "image": "ami-00000001"}),
-    Line("0.4", "2014-01-10 09:11:45.072 129745 INFO nova.ec2.wsgi.server\n[req-84d16d16-3808-426b-b7af-3b90a11b83b0\n0c6e7db"
+    Line("0.4", "2014-01-10 09:11:45.072 129745 INFO "
+        "nova.ec2.wsgi.server\n[req-84d16d16-3808-426b-b7af-3b90a11b83b0\n0c6e7db"
          "a03c24c6a9bce299747499e8a 7052bd6714e7460caeb16242e68124f9]\nA message\nof two lines\n\n" + OSLO, LogRecord,
          [{"message": "A message of two lines", "user_id": "0c6e7dba03c24c6a9bce299747499e8a", "pid": 129745,
            "framing": "oslo-havana", "n_lines": 6}, {"message": "y", "request_id": R}]),
@@ -133,14 +140,18 @@ LINES = [
          [{"pid": 7}, {"pid": None}]),  # 2
     log("0.8", "2013-02-25 20:26:33 7 TRACE nova.x y", severity="TRACE", request_id=None),  # 3; 4 in test_section_01.py
     log("0.8", f"2013-02-25 20:26:33.7 7 INFO nova.x [{R} {U} {P}] y", ts="2013-02-25 20:26:33.007"),
-    Line("0.8", f"2014-01-10 09:11:45.072 7 INFO nova.api.ec2 [{R} {U} {P}] 0.94826s 10.0.0.9 GET /services/Cloud/ C:D 200 "
+    Line("0.8", f"2014-01-10 09:11:45.072 7 INFO nova.api.ec2 [{R} {U} {P}] 0.94826s 10.0.0.9 GET /services/Cloud/ "
+        f"C:D 200 "
          "[b] a b", ApiRequest, {"duration_s": 0.094826}),  # 6; 5 is 0.3
-    Line("0.8", f"2014-01-10 09:11:45.072 7 INFO neutron.wsgi [{R} {U} {P}] {ACCESS.replace(' len', '  len')}", ApiRequest,
+    Line("0.8", f"2014-01-10 09:11:45.072 7 INFO neutron.wsgi [{R} {U} {P}] {ACCESS.replace(' len', '  len')}",
+        ApiRequest,
          {"response_bytes": 1}),  # 7
     Line("0.8", f'["monitor.info", {BODY}]\n', Notification, {"routing_key": "monitor.info"}),  # 8
-    Line("0.8", f"2012-12-19 12:10:59 DEBUG nova.virt.libvirt.imagecache [-] i ({BASE}): in use: on this node 1 local, 0 on "
+    Line("0.8", f"2012-12-19 12:10:59 DEBUG nova.virt.libvirt.imagecache [-] i ({BASE}): in use: on this node 1 "
+        f"local, 0 on "
          "other nodes", BaseFileEvent, {"action": "in_use", "size_gb": 10}),  # 9
-    Line("0.8", "Feb 27 22:01:36 h dhclient: DHCPDISCOVER on eth0 to 255.255.255.255 port 67 interval 3 (xid=0xbf4c49c)\n",
+    Line("0.8", "Feb 27 22:01:36 h dhclient: DHCPDISCOVER on eth0 to 255.255.255.255 port 67 interval 3 "
+        "(xid=0xbf4c49c)\n",
          DhcpMessage, {"xid": 0x0BF4C49C}),  # 10
     Line("0.8", "5.5G console.log\n", FileSize, {"size_bytes": None, "high_bytes": 5_905_580_032,
          "instance_name": "instance-00000e05"}, "x.txt",
