@@ -38,9 +38,9 @@ class LogFiles:
         """Log records, and every record that a message format reads from them."""
         return (LogRecord, *MessageReader().yields)
 
-    def likeness(self, head: bytes, name: str) -> float:  # noqa: ARG002 - a name proves nothing about lines
+    def likeness(self, head: bytes, name: str) -> float:
         """Share of the first lines that some framing claims; see `Reader`."""
-        return likeness(head)
+        return likeness(head, name)
 
     def batches(
         self, stream: Stream, origin: Origin, *, records: Collection[type[Record]] | None = None

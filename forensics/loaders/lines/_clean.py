@@ -28,6 +28,8 @@ _APART = {
     "prompt of a shell": r"^(?:\$ |[\w.-]+@[\w.-]+:\S*[#$] )",
     "line with a stamp that names no time": r"^[A-Za-z]{3} [ \d]\d \d\d:\d\d:\d\d\b",
 }
+FRAMING = frozenset({"remark of journalctl"})
+"""What of it is understood, and no loss."""
 
 
 def unescape(text: Text, lines: Ints) -> None:

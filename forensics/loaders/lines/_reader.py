@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,7 +15,7 @@ from forensics.evidence import Stream, host_of
 from forensics.loaders._line_format import LineFormat
 from forensics.loaders._reader import Batch, Origin, Stretch
 from forensics.loaders.lines._chunks import CHUNK_BYTES, Chunk, Chunks
-from forensics.loaders.lines._clean import FILE_END, apart, peel, peel_continued, unescape
+from forensics.loaders.lines._clean import FILE_END, FRAMING, apart, peel, peel_continued, unescape
 from forensics.loaders.lines._fast import read_fast
 from forensics.loaders.lines._fields import Fields, Stamps
 from forensics.loaders.lines._frame import SMALL_BYTES, name_of, rows
@@ -28,6 +29,8 @@ from forensics.loaders.lines._wrapped import join_wrapped
 from forensics.records import LogRecord
 
 REJECT = "line in no known framing"
+UPTIME = "kernel-uptime"
+_CONSOLE = re.compile(r"console\.log[\w.-]*$")
 MARKS = "marks"
 """A fact for the observer of releases alone: what of the chunk's lines its rows do not show, and where."""
 UNRECOGNISED = "unrecognised, generic"
@@ -95,8 +98,15 @@ class Parsed:
     reasons: dict[int, str]
 
 
-def parsed(chunk: Chunk, number: int, *, fast: bool = True) -> Parsed:
-    """Read the lines of a chunk, the first of which has this number."""
+def parsed(chunk: Chunk, number: int, *, fast: bool = True, uptimes: bool | None = None) -> Parsed:
+    """Read the lines of a chunk, the first of which has this number.
+
+    Args:
+        chunk: What was read.
+        number: Number of its first line.
+        fast: Whether to use the fast reader where it can.
+        uptimes: Whether the file is what `dmesg` prints; its first line tells, where None.
+    """
     text = lines_of(chunk.octets, number, chunk.breaks)
     if chunk.offset == 0 and len(text) and chunk.octets[:3].tobytes() == _BOM:
         text.start[0] = min(text.start[0] + 3, text.end[0])
@@ -107,12 +117,31 @@ def parsed(chunk: Chunk, number: int, *, fast: bool = True) -> Parsed:
         nothing = np.zeros(len(text), np.bool_)
         return Parsed(text, fields, grouped(text, fields, nothing), nothing, {})
     names = classify(text, fields, lines, fast=fast)
+    if not (_starts_with_uptime(fields, lines) if uptimes is None else uptimes):
+        _continue_uptimes(fields)
     peel_continued(text, fields, names)
     _hosts(text, fields, names)
     barrier, reasons = apart(text, fields)
     # what stands behind a hole in the evidence continues nothing
     torn = np.concatenate([[False], text.raw_start[1:] != text.raw_end[:-1]]) & ~fields.header
     return Parsed(text, fields, grouped(text, fields, barrier | torn), barrier, reasons)
+
+
+def _starts_with_uptime(fields: Fields, lines: Ints) -> bool:
+    return bool(fields.framing[lines[0]] == grammar().codes[UPTIME])
+
+
+def _uptimes(name: str) -> bool | None:
+    """The console of an instance has the words of its guest's kernel, not of the machine it is found on."""
+    return False if _CONSOLE.search(name) else None
+
+
+def _continue_uptimes(fields: Fields) -> None:
+    """Elsewhere than in the kernel's own log, lines of a kernel are a guest's console text that somebody logged."""
+    mine = np.flatnonzero(fields.framing == grammar().codes[UPTIME])
+    fields.header[mine] = False
+    fields.framing[mine] = 0
+    fields.put("message", mine, *np.full((2, len(mine)), -1, np.int64))
 
 
 def _hosts(text: Text, fields: Fields, names: dict[int, bytes]) -> None:
@@ -134,6 +163,8 @@ class _Source:
     clock: RecordClock
     framings: list[str]
     number: int = 1
+    uptimes: bool | None = None
+    """Whether it is what `dmesg` prints, once its first line has been seen."""
     seen: dict[str, int] = field(default_factory=dict)
     rejects: int = 0
     previews: int = 0
@@ -208,10 +239,13 @@ def batches(
         yield _refused(stream, "text in UTF-16")
         return
     source = _Source(origin, columns, RecordClock(origin), [form.name for form in grammar().formats])
+    source.uptimes = _uptimes(origin.source)
     chunks = Chunks(stream, chunk_bytes)
     told = 0
     for chunk in chunks:
-        part = parsed(chunk, source.number, fast=fast)
+        part = parsed(chunk, source.number, fast=fast, uptimes=source.uptimes)
+        if source.uptimes is None and len(part.text):
+            source.uptimes = bool((part.fields.framing == grammar().codes[UPTIME]).any())
         yield _batch(chunk, chunks, part, source, chunks.gaps[told:] if chunk.final else chunks.gaps[told:-1])
         told = len(chunks.gaps) if chunk.final else max(told, len(chunks.gaps) - 1)
 
@@ -297,8 +331,9 @@ def _stretches(part: Parsed, lone: Ints, source: _Source) -> Iterator[Stretch]:
         at = np.minimum(np.searchsorted(lone, special), len(lone) - 1)
         there = lone[at] == special
         kinds[at[there]] = np.array([codes[reason] for reason in part.reasons.values()], np.int64)[there]
-    reasons |= {code: ("reject", reason) for reason, code in codes.items()}
-    source.rejects += int((kinds > 0).sum())
+    reasons |= {code: ("framing" if reason in FRAMING else "reject", reason) for reason, code in codes.items()}
+    rejected = [code for code, (kind, _) in reasons.items() if kind == "reject"]
+    source.rejects += int(np.isin(kinds, rejected).sum())
     apart_ = (np.diff(lone) != 1) | (np.diff(kinds) != 0) | (text.raw_start[lone[1:]] != text.raw_end[lone[:-1]])
     for run in np.split(np.arange(len(lone)), np.flatnonzero(apart_) + 1):
         first, last = lone[run[0]], lone[run[-1]]
@@ -307,7 +342,7 @@ def _stretches(part: Parsed, lone: Ints, source: _Source) -> Iterator[Stretch]:
         yield Stretch(begin, end - begin, kind, reason, int(text.number[first]))
 
 
-def likeness(head: bytes) -> float:
+def likeness(head: bytes, name: str = "") -> float:
     """How much the first octets of a file are like a log, from 0 to 1.
 
     Lines with a header of some framing count in full, lines that continue a record by half; a stamp alone
@@ -320,7 +355,7 @@ def likeness(head: bytes) -> float:
     octets = np.frombuffer(head[:cut] if cut and len(head) > 32_768 else head, np.uint8)
     if not len(octets):
         return 0.0
-    part = parsed(Chunk(octets, 0, [], [], True), 1)
+    part = parsed(Chunk(octets, 0, [], [], True), 1, uptimes=_uptimes(name))
     told = (part.text.end > part.text.start) | part.fields.header  # a header may have an empty message behind it
     lines = int(told.sum())
     if not lines or not part.fields.header.any():

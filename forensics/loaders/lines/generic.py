@@ -169,6 +169,42 @@ FORMATS = (
         Sample("130215 01:40:18 mysqld_safe Starting mysqld daemon", {"ts": "2013-02-15 01:40:18+00:00"}),
         leads=DIGITS,
     ),
+    LineFormat(
+        name="mariadb",
+        leads=DIGITS,
+        inside=False,
+        rank=5,
+        reference="MariaDB sql/log.cc since 10.1, print_buffer_to_file(): the hour padded, the thread's id",
+        pattern=r"^(?P<date>\d{4}-\d\d-\d\d)\x20(?P<time>(?:\x20\d|\d\d):\d\d:\d\d)\x20(?:0x[0-9a-f]+|\d+)\x20"
+        r"\[(?P<severity>[A-Z][A-Za-z]+)\]\x20(?P<message>(?s:.*))$",
+        samples=(
+            Sample(
+                "2024-03-05  1:02:03 0 [Note] WSREP: Loading provider libgalera_smm.so",
+                {
+                    "ts": "2024-03-05 01:02:03+00:00",
+                    "severity": "NOTE",
+                    "message": "WSREP: Loading provider libgalera_smm.so",
+                },
+            ),
+            Sample("2016-06-30 13:15:11 140525000 [ERROR] Aborting", {"ts": "2016-06-30 13:15:11+00:00"}),
+        ),
+    ),
+    LineFormat(
+        name="kernel-uptime",
+        leads="[<",
+        inside=False,
+        rank=5,
+        reference="Linux kernel/printk, dmesg: seconds since the start, from which alone no instant can be known",
+        pattern=r"^(?P<message>(?:<\d{1,3}>)?\[\x20{0,4}\d{1,9}\.\d{6}\](?:\[\x20{0,6}[TC]\d{1,7}\])?\x20(?s:.*))$",
+        samples=(
+            Sample(
+                "[    0.000000] Linux version 5.15.0-107-generic",
+                {"ts": None, "year_basis": "none", "message": "[    0.000000] Linux version 5.15.0-107-generic"},
+            ),
+            Sample("[10368000.223456][  T123] bond0: now running without any active interface!", {"ts": None}),
+            Sample("<6>[    1.204113] pci 0000:00:00.0: [8086:2020] type 00", {"ts": None}),
+        ),
+    ),
     _form(
         "generic-clock",
         "a time of day alone: the day is told by when the snapshot was taken or the file last written, or not at all",

@@ -8,8 +8,9 @@ import pytest
 from forensics.evidence import stream_of
 from forensics.loaders._reader import Origin
 from forensics.loaders._registry import formats, pick
-from forensics.loaders.lines._reader import likeness
+from forensics.loaders.lines._reader import batches, likeness
 from forensics.loaders.log_files import READERS
+from forensics.records import LogRecord
 from tests.loaders.lines._reading import read, whole
 
 U, P = "ebbd729575cb404081a45c9ada0849b7", "8175953c209044358ab5e0ec19d52c37"
@@ -242,3 +243,32 @@ def test_latin_1_and_carriage_returns() -> None:
     row = read(b"2013/02/15 01:40:18 caf\xe9\r\n\0\0\0").row(0, named=True)
     assert row["message"] == "caf\\xe9"
     assert row["ts"] == WHEN
+
+
+def test_the_kernel_log_without_instants_and_console_text_that_looks_like_it() -> None:
+    dmesg = "[    0.000000] Linux version 5.15\n[10368000.223456] bond0: (slave ens1): link status definitely down\n"
+    frame = read(dmesg)
+    assert frame["framing"].to_list() == ["kernel-uptime"] * 2
+    assert frame["ts"].null_count() == 2
+    assert likeness(dmesg.encode()) == pytest.approx(1.0)
+    assert likeness(dmesg.encode(), "cc12/instances/instance-00000e05/console.log") == 0.0
+    logged = "2013-10-20 01:40:01.123 1450 DEBUG nova.compute.manager [-] console:\n" + dmesg
+    assert read(logged)["n_lines"].to_list() == [3]
+    for size in (80, 200):
+        found = batches(stream_of(io.BytesIO(logged.encode() * 20), "x"), Origin("x.log"), chunk_bytes=size)
+        assert sum(batch.rows[LogRecord].height for batch in found) == 20
+
+
+def test_remarks_of_journalctl_are_no_loss() -> None:
+    remark = b"-- Logs begin at Mon 2024-02-12 12:00:00 CET, end at Tue 2024-06-11 16:30:00 CEST. --\n"
+    data = remark + b"Jun 11 16:00:00 cmp042 systemd[1]: Started x.\n"
+    found = list(READERS[0].batches(stream_of(io.BytesIO(data), "x"), Origin("x.log"), records=[]))
+    assert [(s.kind, s.reason) for batch in found for s in batch.stretches] == [("framing", "remark of journalctl")]
+    assert "rejects" not in facts(data)
+
+
+def test_mariadb_pads_the_hour_with_a_blank() -> None:
+    frame = read("2024-03-05  1:02:03 0 [Note] ready\n2024-03-05 11:02:04 1055 [Warning] Aborted connection 1055\n")
+    assert frame["framing"].to_list() == ["mariadb"] * 2
+    assert frame["severity"].to_list() == ["NOTE", "WARNING"]
+    assert [ts.hour for ts in frame["ts"]] == [1, 11]
