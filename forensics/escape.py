@@ -29,8 +29,8 @@ _BLANKS = r"[ \x0b\x0c\x1c-\x1f\x85\xa0\u1680\u2000-\u200b\u2028\u2029\u202f\u20
 _FORMULA_START = re.compile(rf"(?:^|(?<=[\r\n]))(?={_BLANKS}[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
 
 _SECRET = re.compile(
-    r"(?i)\b(AWSSecretKey|AWSAccessKeyId|Signature|X-(?:Auth|Subject|Service)-Token|auth_token|admin_token|password|passwd|"
-    r"secret_key|connection_password|Authorization)(['\"]?\s*[=:]\s*(?:Basic\s+|Bearer\s+)?['\"]?)([^\s'\"&,;}\]]+)"
+    r"(?i)(AWSSecretKey|AWSAccessKeyId|Signature|X-(?:Auth|Subject|Service)-Token|auth_token|admin_token|password|passwd|"
+    r"secret_key|secret_access_key|(?:OS|SERVICE)_TOKEN|MYSQL_PWD|PGPASSWORD|Authorization)(['\"]?\s*[=:]\s*(?:Basic\s+|Bearer\s+)?['\"]?)([^\s'\"&,;}\]]+)"
 )
 _NAMED = r"[\w.-]*(?:pass|password|passwd|passphrase|secret|auth_token|admin_token|access_token|private_key|user_data)"
 _SECRET_IN_JSON = re.compile(rf'(?i)("{_NAMED}"\s{{0,8}}:\s{{0,8}}")((?:[^"\\]|\\.)*)')
@@ -38,6 +38,19 @@ _SECRET_IN_JSON_IN_JSON = re.compile(
     rf'(?i)(\\{{1,7}}"{_NAMED}\\{{1,7}}"\s{{0,8}}:\s{{0,8}}\\{{1,7}}")((?:(?!\\{{1,7}}").){{0,65536}})'
 )
 _CREDENTIALS_IN_URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,31}://[^\s:/@]{1,256}):([^\s/@]{1,256})@")
+_VALUE = r"('[^']*'|\"[^\"]*\"|[^\s'\"-][^\s'\"]*)"
+_SECRET_OPTION = re.compile(rf"(?i)(\s--?[\w-]{{0,40}}(?:password|passwd|token|secret)[ \t]+){_VALUE}")
+_SECRET_ARGUMENTS = (
+    (re.compile(r"\b(?:mysql|mariadb)"), re.compile(rf"(\s-p){_VALUE}")),
+    (re.compile(r"\bsshpass\b"), re.compile(rf"(\bsshpass[ \t]+-p[ \t]*){_VALUE}")),
+    (re.compile(r"\bipmitool\b"), re.compile(rf"(\s-P[ \t]*){_VALUE}")),
+    (
+        re.compile(r"\brabbitmqctl\b"),
+        re.compile(r"(\b(?:add_user|change_password|authenticate_user)[ \t]+\S+[ \t]+)(\S+)"),
+    ),
+    (re.compile(r"\b(?:curl|wget)\b"), re.compile(r"(\s(?:-u|--user)[ \t=]*['\"]?[^\s:'\"]{1,128}:)([^\s'\"]+)")),
+)
+"""Programs whose option for a password does not bear that name."""
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -158,3 +171,21 @@ def masked(text: str) -> str:
     if '"' in text:
         text = _SECRET_IN_JSON_IN_JSON.sub(r"\1•••", _SECRET_IN_JSON.sub(r"\1•••", text))
     return _CREDENTIALS_IN_URL.sub(r"\1:•••@", _SECRET.sub(r"\1\2•••", text))
+
+
+def masked_command(text: str) -> str:
+    r"""A command as it was typed, without the passwords and tokens in its options and variables.
+
+    Examples:
+        >>> masked_command("mysql -u nova -ps3cret nova -e 'select 1'")
+        "mysql -u nova -p••• nova -e 'select 1'"
+        >>> masked_command("nova --os-password s3cret list")
+        'nova --os-password ••• list'
+        >>> masked_command("export OS_PASSWORD=s3cret")
+        'export OS_PASSWORD=•••'
+    """
+    text = _SECRET_OPTION.sub(r"\1•••", masked(text))
+    for program, argument in _SECRET_ARGUMENTS:
+        if program.search(text):
+            text = argument.sub(r"\1•••", text)
+    return text

@@ -160,3 +160,24 @@ def test_secrets_are_masked() -> None:
     for text in secrets:
         assert "SECRET99" not in escape.masked(text), text
     assert escape.masked("req-1234 took 3 s") == "req-1234 took 3 s"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "export OS_PASSWORD=s3cret", "OS_TOKEN=s3cret nova list", "mysql -u nova -ps3cret nova",
+        "MYSQL_PWD='s3cret' mysql",
+        "mysqldump -uroot -p's3cret' nova", "nova --os-password s3cret list",
+        'openstack --os-token "s3cret" token issue',
+        "sshpass -p s3cret ssh cc12", "ipmitool -H bmc -U admin -P s3cret power off", "curl -u admin:s3cret http://x/",
+        "openstack user set --password s3cret nova", "keystone --os_password=s3cret user-list",
+        "rabbitmqctl -n rabbit@c1 change_password openstack s3cret",
+    ],
+)  # fmt: skip
+def test_commands_keep_no_secret(command: str) -> None:
+    assert "s3cret" not in escape.masked_command(command)
+
+
+@pytest.mark.parametrize("command", ["mkdir -p /srv/x", "mysql -u nova -p nova", "ls -la /etc/passwd", "cp -p a b"])
+def test_commands_without_a_secret_stay(command: str) -> None:
+    assert escape.masked_command(command) == command

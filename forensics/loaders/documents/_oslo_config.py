@@ -18,7 +18,7 @@ _DEEPEST = 8
 _LONGEST = 4096
 _HIDDEN = "•••"
 _SECRET = re.compile(
-    r"(?:^|_)(?:password|passwd|passphrase|pass|secret|secret_key|access_key|private_key|encryption_key|fixed_key|api_?key"
+    r"(?:^|_)(?:password|passwd|passphrase|pass|secret|secret_key|access_key|private_key|encryption_key|store_key|fixed_key|api_?key"
     r"|auth_key|hmac_keys?|community|token)$|(?:password|passwd|secret|credential)"
     r"|^(?:key|admin_token|rabbit_pass|hash_key|public_cert_key)$"
 )

@@ -6,7 +6,7 @@ import posixpath
 import re
 from datetime import UTC, datetime, timedelta
 
-from forensics.escape import masked
+from forensics.escape import masked_command
 from forensics.loaders.documents._wall import NS, local_ns
 
 _INTERPRETER = re.compile(r"^(?:python[\d.]*|ruby[\d.]*|perl[\d.]*|bash|sh|dash|uwsgi-python\d?)$")
@@ -33,7 +33,7 @@ def command_line(text: str) -> str:
         ('mysqldump -uroot -p••• nova', '/usr/sbin/dnsmasq --port=53')
     """
     plain = _TREE.sub("", text, count=1).strip()
-    said = masked(plain)
+    said = masked_command(plain)
     if plain.startswith(("mysql", "mariadb")) or "/mysql" in plain[:80]:
         return _PASSWORD.sub(r"\1•••", said)
     return _PASSWORD.sub(lambda found: found[0] if found[1].strip() == "-p" else f"{found[1]}•••", said)

@@ -148,3 +148,15 @@ def test_prose_without_prompts_is_no_transcript() -> None:
 def test_the_output_of_date(line: str, zone: str | None, utc: bool, expected: datetime | None) -> None:
     found = instant_of(line, zone, utc=utc)
     assert found == (None if expected is None else int(expected.timestamp()) * 10**9)
+
+
+def test_a_switch_is_asked_more_than_once() -> None:
+    text = (
+        "sw1#show mac address-table\n          Mac Address Table\n\nVlan    Mac Address       Type        Ports\n"
+        "----    -----------       --------    -----\n 100    fa16.3e11.2233    DYNAMIC     Gi1/0/1\n"
+        "sw1#terminal length 0\nsw1#\n"
+    )
+    frames, batches = read(text)
+    assert frames[ShellCommand]["command"].to_list() == ["show mac address-table", "terminal length 0"]
+    assert set(frames[ShellCommand]["host"]) == {"sw1"}
+    assert not [stretch for batch in batches for stretch in batch.stretches if stretch.kind == "reject"]
