@@ -1,5 +1,6 @@
 """Which machine a file comes from: its hostname file, the path, and what wins where they differ."""
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,37 @@ def test_a_case_knows_the_machine_and_its_zone(tmp_path: Path) -> None:
     assert rows["grab/etc/hostname"]["status"] == "read"
     assert rows["grab/etc/hostname"]["note"] == "names the machine cc12"
     assert rows["other/nova.log"]["host"] is None
+
+
+def test_a_named_zone_and_its_offset_are_one_and_a_date_alone_is_no_log(tmp_path: Path) -> None:
+    evidence = tmp_path / "evidence"
+    for name, text in {
+        "sosreport-cmp042-20240611143022/sos_commands/systemd/timedatectl": "Time zone: Europe/Zurich (CEST, +0200)\n",
+        "sosreport-cmp042-20240611143022/date": "Tue Jun 11 16:30:22 CEST 2024\n",
+        "sosreport-cmp042-20240611143022/var/log/nova/nova-compute.log": "2024-01-15 01:40:18.123 7 INFO nova [-] x\n",
+        "cc12/etc/timezone": "Europe/Zurich\n",
+        "cc12/date": "Fri Feb 15 01:40:18 MST 2013\n",
+        "cc12/nova.log": "2013-02-15 01:40:18.123 7 INFO nova [-] x\n",
+    }.items():
+        path = evidence / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    case = forensics.open_case(evidence, out=tmp_path / "case")
+    rows = {row["source"].rpartition("/")[2] + row["host"]: row for row in case.sources.iter_rows(named=True)}
+    assert rows["nova-compute.logcmp042"]["zone"] == "Europe/Zurich"
+    assert rows["nova.logcc12"]["zone_basis"] == "assumed"  # two that contradict each other tell nothing
+    assert (rows["datecmp042"]["format"], rows["datecmp042"]["rows"]) == ("time zone", 0)
+
+
+def test_an_archive_is_not_read_as_one_log(tmp_path: Path) -> None:
+    evidence = tmp_path / "evidence"
+    evidence.mkdir()
+    line = b"Feb 15 01:40:18 cc12 kernel: up\n" * 40
+    member = tmp_path / "syslog"
+    member.write_bytes(line)
+    with tarfile.open(evidence / "logs.tar.gz", "w:gz") as archive:
+        archive.add(member, "var/log/syslog")
+    case = forensics.open_case(evidence, out=tmp_path / "case")
+    assert case.sources.select("status", "rows", "note").row(0) == (
+        "not understood", 0, "a tar archive: unpack it and read the folder",
+    )  # fmt: skip

@@ -23,6 +23,7 @@ from forensics.case._hosts import Hosts, told_hosts
 from forensics.case._load import Advance, Job, Outcome, discard, load_all
 from forensics.case._rows import Rows
 from forensics.case._years import misdated
+from forensics.clocks import transitions, zone_offset
 from forensics.errors import CaseError, EvidenceError
 from forensics.evidence import EvidenceFile, capture_point, name_of, open_stream, series_of, walk
 from forensics.loaders._reader import Origin
@@ -30,6 +31,8 @@ from forensics.records import Clock, DhcpMessage, Packet, Problem, Record, Sourc
 from forensics.store import Draft, as_json, checksum_line
 
 _LARGEST_ZONE_DOCUMENT = 65_536
+_SINCE_S, _UNTIL_S = 1_262_304_000, 2_051_222_400
+"""The years, 2010 to 2034, whose offsets a zone is known by."""
 
 Finish = Callable[[Path, Rows, Mapping[str, Any]], Mapping[str, bytes]]
 """Makes further files of the case from its rows and the content of ``findings.json``."""
@@ -175,11 +178,20 @@ def _zones(files: Sequence[EvidenceFile]) -> dict[str, str]:
 
 
 def _agreed(told: Mapping[str, str], hosts: Hosts) -> dict[str | None, str]:
-    """The zone of each host whose files do not disagree."""
+    """The zone of each host whose files do not disagree; offsets that its named zone has are no disagreement."""
     zones: dict[str | None, set[str]] = {}
     for source, zone in told.items():
         zones.setdefault(hosts.of(source), set()).add(zone)
-    return {host: next(iter(own)) for host, own in zones.items() if len(own) == 1}
+    return {host: one for host, own in zones.items() if (one := _one_zone(own)) is not None}
+
+
+def _one_zone(told: set[str]) -> str | None:
+    names = {zone for zone in told if zone_offset(zone) is None}
+    if len(names) == 1:
+        name = next(iter(names))
+        _, known = transitions(name, _SINCE_S, _UNTIL_S)
+        told = names if {zone_offset(zone) for zone in told - names} <= set(known.tolist()) else told
+    return next(iter(told)) if len(told) == 1 else None
 
 
 def _configuration(file: EvidenceFile, declared: CaseFile, files: Sequence[EvidenceFile]) -> Outcome:

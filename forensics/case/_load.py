@@ -27,7 +27,7 @@ from forensics.store import Sink
 
 _HEAD_BYTES = 65_536
 _MOST_REASONS = 1_000
-_POOL_FROM_BYTES = 64 << 20
+_POOL_FROM_BYTES, _POOL_FROM_FILES = 64 << 20, 300
 """Below this much evidence one process is done before a second one has started."""
 
 ATIME = "access time not kept"
@@ -215,8 +215,10 @@ def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: 
     """Read one open stream to its end; returns the status of the source."""
     head = stream.peek(_HEAD_BYTES)
     reader = None
+    archive = _archive(head)
+    alone = job.zone is not None and head.strip(b"\0\r\n").count(b"\n") == 0  # a stamp, and nothing that it stamps
     try:
-        reader = pick(head, job.file.source)
+        reader = None if archive or alone else pick(head, job.file.source)
         if reader is not None:
             row["format"] = reader.name
             for batch in reader.batches(stream, job.origin):
@@ -239,11 +241,18 @@ def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: 
         row |= {"format": "host name", "note": f"names the machine {job.machine}"}
     elif reader is None and end:
         intake.stretches([(0, end, "reject", "in no format that is known")])
-        row["note"] = "in no format that is known"
+        row["note"] = "in no format that is known" if archive is None else f"{archive}: unpack it and read the folder"
         return "not understood"
     if not end:
         row["note"] = "empty"
     return "read"
+
+
+def _archive(head: bytes) -> str | None:
+    """What kind of archive a file is, whose members would be read as one file."""
+    if head[257:262] == b"ustar":
+        return "a tar archive"
+    return "a ZIP archive" if head[:4] == b"PK\x03\x04" else None
 
 
 def _refused(row: dict[str, Any], reason: str) -> Outcome:
@@ -262,7 +271,7 @@ def load_all(jobs: Sequence[Job], workers: int, advance: Advance | None = None) 
     """
     total = sum(job.file.size_bytes for job in jobs)
     if workers == 0:
-        workers = min(os.cpu_count() or 1, 8) if total >= _POOL_FROM_BYTES else 1
+        workers = min(os.cpu_count() or 1, 8) if total >= _POOL_FROM_BYTES or len(jobs) >= _POOL_FROM_FILES else 1
     workers = min(workers, len(jobs))
     if workers <= 1:
         return [load_one(job, advance) for job in jobs]

@@ -13,6 +13,7 @@ from forensics.clocks._zones import (
     LocalClock,
     is_zone,
     quarter_hours,
+    transitions,
     zone_names,
     zone_offset,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "iso",
     "quarter_hours",
     "traditional",
+    "transitions",
     "zone_names",
     "zone_offset",
 ]
