@@ -210,3 +210,21 @@ def test_what_was_typed_at_a_switch(prompt: str) -> None:
 def test_lines_of_blanks_cost_no_more_than_others() -> None:
     text = NXOS + (" " * 50_000 + "\n") * 200 + (" " * 599 + "x\n") * 2_000
     assert done(text).of(ForwardingEntry).height == 2
+
+
+def test_addresses_that_sonic_and_junos_learned() -> None:
+    sonic = (
+        "  No.    Vlan  MacAddress         Port         Type\n-----  ------  -----------------  -----------  -------\n"
+        "    1    1000  FA:16:3E:11:22:33  Ethernet0    Dynamic\nTotal number of entries 1\n"
+    )
+    junos = (
+        "Ethernet-switching table: 2 entries, 1 learned\n"
+        "  VLAN              MAC address       Type         Age Interfaces\n"
+        "  cloud             *                 Flood          - All-members\n"
+        "  cloud             fa:16:3e:11:22:33 Learn       1:23 ge-0/0/1.0\n"
+    )
+    for text, port, vlan in ((sonic, "Ethernet0", 1000), (junos, "ge-0/0/1.0", None)):
+        found = done(text, "x.txt")
+        table = found.of(ForwardingEntry)
+        assert table.select("mac", "interface", "vlan_id").rows() == [("fa:16:3e:11:22:33", port, vlan)]
+        assert not rejects(text, "x.txt")
