@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -71,7 +72,13 @@ def test_where_chunks_are_cut_does_not_matter(data: bytes, chunk_bytes: int) -> 
     one, many = read(data, year=2020), read(data, year=2020, chunk_bytes=chunk_bytes)
     if b"\0" * 16 in data:
         one, many = one.drop("message"), many.drop("message")
-    assert_frame_equal(one, many)
+    assert_frame_equal(_where_told(one), _where_told(many))
+
+
+def _where_told(frame: pl.DataFrame) -> pl.DataFrame:
+    """Instants only where the line itself tells the year: what stands in the same chunk may tell that of others."""
+    told = pl.col("year_basis") == "stated"
+    return frame.with_columns(pl.when(told).then(pl.col("ts", "outer_at")), year_basis=pl.when(told).then("year_basis"))
 
 
 @QUICK
