@@ -60,7 +60,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -P` leaves i
 
 from counted import truth
 from hosts import FAKETIME, PATH, ROOM, SCHEMA, Host, cable, ended
-from rendered import Tags, devices, ip_address, ip_link, nova_conf, vlan_config
+from rendered import Tags, card, devices, ip_address, ip_link, nova_conf, vlan_config
 
 OUTSIDE, CONTROLLER, GATEWAY, INSTANCE = "198.51.100.9", "198.51.100.2", "10.0.100.1", "10.0.100.5"
 COMPUTE, GONE = "198.51.100.3", "10.0.100.6"  # GONE: an instance that was terminated
@@ -219,6 +219,7 @@ def collect(half: str, work: Path, evidence: Path, dates: dict[str, str]) -> Non
         "compute": devices(tags, MACS["compute"], (MACS["compute"], "00:25:90:3a:5d:45"),
                            {"vlan20": f"{COMPUTE}/24"}, TAP_MAC),
     }  # fmt: skip
+    place(evidence / "outside" / "ip_-d_link.txt", ip_link(card(MACS["outside"])))
     for name, found in shown.items():
         conf = nova_conf(tags, CONTROLLER if name == "controller" else COMPUTE)
         place(evidence / name / "etc" / "nova" / "nova.conf", conf)

@@ -58,9 +58,14 @@ def devices(tags: Tags, mac: str, macs: tuple[str, str], addresses: dict[str, st
     return found
 
 
+def card(mac: str) -> list[Device]:
+    """The interfaces of a host with one network card and no VLAN."""
+    return [Device("eth0", FLAGS, "mtu 1500 qdisc pfifo_fast state UP mode DEFAULT group default qlen 1000", mac)]
+
+
 def numbered(found: list[Device]) -> list[tuple[int, Device]]:
     """Interface numbers as the tale's host had them: the physical cards first, vlan100 is number 10."""
-    last = next(n for n, device in enumerate(found) if device.name.startswith("vlan100"))
+    last = next((n for n, device in enumerate(found) if device.name.startswith("vlan100")), len(found) + 1)
     return [(n + 2 if n < last - 1 else n + 10 - last, device) for n, device in enumerate(found)]
 
 
@@ -75,7 +80,7 @@ def ip_link(found: list[Device]) -> str:
         promiscuity = int("master br100" in device.rest or device.name == "bond0")
         queues = QUEUES.format(device.queues)
         lines.append(f"    link/ether {device.mac} brd ff:ff:ff:ff:ff:ff promiscuity {promiscuity} ")
-        lines.append(f"    {device.kind}{queues}")
+        lines.append(f"    {device.kind}{queues}" if device.kind else lines.pop() + queues)
     return "\n".join(lines) + "\n"
 
 
