@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 import forensics
-from forensics.case._hosts import Hosts, told_hosts
+from forensics.case._hosts import Hosts, told_hosts, told_instants
 from forensics.evidence import walk
 from forensics.loaders.documents.hostname import host_of_document
+from forensics.records import HostInterface
 
 
 @pytest.mark.parametrize(
@@ -135,3 +136,32 @@ def test_an_archive_is_not_read_as_one_log(tmp_path: Path) -> None:
     assert case.sources.select("status", "rows", "note").row(0) == (
         "not understood", 0, "a tar archive: unpack it and read the folder",
     )  # fmt: skip
+
+
+def test_a_date_in_a_folder_tells_when_its_snapshots_were_taken(tmp_path: Path) -> None:
+    report = tmp_path / "evidence" / "sosreport-cc12-2013021501-abc"
+    files = {
+        "sos_commands/date/date": "Fri Feb 15 01:40:18 MST 2013\n",
+        "sos_commands/networking/brctl_show": "bridge name\tbridge id\t\tSTP enabled\tinterfaces\n"
+        "br100\t\t8000.fa163e24e722\tno\t\tvlan100\n",
+    }
+    for name, text in files.items():
+        path = report / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "evidence" / "other").mkdir()
+    (tmp_path / "evidence" / "other" / "brctl.txt").write_text(files["sos_commands/networking/brctl_show"])
+    case = forensics.open_case(tmp_path / "evidence", out=tmp_path / "x.case")
+    rows = case.records(HostInterface).filter(kind="bridge").sort("source").collect()
+    assert rows["ts_basis"].to_list() == ["modified", "command"]
+    assert str(rows["ts"][1]) == "2013-02-15 08:40:18+00:00"
+
+
+def test_two_dates_far_apart_tell_nothing(tmp_path: Path) -> None:
+    for name, text in {
+        "date": "Fri Feb 15 01:40:18 MST 2013\n",
+        "sos_commands/date/date": "1999-01-01 00:00:00Z\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert told_instants(list(walk(tmp_path)), {}, Hosts({})) == {}

@@ -19,7 +19,7 @@ from forensics.case._config import NAME, CaseFile, read_case_file
 from forensics.case._database import carried, host_of_url, kept, take
 from forensics.case._duplicates import mark
 from forensics.case._findings import as_file, conclude
-from forensics.case._hosts import Hosts, told_hosts
+from forensics.case._hosts import Hosts, taken_at, told_hosts, told_instants
 from forensics.case._load import Advance, Job, Outcome, discard, load_all
 from forensics.case._rows import Rows
 from forensics.case._years import misdated
@@ -131,8 +131,10 @@ def _outcomes(
     hosts, names = told_hosts(evidence)
     told = _zones(evidence)
     zones = _agreed(told, hosts)
+    dates = told_instants(evidence, zones, hosts)
+    origins = {file.source: _origin(file, declared, zones, hosts, dates) for file in files}
     jobs = [
-        Job(number, file, _origin(file, declared, zones, hosts), folder, told.get(file.source), names.get(file.source))
+        Job(number, file, origins[file.source], folder, told.get(file.source), names.get(file.source))
         for number, file in enumerate(files, 1)
         if file is not config
     ]
@@ -147,10 +149,18 @@ def _outcomes(
     return outcomes
 
 
-def _origin(file: EvidenceFile, declared: CaseFile, zones: Mapping[str | None, str], hosts: Hosts) -> Origin:
+def _origin(
+    file: EvidenceFile,
+    declared: CaseFile,
+    zones: Mapping[str | None, str],
+    hosts: Hosts,
+    dates: Mapping[str, int],
+) -> Origin:
     said = declared.of(file.source)
     host = said.host or hosts.of(file.source)
     zone = said.zone or zones.get(host)
+    rotated_on = series_of(file.source).rotated_on_ns
+    taken_ns = taken_at(file.source, dates) if rotated_on is None else None
     return Origin(
         source=file.source,
         host=host,
@@ -159,7 +169,9 @@ def _origin(file: EvidenceFile, declared: CaseFile, zones: Mapping[str | None, s
         zone=zone,
         zone_basis="declared",
         year=said.year,
-        rotated_on=series_of(file.source).rotated_on_ns,
+        rotated_on=rotated_on,
+        taken_ns=taken_ns,
+        taken_basis="none" if taken_ns is None else "command",
     )
 
 

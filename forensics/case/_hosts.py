@@ -12,6 +12,8 @@ from forensics.evidence import EvidenceFile, host_of, open_stream
 
 _LARGEST = 4096
 _NAMED = re.compile(r"(?:hostname|hostnamectl|uname)[^/]{0,16}$")
+_DATED = re.compile(r"(?:^|/)date[^/]{0,12}$")
+_HOUR_NS = 3600 * 10**9
 _CONTAINER_ID = re.compile(r"^[\da-f]{12}$")
 
 
@@ -65,6 +67,29 @@ def told_hosts(files: Sequence[EvidenceFile]) -> tuple[Hosts, dict[str, str]]:
         if len({_short(machine) for machine in machines}) == 1
     }
     return Hosts(agreed), by_source
+
+
+def told_instants(files: Sequence[EvidenceFile], zones: Mapping[str | None, str], hosts: Hosts) -> dict[str, int]:
+    """When folders were taken down, where a file of theirs holds the output of ``date``: nanoseconds since 1970.
+
+    A folder with two dates that are more than an hour apart tells nothing.
+    """
+    readers = [module for module in modules("forensics.loaders.documents") if hasattr(module, "taken_of")]
+    found: dict[str, list[int]] = {}
+    for file in files:
+        if file.refusal or not 0 < file.size_bytes <= _LARGEST or not _DATED.search(file.source):
+            continue
+        with contextlib.suppress(EvidenceError), open_stream(file) as stream:
+            head, zone = stream.peek(_LARGEST), zones.get(hosts.of(file.source))
+            told = next((told for one in readers if (told := one.taken_of(head, file.source, zone))), None)
+            if told is not None:
+                found.setdefault(told[0], []).append(told[1])
+    return {folder: min(instants) for folder, instants in found.items() if max(instants) - min(instants) < _HOUR_NS}
+
+
+def taken_at(source: str, told: Mapping[str, int]) -> int | None:
+    """When the folder of a file was taken down: the innermost that tells."""
+    return next((told[folder] for folder in _around(source) if folder in told), None)
 
 
 def _around(source: str) -> Iterator[str]:

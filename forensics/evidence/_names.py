@@ -160,9 +160,12 @@ def host_of(source: str) -> str | None:
         ('dair-ua-c03', 'compute01')
         >>> host_of("var/log/kolla/nova/nova-api.log"), host_of("syslog"), host_of("ip_addr_compute47.txt")
         (None, None, 'compute47')
+        >>> host_of("compute1/proc/net/vlan/config")
+        'compute1'
     """
     *folders, name = source.split("/")
-    folders = [_machine(folder) for folder in folders]
+    kernel = next((at for at, folder in enumerate(folders) if folder in ("proc", "sys")), len(folders))
+    folders = [_machine(folder) for folder in folders[:kernel]]  # what the kernel shows names no machine below
     for folder in reversed(folders):
         if len(folder) <= _NAME_BYTES and (found := _SOS.match(folder)):
             return found["host"]
@@ -178,7 +181,7 @@ def host_of(source: str) -> str | None:
             return folders[at]
         if host := _host_in(folders[at]):
             return host
-    return _host_in_file(name)
+    return _host_in_file(name) if kernel == source.count("/") else None
 
 
 def _machine(folder: str) -> str:
