@@ -61,7 +61,8 @@ bench: $(READY)
 
 # tshark tcpdump chromium strace mariadb-server postgresql: tests. The others: the lab.
 SYSTEM := tshark tcpdump chromium strace mariadb-server postgresql dnsmasq-base isc-dhcp-client rsyslog libfaketime \
-	util-linux mount bsdutils iproute2 iputils-ping iperf3 wireshark-common fonts-dejavu-core
+	util-linux mount bsdutils procps iproute2 ethtool iputils-ping iperf3 wireshark-common tzdata openvswitch-switch \
+	rabbitmq-server qemu-utils fonts-dejavu-core
 system-deps:
 	@if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 	missing=; for p in $(SYSTEM); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
