@@ -62,7 +62,7 @@ bench: $(READY)
 # tshark tcpdump chromium strace mariadb-server postgresql: tests. The others: the lab.
 SYSTEM := tshark tcpdump chromium strace mariadb-server postgresql dnsmasq-base isc-dhcp-client rsyslog libfaketime \
 	util-linux mount bsdutils procps iproute2 ethtool iputils-ping iperf3 wireshark-common tzdata openvswitch-switch \
-	rabbitmq-server qemu-utils fonts-dejavu-core
+	rabbitmq-server python3-amqp python3-eventlet curl qemu-utils fonts-dejavu-core
 system-deps:
 	@if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
 	missing=; for p in $(SYSTEM); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
