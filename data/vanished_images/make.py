@@ -13,6 +13,8 @@ touch; the operator's hard reboot brings three instances back and not the fourth
 stopped (its instances run on), and nc02 removes the copy that two of them need: they will not start again. Today's
 release, three days: cc-02 is off over a weekend. The twins are the same hosts and hours with nobody down. In every half
 an instance is deleted on purpose and an image was left over: their files go by the rules, and nobody misses them.
+A false lead for the reader, in both Folsom halves: the shop's snapshot is deleted from glance before its file goes. In
+the healthy half its instance runs on, and the laboratory's snapshot, whose file goes too, is still there.
 
 What is real: the files in /var/lib/nova/instances/_base (sparse), their times and what becomes of them; the disks
 (`qemu-img create -b`) and qemu's word on whether they open; MariaDB and mysqldump; rsyslogd on each node, which stamps
