@@ -198,7 +198,8 @@ def test_the_loaders_read_the_same(half: str) -> None:
     # A prompt before `qemu-img info` is no line of its output.
     prompts = (CASE / half / "controller" / "disks.txt").read_text().count("root@cloud:")
     rejects = dict(sources.filter(pl.col("rejects") > 0).select("source", "rejects").rows())
-    assert rejects in ({}, {"controller/disks.txt": prompts})
+    assert prompts
+    assert rejects == {}
     events = case.records(BaseFileEvent).collect()
     for host, counts in told["in_the_tree"].items():
         actions = Counter(events.filter(pl.col("host") == host)["action"])

@@ -21,6 +21,8 @@ MOST_BYTES = 64 << 20
 CHUNK_BYTES = 8 << 20
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _SOS = re.compile(r"(?:^|/)sos_commands/[^/]+/(?P<name>[^/]+)$")
+_PROMPTED = re.compile(r"^\[?[\w.-]+@[\w.-]+[: ][^#$]{0,200}[#$] \S")
+"""A prompt of a shell: a transcript, whatever its first command printed."""
 _TYPED = "$ "
 _ODD = (b"\0", b"\r", b"\x1b", "\ufeff".encode())
 
@@ -217,7 +219,10 @@ class DocumentFormat:
     def likeness(self, head: bytes, name: str) -> float:
         """See `Reader`."""
         found = head_of(head, name)
-        return self.recognise(found) if found.lines else 0.0
+        if not found.lines:
+            return 0.0
+        likeness = self.recognise(found)
+        return min(likeness, 0.9) if likeness and _PROMPTED.match(found.first[:300]) else likeness
 
     def batches(
         self, stream: Stream, origin: Origin, *, records: Collection[type[Record]] | None = None

@@ -24,6 +24,7 @@ _BELOW = re.compile(
 )
 _ERROR = re.compile(r"^qemu-img: Could not open '(?P<path>[^']{1,4096})': (?P<why>.*)$")
 _BACKING_ERROR = re.compile(r"Could not open backing file: Could not open '(?P<path>[^']{1,4096})'")
+_ASKED = re.compile(r"\bqemu-img info\b.*--backing-chain.*?\s(?P<path>[^\s-]\S*)$")
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 
 
@@ -88,8 +89,11 @@ def _text(document: Document) -> None:
             close()
             facts, end = {}, -1
             backing = _BACKING_ERROR.search(error["why"][:9_000])
-            row = _row(error["path"], backing["path"] if backing else None, document.origin.directory)
-            document.add(DiskImage, at, **row, error=error["why"])
+            asked = _ASKED.search(document.head.command or "")
+            named = (error["path"], backing["path"] if backing else None)
+            if backing is None and asked and asked["path"] != error["path"]:
+                named = (asked["path"], error["path"])  # --backing-chain: a file below the one that was asked for
+            document.add(DiskImage, at, **_row(*named, document.origin.directory), error=error["why"])
         elif facts and end == at and _BELOW.match(told):
             end = at + 1
     close()

@@ -1,9 +1,11 @@
 """`qemu-img info`: formats.md 5.6."""
 
+import io
 import json
 
 import pytest
 
+from forensics import scan_records
 from forensics.loaders._reader import Origin
 from forensics.loaders._registry import pick
 from forensics.records import DiskImage
@@ -113,3 +115,17 @@ def test_hostile_sizes() -> None:
     text = OLD + "disk size: " + "9" * 100_000 + "\nvirtual size: " + "9" * 300 + "E\nimage: " + "/" * 100_000 + "\n"
     assert rows(text, DiskImage)[0] == DISK
     assert len(rows(OLD * 5_000, DiskImage)) == 5_000
+
+
+def test_a_missing_file_below_the_one_that_was_asked_for() -> None:
+    """formats.md 5.6: qemu names the file that is missing; the command named the disk."""
+    base = "/var/lib/nova/instances/_base/7aaf39615af6d40ab43fba843830fa21a47f9877_10"
+    disk = "/var/lib/nova/instances/instance-0000000e/disk"
+    text = (
+        f"root@cc1:~# qemu-img info --backing-chain {disk}\n"
+        f"qemu-img: Could not open '{base}': Could not open '{base}': No such file or directory\n"
+    )
+    (row,) = scan_records(io.BytesIO(text.encode()), DiskImage).collect().iter_rows(named=True)
+    assert (row["path"], row["backing_file"], row["instance_name"]) == (disk, base, "instance-0000000e")
+    assert row["image_hash"] == "7aaf39615af6d40ab43fba843830fa21a47f9877"
+    assert "No such file" in row["error"]
