@@ -27,10 +27,10 @@ What is arranged:
 - In `ps` listings, memory is real and the other columns are this script's. One process serves both APIs.
 - The row with id 1 lives, so the purge's first `delete`, with `deleted=1`, finds nothing. Were it dead, the server would
   refuse, for other tables refer to it.
-- The tables are nova's in columns and in most indexes; unique constraints are left out. The search for the token follows
-  what is known of Havana's code, not a copy of it. A reservation is looked up by equality, not as a regular expression.
-- FACTOR was chosen for durations of a minute and more; slope and medians scale with it, the ranks do not. Between two
-  runs the slope differed by a tenth (2830 and 3130 s per 100 000 rows), as much as its 95 % interval allows for one.
+- The tables are nova's in columns and in most indexes; unique constraints are left out. The search for the token
+  follows what is known of Havana's code, not a copy of it. A reservation is looked up by equality, not by a pattern.
+- FACTOR was chosen for durations of a minute and more; slope and medians scale with it, ranks do not. Between two runs
+  the slope differed by a tenth (2830 and 3130 s per 100 000 rows), more than the first one's 95 % interval allows for.
 - Both campaigns of the year before the purge leave dead rows; between them lies a time in which few are added, and no
   instance was deleted near the purge's own line, a year back.
 - havana-cloud logs in Asia/Taipei, grizzly-cloud in UTC, and the clock of the latter is 3.5 s behind.
