@@ -25,8 +25,8 @@ What is arranged:
   process, as green threads do (lines.py, `share`); one day in three has a burst of them.
 - The logs hold each fourteenth day alone: a probe, some users, a dashboard.
 - In `ps` listings, memory is real and the other columns are this script's. One process serves both APIs.
-- The row with id 1 lives, so the purge's first `delete`, with `deleted=1`, finds nothing. Were it dead, the server would
-  refuse, for other tables refer to it.
+- The row with id 1 lives, so the purge's first `delete`, with `deleted=1`, finds nothing. Were it dead, the server
+  would refuse, for other tables refer to it.
 - The tables are nova's in columns and in most indexes; unique constraints are left out. The search for the token
   follows what is known of Havana's code, not a copy of it. A reservation is looked up by equality, not by a pattern.
 - FACTOR was chosen for durations of a minute and more; slope and medians scale with it, ranks do not. Between two runs
