@@ -167,7 +167,7 @@ class Host(Machine):
     def say(self, text: str, priority: int = 14) -> None:
         """Hand a message to the host's syslog, as a program on it does."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
-            log.sendto(f"<{priority}>{text}".encode(), f"/proc/{self.pid}/root/dev/log")
+            log.sendto(f"<{priority}>{text}".encode(), str(Path("/proc", str(self.pid), "root", "dev", "log")))
 
     def kernel(self, text: str, uptime_s: float | None = None) -> None:
         """Hand a kernel message to the host's syslog, stamped with the uptime as imklog leaves it."""
