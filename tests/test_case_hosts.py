@@ -7,6 +7,7 @@ import pytest
 
 import forensics
 from forensics.case._hosts import Hosts, told_hosts, told_instants
+from forensics.case._zones import Zones
 from forensics.evidence import walk
 from forensics.loaders.documents.hostname import host_of_document
 from forensics.records import HostInterface
@@ -164,4 +165,17 @@ def test_two_dates_far_apart_tell_nothing(tmp_path: Path) -> None:
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert told_instants(list(walk(tmp_path)), {}, Hosts({})) == {}
+    assert told_instants(list(walk(tmp_path)), Zones({}, lambda _: None), Hosts({})) == {}
+
+
+def test_a_zone_speaks_for_its_machine_or_else_for_its_folder() -> None:
+    told = {"havana/date.txt": "+08:00", "cc1/etc/timezone": "Europe/Berlin", "cc1/date.txt": "+01:00"}
+    told["x/etc/timezone"] = "UTC"
+    zones = Zones(told, {"cc1/etc/timezone": "cc1", "cc1/date.txt": "cc1"}.get)
+    assert zones.of("havana/logs/nova-api.log", None) == "+08:00"
+    assert zones.of("grizzly/nova-api.log", None) is None
+    assert zones.of("havana/nova-api.log", "cc1") == "Europe/Berlin"
+    assert zones.of("x/var/log/syslog", None) == "UTC"
+    assert zones.of("havana/nova-api.log", "cc2") is None
+    assert Zones({"date.txt": "+08:00"}, lambda _: None).of("a/b.log", None) == "+08:00"
+    assert Zones({"a/d1": "+08:00", "a/d2": "+07:00"}, lambda _: None).of("a/b.log", None) is None

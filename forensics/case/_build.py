@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,6 @@ from typing import Any
 
 import polars as pl
 
-from forensics._discovery import modules
 from forensics.analysis import clock_alignment
 from forensics.case._cite import with_excerpts
 from forensics.case._config import NAME, CaseFile, read_case_file
@@ -23,15 +21,13 @@ from forensics.case._hosts import Hosts, taken_at, told_hosts, told_instants
 from forensics.case._load import Advance, Job, Outcome, discard, load_all
 from forensics.case._rows import Rows
 from forensics.case._years import misdated
-from forensics.clocks import transitions, zone_offset
-from forensics.errors import CaseError, EvidenceError
+from forensics.case._zones import Zones, told_zones
+from forensics.errors import CaseError
 from forensics.evidence import EvidenceFile, capture_point, name_of, open_stream, series_of, walk
 from forensics.loaders._reader import Origin
 from forensics.records import Clock, DhcpMessage, Packet, Problem, Record, Source
 from forensics.store import Draft, as_json, checksum_line
 
-_LARGEST_ZONE_DOCUMENT = 65_536
-_SINCE_S, _UNTIL_S = 1_262_304_000, 2_051_222_400
 """The years, 2010 to 2034, whose offsets a zone is known by."""
 
 Finish = Callable[[Path, Rows, Mapping[str, Any]], Mapping[str, bytes]]
@@ -129,8 +125,8 @@ def _outcomes(
 ) -> list[Outcome]:
     evidence = [file for file in files if file is not config]
     hosts, names = told_hosts(evidence)
-    told = _zones(evidence)
-    zones = _agreed(told, hosts)
+    told = told_zones(evidence)
+    zones = Zones(told, hosts.of)
     dates = told_instants(evidence, zones, hosts)
     origins = {file.source: _origin(file, declared, zones, hosts, dates) for file in files}
     jobs = [
@@ -152,13 +148,13 @@ def _outcomes(
 def _origin(
     file: EvidenceFile,
     declared: CaseFile,
-    zones: Mapping[str | None, str],
+    zones: Zones,
     hosts: Hosts,
     dates: Mapping[str, int],
 ) -> Origin:
     said = declared.of(file.source)
     host = said.host or hosts.of(file.source)
-    zone = said.zone or zones.get(host)
+    zone = said.zone or zones.of(file.source, host)
     rotated_on = series_of(file.source).rotated_on_ns
     taken_ns = taken_at(file.source, dates) if rotated_on is None else None
     return Origin(
@@ -173,37 +169,6 @@ def _origin(
         taken_ns=taken_ns,
         taken_basis="none" if taken_ns is None else "command",
     )
-
-
-def _zones(files: Sequence[EvidenceFile]) -> dict[str, str]:
-    """Zones that files such as ``/etc/timezone`` tell, by source."""
-    tellers = [module.zone_of for module in modules("forensics.loaders.documents") if hasattr(module, "zone_of")]
-    told: dict[str, str] = {}
-    for file in files:
-        if not file.refusal and 0 < file.size_bytes <= _LARGEST_ZONE_DOCUMENT:
-            with contextlib.suppress(EvidenceError), open_stream(file) as stream:
-                head = stream.peek(_LARGEST_ZONE_DOCUMENT)
-                zone = next((zone for teller in tellers if (zone := teller(head, file.source)) is not None), None)
-                if zone is not None:
-                    told[file.source] = zone
-    return told
-
-
-def _agreed(told: Mapping[str, str], hosts: Hosts) -> dict[str | None, str]:
-    """The zone of each host whose files do not disagree; offsets that its named zone has are no disagreement."""
-    zones: dict[str | None, set[str]] = {}
-    for source, zone in told.items():
-        zones.setdefault(hosts.of(source), set()).add(zone)
-    return {host: one for host, own in zones.items() if (one := _one_zone(own)) is not None}
-
-
-def _one_zone(told: set[str]) -> str | None:
-    names = {zone for zone in told if zone_offset(zone) is None}
-    if len(names) == 1:
-        name = next(iter(names))
-        _, known = transitions(name, _SINCE_S, _UNTIL_S)
-        told = names if {zone_offset(zone) for zone in told - names} <= set(known.tolist()) else told
-    return next(iter(told)) if len(told) == 1 else None
 
 
 def _configuration(file: EvidenceFile, declared: CaseFile, files: Sequence[EvidenceFile]) -> Outcome:

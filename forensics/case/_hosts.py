@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from forensics._discovery import modules
+from forensics.case._zones import Zones, around
 from forensics.errors import EvidenceError
 from forensics.evidence import EvidenceFile, host_of, open_stream
 
@@ -34,7 +35,7 @@ class Hosts:
     def of(self, source: str) -> str | None:
         """The machine that a file comes from; None where nothing tells."""
         named = host_of(source)
-        for folder in _around(source):
+        for folder in around(source):
             if (told := self._told.get(folder)) is None:
                 continue
             outer = {host_of(f"{folder}/x"), host_of(f"{folder}/var/log/x")} if folder else set[str | None]()
@@ -69,7 +70,7 @@ def told_hosts(files: Sequence[EvidenceFile]) -> tuple[Hosts, dict[str, str]]:
     return Hosts(agreed), by_source
 
 
-def told_instants(files: Sequence[EvidenceFile], zones: Mapping[str | None, str], hosts: Hosts) -> dict[str, int]:
+def told_instants(files: Sequence[EvidenceFile], zones: Zones, hosts: Hosts) -> dict[str, int]:
     """When folders were taken down, where a file of theirs holds the output of ``date``: nanoseconds since 1970.
 
     A folder with two dates that are more than an hour apart tells nothing.
@@ -80,7 +81,7 @@ def told_instants(files: Sequence[EvidenceFile], zones: Mapping[str | None, str]
         if file.refusal or not 0 < file.size_bytes <= _LARGEST or not _DATED.search(file.source):
             continue
         with contextlib.suppress(EvidenceError), open_stream(file) as stream:
-            head, zone = stream.peek(_LARGEST), zones.get(hosts.of(file.source))
+            head, zone = stream.peek(_LARGEST), zones.of(file.source, hosts.of(file.source))
             told = next((told for one in readers if (told := one.taken_of(head, file.source, zone))), None)
             if told is not None:
                 found.setdefault(told[0], []).append(told[1])
@@ -89,14 +90,7 @@ def told_instants(files: Sequence[EvidenceFile], zones: Mapping[str | None, str]
 
 def taken_at(source: str, told: Mapping[str, int]) -> int | None:
     """When the folder of a file was taken down: the innermost that tells."""
-    return next((told[folder] for folder in _around(source) if folder in told), None)
-
-
-def _around(source: str) -> Iterator[str]:
-    """Folders that hold a file, the innermost first; the last one is the evidence itself."""
-    while source:
-        source = source.rpartition("/")[0]
-        yield source
+    return next((told[folder] for folder in around(source) if folder in told), None)
 
 
 def _short(host: str) -> str:
