@@ -260,10 +260,11 @@ class Evidence:
         for name, records in files.items():
             records.sort(key=lambda record: record[0])
             self._write(name, [(record[0], record[2]) for record in records], records[0][3])
+        last = max((line.at for lines in self.lines.values() for line in lines), default=None)
         for host, clock in self.clocks.items():
             if clock.zone != "UTC":
-                self.put(f"{host}/etc/timezone", f"{clock.zone}\n")
-        self.put("case.toml", f'title = "{title}"\n')
+                self.put(f"{host}/etc/timezone", f"{clock.zone}\n", None, last)
+        self.put("case.toml", f'title = "{title}"\n', None, last)
         return dict(sorted(self.told.items()))
 
     def _write(self, name: str, records: list[tuple[datetime, str]], clock: Clock) -> None:

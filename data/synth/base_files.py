@@ -299,7 +299,7 @@ class _Story:
         clocks = self.evidence.clocks
         told = dict(self._other_sources())
         for name, (text, clock, squeeze) in told.items():
-            self.evidence.put(name, text, clock, squeeze=squeeze)
+            self.evidence.put(name, text, clock, self.end, squeeze=squeeze)
         silences = {}
         for host, (began, stop) in self.silent.items():
             signs = self.evidence.signs(host)
@@ -348,7 +348,8 @@ class _Story:
         random, clock = self.random, services.Clock()
         if "dump" in self.sources:
             rows = [
-                (one.created_at, self.end, one.deleted_at, bool(one.deleted_at) * (1 if self.local_only else one.number),
+                (one.created_at, self.end, one.deleted_at,
+                 bool(one.deleted_at) * (1 if self.local_only else one.number),
                  one.number, one.user, one.project, one.image, f"vm-{one.number}", one.host,
                  "deleted" if one.deleted_at else "active", None, 0 if one.deleted_at else 1, 2048, 1, one.root_gb, 0,
                  one.created_at, one.deleted_at, f"vm-{one.number}", one.uuid)

@@ -163,7 +163,7 @@ class _Story:
                 self._access(at, seconds, "GET", f"{version}/servers/{uuid}", 200, 1700, who)
             else:  # another action on the same path: a reboot
                 if self.debug:
-                    text = 'Action: \'action\', body: {"reboot": {"type": "SOFT"}} _process_stack /x/api/openstack/wsgi.py:9'
+                    text = 'Action: \'action\', body: {"reboot": {"type": "SOFT"}} _process_stack /x/wsgi.py:9'
                     self.evidence.say(self.api, "nova-api", at, "DEBUG", "nova.api.openstack.wsgi", text, who)
                 self._access(at, seconds, "POST", self._path(uuid, who), 202, 185, who)
                 if self.compute_told:
