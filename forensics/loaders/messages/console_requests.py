@@ -152,14 +152,14 @@ FORMATS = (
     MessageFormat(
         name="console-ec2",
         record=ConsoleRequest,
-        logger=r"^nova\.ec2\.wsgi\.server$|^nova\.api(?:\.ec2)?(?:\.cloud)?$",
+        logger=r"^(?:nova\.ec2|eventlet)\.wsgi\.server$|^nova\.api(?:\.ec2)?(?:\.cloud)?$",
         said_by="nova.ec2.wsgi.server",
         reference="openstack/nova nova/wsgi.py; nova/api/ec2/__init__.py; nova/api/ec2/cloud.py, get_console_output; "
         "2011.2 to 12.0.0",
         constants={"stage": "api"},
         pattern=r"""
-            ^(?:\S+\x20"[A-Z]+\x20(?P<query>/services/\w+/*\?(?:[^\x20"]*[&;])?Action=GetConsoleOutput(?:[&;][^\x20"]*)?)
-                \x20HTTP/[\d.]+"\x20status:\x20\d{3}\x20len:\x20\d+\x20time:\x20(?P<span>\d{1,9}\.\d{1,9})
+            ^(?:\S+\x20(?:-\x20-\x20\[[^\x20\]]+\x20[^\x20\]]+\]\x20)?"[A-Z]+\x20(?P<query>/services/\w+/*\?(?:[^\x20"]*[&;])?Action=GetConsoleOutput(?:[&;][^\x20"]*)?)
+                \x20HTTP/[\d.]+"\x20(?:status:\x20\d{3}\x20len:\x20\d+\x20time:|\d{3}\x20\d+)\x20(?P<span>\d{1,9}\.\d{1,9})
               | (?P<whole>\d{1,9}|X)\.(?P<micro>\d{1,6}|X)s\x20\S+\x20[A-Z]+\x20\S*\x20\w+:GetConsoleOutput\x20\w+
                 \x20\[.*
               | action:\x20GetConsoleOutput(?:\x20.*)?
@@ -178,6 +178,11 @@ FORMATS = (
                     "message": '192.0.2.29 "GET /services/Cloud?AWSAccessKeyId=•••&Action=GetConsoleOutput&InstanceId='
                     'i-00000e05&Version=2009-11-30 HTTP/1.1" status: 200 len: 1109 time: 12.5970151',
                 },
+            ),
+            Sample(  # eventlet's own layout, to Folsom
+                '192.0.2.29 - - [02/Mar/2013 10:15:01] "GET /services/Cloud?Action=GetConsoleOutput&'
+                'InstanceId=i-00000e05 HTTP/1.1" 200 5894304288 49.282888',
+                {"stage": "api", "instance": "i-00000e05", "elapsed_s": 49.282888},
             ),
             Sample(
                 "0.94826s 10.0.0.9 POST /services/Cloud/ CloudController:GetConsoleOutput 200 [Boto/2.2] text/xml x",
