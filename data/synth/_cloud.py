@@ -137,21 +137,20 @@ class Folder:
     """The folder of evidence that grows: the same octets each time, and modification times that fit."""
 
     root: Path
+    modified_ns: int
     clocks: dict[str, dict[str, object]] = field(default_factory=dict)
 
-    def text(self, name: str, text: str, modified_ns: int | None = None, clock: Clock | None = None) -> None:
+    def text(self, name: str, text: str) -> None:
         """A text file."""
-        self.octets(name, text.encode(), modified_ns)
-        if clock is not None:
-            self.clocks[name] = clock.told()
+        self.octets(name, text.encode())
 
     def octets(self, name: str, data: bytes, modified_ns: int | None = None) -> None:
         """A file; a name that ends in `.gz` gets what gzip makes of it."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(gzip.compress(data, 1, mtime=0) if name.endswith(".gz") else data)
-        if modified_ns is not None:
-            os.utime(path, ns=(modified_ns, modified_ns))
+        changed = self.modified_ns if modified_ns is None else modified_ns
+        os.utime(path, ns=(changed, changed))
 
     def case_file(self, title: str, sources: Sequence[tuple[str, str]] = ()) -> None:
         """case.toml: a title, and lines that declare something of files."""
@@ -213,6 +212,6 @@ def digest(root: Path) -> int:
     """One number for all names, octets and modification times below a folder."""
     total = 0
     for path in sorted(p for p in root.rglob("*") if p.is_file()):
-        head = f"{path.relative_to(root).as_posix()} {path.stat().st_mtime_ns if path.suffix != '.toml' else 0}\n"
+        head = f"{path.relative_to(root).as_posix()} {path.stat().st_mtime_ns}\n"
         total = zlib.crc32(path.read_bytes(), zlib.crc32(head.encode(), total))
     return total

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.synth._cloud import LAYOUTS, MINUTE, SECOND, SITES, Draw, Folder, Names, Recorder, a_clock, point_name
+from data.synth._cloud import HOUR, LAYOUTS, MINUTE, SECOND, SITES, Draw, Folder, Names, Recorder, a_clock, point_name
 from data.synth._frames import Packet, Tag
 from data.synth._paths import MS, Point, Session, Way, tagged
 from data.synth._snapshots import devices, ip_json, ip_link, nova_conf, proc_vlan
@@ -239,7 +239,7 @@ class _Incident:
     def write(self, root: Path) -> dict[str, Any]:
         """Let it happen, write the folder, and tell the truth."""
         self._happen()
-        folder = Folder(root)
+        folder = Folder(root, self.start + 2 * HOUR)
         titles = ("Instances lock up now and then", "Some sessions hang", "Ping in all sizes")
         folder.case_file(self.draw.choice(titles))
         clocks = {host: a_clock(self.draw, self.start) for host in self.hosts.values()}
