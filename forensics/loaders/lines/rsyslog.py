@@ -94,7 +94,7 @@ FORMATS = (
             ),
             Sample(
                 "Jun 14 15:16:01 node1 libvirtd: 2345: error : virNetSocketReadWire:1184 : End of file",
-                {"program": "libvirtd", "message": "2345: error : virNetSocketReadWire:1184 : End of file"},
+                {"program": "libvirtd", "pid": 2345, "message": "virNetSocketReadWire:1184 : End of file"},
             ),
         ),
     ),
