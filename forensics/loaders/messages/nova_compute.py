@@ -31,7 +31,7 @@ def _shape(rows: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     folder = bare.str.extract(r"^(?:Deleting instance files|Deletion of) (/[^\n]+?)(?: complete)?\.?(?:\n|$)", 1)
     named = (
-        rows.filter(nova_speaks())
+        rows.filter(nova_speaks() & message.str.starts_with("Failed to remove ").not_())  # the image cache lost a race
         .with_columns(**domain_columns(message))
         .with_columns(
             event=pl.coalesce(event, untold),
