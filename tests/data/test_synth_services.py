@@ -1,7 +1,7 @@
 """Made-up image caches, consoles and API logs: the same each time, read without rejects, and true to their truth.
 
 What the truth says is counted here once more, from the written files and from the records, by other means than the
-generators' own. `SYNTH_SEEDS` sets how many cases of each kind are read (ten if not told).
+generators' own. `SYNTH_SEEDS` sets how many cases of each kind are read (six if not told).
 """
 
 import gzip
@@ -35,7 +35,7 @@ from forensics.records import (
     RowCount,
 )
 
-SEEDS = range(int(os.environ.get("SYNTH_SEEDS", "10")))
+SEEDS = range(int(os.environ.get("SYNTH_SEEDS", "6")))
 MODULES = (base_files, console_floods, api_latency)
 HALVES = ("guilty", "healthy")
 STAMP = r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?)"
@@ -181,9 +181,7 @@ def test_base_files_are_removed_as_told(seed: int, made: Made) -> None:
         offset = timedelta(seconds=truth["clocks"][won[0]]["offset_s"])
         mine = removing.filter(pl.col("host").str.split(".").list.first() == short(by))
         assert [ts - offset for ts in mine["ts"]] == [told(one["removed_at"])], "the host's zone was told"
-        assert {short(host) for host in failed["host"]} >= {short(o["host"]) for o in one["owners_down"]} or not one[
-            "victims"
-        ]
+        assert {short(host) for host in failed["host"]} <= {short(host) for host in silences}
         assert set(one["victims"]) <= set(failed["instance"])
         assert not set(one["at_risk"]) & set(failed["instance"])
         for owner in one["owners_down"]:
