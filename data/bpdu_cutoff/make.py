@@ -32,7 +32,7 @@ What is arranged:
 - The second hour. The run lasts minutes; between its three acts everybody's clock (libfaketime for rsyslogd and
   mysqldump, `editcap -t` for captures) is moved on in steps of two or six minutes, at each of which all services
   report and cron writes a line. Captures were taken during the acts only; the kernel's uptime stamps move along.
-- The compute hosts log in America/Edmonton, as their /etc/timezone says; cc36's clock is 3.5 s ahead, its captures
+- The compute hosts log in America/Regina, as their /etc/timezone says; cc36's clock is 3.5 s ahead, its captures
   too. Switches and controller keep UTC.
 - The host ports send no BPDUs of the switch; captures keep 128 bytes of each packet.
 - Administrators: after the second cut, the first instance is destroyed on its host, reached over another card, cc35's

@@ -8,7 +8,7 @@ from pathlib import Path
 from cloud import IMAGES, LAUNCHED, STANDING, USERS
 from fabric import Bond, Cut
 
-ZONE, AHEAD_S = "America/Edmonton", {"cc36": 3.5}
+ZONE, AHEAD_S = "America/Regina", {"cc36": 3.5}
 
 
 def instant(nanoseconds: int | None) -> str | None:

@@ -209,8 +209,8 @@ def test_the_clocks_are_apart(half: str) -> None:
     dump = (DATA / half / "controller" / "nova.sql").read_text()
     ended = datetime.fromisoformat(re.findall(r"-- Dump completed on +(\S+ +\S+)", dump)[0]).replace(tzinfo=UTC)
     for host, ahead in (("cc35", 0), ("cc36", 3.5)):
-        assert truth(half)["clocks"][f"{host}/syslog"] == {"offset_s": ahead, "zone": "America/Edmonton"}
+        assert truth(half)["clocks"][f"{host}/syslog"] == {"offset_s": ahead, "zone": "America/Regina"}
         last = (DATA / half / host / "syslog").read_text().splitlines()[-1][:15]
-        local = ended.astimezone(ZoneInfo("America/Edmonton"))
+        local = ended.astimezone(ZoneInfo("America/Regina"))
         wrote = datetime.strptime(f"{local.year} {last}", "%Y %b %d %H:%M:%S").replace(tzinfo=local.tzinfo)
         assert abs(wrote - local) < timedelta(seconds=30)
