@@ -1,5 +1,6 @@
 """How nova words what happens to instances and their base files, release by release."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 from random import Random
@@ -91,24 +92,15 @@ def images(rows: list[tuple[str, bool, datetime, datetime | None]]) -> Table:
     """Glance's table; rows of id, public, created, deleted."""
     kinds = {
         "id": "varchar(36)", "name": "varchar(255)", "size": "bigint(20)", "status": "varchar(30)",
-        "is_public": "tinyint(1)", "created_at": "datetime", "updated_at": "datetime", "deleted_at": "datetime",
-        "deleted": "tinyint(1)", "owner": "varchar(255)", "min_disk": "int(11)", "min_ram": "int(11)",
+        "is_public": "tinyint(1)", "location": "text", "created_at": "datetime", "updated_at": "datetime",
+        "deleted_at": "datetime", "deleted": "tinyint(1)", "disk_format": "varchar(20)",
+        "container_format": "varchar(20)", "checksum": "varchar(32)", "owner": "varchar(255)", "min_disk": "int(11)",
+        "min_ram": "int(11)",
     }  # fmt: skip
-    full: list[tuple[Any, ...]] = [
-        (
-            image,
-            f"image-{n}",
-            1 << 30,
-            "deleted" if gone else "active",
-            public,
-            born,
-            born,
-            gone,
-            bool(gone),
-            None,
-            0,
-            0,
-        )
-        for n, (image, public, born, gone) in enumerate(rows)
-    ]
+    full: list[tuple[Any, ...]] = []
+    for number, (image, public, born, gone) in enumerate(rows):
+        status, summed = "deleted" if gone else "active", hashlib.md5(image.encode()).hexdigest()
+        place = f"file:///var/lib/glance/images/{image}"
+        full.append((image, f"image-{number}", 1 << 30, status, public, place, born, born, gone, bool(gone), "qcow2",
+                     "bare", summed, summed, 0, 0))  # fmt: skip
     return Table("images", kinds, full)

@@ -75,7 +75,7 @@ class _Story:
         self.start += timedelta(seconds=random.randrange(86400))
         self.cause = "" if half == "guilty" else random.choice(INNOCENT)
         self.interval = timedelta(seconds=2404.4 if self.local_only else random.choice((2400, 3600, 7200)))
-        self.sources = {what for what in ("dump", "notifications", "compute_nodes") if random.random() < 0.6}
+        self.sources = {what for what in ("dump", "notifications", "compute_nodes", "listing") if random.random() < 0.6}
         self.instances: list[_Instance] = []
         self.touched: dict[str, datetime] = {}
         self.removed: dict[str, tuple[datetime, list[str]]] = {}
@@ -369,6 +369,15 @@ class _Story:
             ]
             form = random.choice(("plain", "envelope", "routed"))
             yield "notifications.jsonl", (services.kept(events, form), clock, False)
+        if "listing" in self.sources:
+            prompt = "root@nfs:/var/lib/nova/instances#"
+            out = [f"{prompt} date -R", f"{self.end:%a, %d %b %Y %H:%M:%S} +0000"]
+            out += [f"{prompt} ls -l --time-style=full-iso _base", f"total {len(self.touched) << 20}"]
+            for path, at in sorted(self.touched.items()):
+                size = 10 << 30 if path.count("_") > 1 else 2 << 30
+                stamp = f"{at:%Y-%m-%d %H:%M:%S.%f}000 +0000"
+                out.append(f"-rw-r--r-- 1 nova kvm {size:>11} {stamp} {path.rsplit('/', 1)[1]}")
+            yield "nfs/session.txt", ("\n".join([*out, ""]), None, False)
         if "compute_nodes" in self.sources and not self.local_only:
             seen = {host: at.timestamp() + self.evidence.clocks[host].ahead_s for host, at in self.seen.items()}
             yield "nfs/var/lib/nova/instances/compute_nodes", (json.dumps(seen), None, False)

@@ -192,6 +192,9 @@ def test_base_files_are_removed_as_told(seed: int, made: Made) -> None:
             need = need if size is None else need.filter(pl.col("root_gb") == size)
             assert sorted([*one["victims"], *one["at_risk"]]) == sorted(need["instance"])
             assert set(need["compute_host"]) == {owner["host"] for owner in one["owners_down"]}
+    listed = case.records(FileSize).collect().filter(pl.col("image_hash").is_not_null())["path"].to_list()
+    assert bool(listed) == ("listing" in truth["in_fact"]["sources"])
+    assert not {one["base_file"] for one in removals} & set(listed), "what was removed is not there"
     for host, silence in silences.items():
         heard = [at(truth, *hit) for hit in lines(folder, " nova.") if host_of(*hit) == short(host)]
         began, ended = told(silence["from"]), told(silence["to"])
