@@ -248,9 +248,7 @@ def test_session_of_psql() -> None:
 )
 def test_other_lists_are_left_alone(text: str) -> None:
     found = pick(text.encode(), "x.csv")
-    assert (
-        found is None or RowCount not in found.bases or found.name not in ("row-counts", "sql-session")
-    )
+    assert found is None or RowCount not in found.bases or found.name not in ("row-counts", "sql-session")
 
 
 def test_answer_to_a_command_in_a_transcript() -> None:

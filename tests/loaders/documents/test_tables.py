@@ -218,8 +218,4 @@ def test_rows_of_a_live_reader() -> None:
 )
 def test_other_tables_are_left_alone(text: str) -> None:
     found = pick(text.encode(), "instances.txt")
-    assert (
-        found is None
-        or Instance not in found.bases
-        or found.name not in ("sql-rows", "sql-table", "mysqldump")
-    )
+    assert found is None or Instance not in found.bases or found.name not in ("sql-rows", "sql-table", "mysqldump")
