@@ -1,8 +1,8 @@
 """The way between somebody outside and an instance, as numbers: who captures, tags, routes and drops where.
 
 Outside is 0, the switch before the controller 0.6; the controller's bond is 1 on the side of the uplink and 2 on that
-of the tenants, its bridge 1.6, and it routes at 1.5. The switch to the compute host is 2.5; there the bond is 3, the VLAN
-below the tenant's 3.1, the tenant's VLAN 3.2, the bridge 3.3, the tap 3.4. The instance is 4.
+of the tenants, its bridge 1.6, and it routes at 1.5. The switch to the compute host is 2.5; there the bond is 3, the
+VLAN below the tenant's 3.1, the tenant's VLAN 3.2, the bridge 3.3, the tap 3.4. The instance is 4.
 """
 
 from __future__ import annotations

@@ -231,12 +231,14 @@ class _Incident:
         if self.guilty:
             calm = [host for host in self.hosts if all(cut.host is not host for cut in self.cuts)]
             for kind, host in zip(draw.sample(HEALTHY[:4], draw.randrange(3)), calm, strict=False):
-                self._ordinary(kind, draw.randrange(self.start, self.end - 30 * MINUTE), host)
+                self._ordinary(
+                    kind, self.start + draw.randrange(max(MINUTE, self.end - self.start - 30 * MINUTE)), host
+                )
         else:
             self.end = max(self.end, self.start + 2 * HOUR)
             for number, kind in enumerate(self.kinds):  # one after the other, so that nobody's link is down twice
                 self._ordinary(kind, self.start + (10 + 30 * number) * MINUTE, draw.choice(self.hosts))
-        self.end += 10 * MINUTE
+        self.end = max(self.end, *(link.at for link in self.links), self.start) + 10 * MINUTE
         for switch in self.switches:
             chatter(switch, draw, self.start, self.end - MINUTE)
         folder = Folder(root, self.end + HOUR)
@@ -375,4 +377,16 @@ class _Incident:
             if link.host.name in logged:
                 card = link.host.card(link.switch)
                 facts.append({"host": link.host.name, "interface": card, **span, "reason": None})
+        for host in self.hosts if logged else ():
+            down, since = set[str](), 0
+            for link in sorted((one for one in self.links if one.host is host), key=lambda one: one.at):
+                whole = len(down) == len(host.switches)
+                down = down - {link.switch.name} if link.up else down | {link.switch.name}
+                bond = {"host": host.name, "interface": "bond0", "from": iso(since), "to": iso(link.at), "reason": None}
+                if whole and link.up:
+                    facts.append(bond)
+                elif not whole and len(down) == len(host.switches):
+                    since = link.at
+            if len(down) == len(host.switches):
+                facts.append({"host": host.name, "interface": "bond0", "from": iso(since), "to": None, "reason": None})
         return [{"kind": "link-down", "facts": one} for one in facts]

@@ -164,9 +164,11 @@ def test_hosts_lose_the_links_that_were_shut(loaded: Loaded) -> None:
     truth, case, _ = loaded
     kernel = rows(case, PortEvent).filter(pl.col("event") == "member_down")
     downs = [one["facts"] for one in truth["around"] if "host" in one["facts"]]
-    told = Counter((one["host"], one["interface"]) for one in downs)
+    told = Counter((one["host"], one["interface"]) for one in downs if one["interface"] != "bond0")
     linux = kernel.filter(pl.col("vendor") == "linux")
     assert Counter(linux.select("host", "interface").iter_rows()) == told
+    alone = rows(case, PortEvent).filter(pl.col("event") == "no_active_member", pl.col("vendor") == "linux")
+    assert Counter(alone["host"]) == Counter(one["host"] for one in downs if one["interface"] == "bond0")
 
 
 def test_numbers_cover_all_that_may_be_met() -> None:
