@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections import Counter
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return truth, forensics.open_case(place / "evidence", out=place / "out.case", workers=1), place / "evidence"
 
 
+@lru_cache(maxsize=16)
 def rows(case: Any, record: Any) -> pl.DataFrame:
     """All rows of a record."""
     return case.records(record).lazy().collect()
