@@ -276,12 +276,14 @@ def test_latency_goes_with_rows_as_told(half: str, seed: int, made: Made) -> Non
         .filter((pl.col("table") == fact["table"]) & (pl.col("state") == "all"))
         .sort("ts")
     )
+    ahead = pl.lit(timedelta(seconds=truth["clocks"][here["source"][0]]["offset_s"]))
+    when = here.select(true=(pl.col("ts") - ahead).dt.cast_time_unit("ns"))
     if fact["sources"] == ["dump"]:
         births = case.records(Instance).collect()["created_at"].sort()
-        rows = births.search_sorted(here["ts"].cast(births.dtype), side="right")
+        rows = births.search_sorted(when["true"].cast(births.dtype), side="right")
     else:
         known = counts.select(at=pl.col("ts"), rows="rows")
-        rows = here.join_asof(known, left_on="ts", right_on="at", strategy="backward")["rows"]
+        rows = when.join_asof(known, left_on="true", right_on="at", strategy="backward")["rows"]
     for grows in facts(truth, "latency-grows-with-rows"):
         told_slope = [grows[key] / 1e5 for key in ("seconds_per_100k_rows", "ci_low", "ci_high")]
         found = stats.theilslopes(here["duration_s"].to_numpy(), rows.to_numpy().astype(float))
