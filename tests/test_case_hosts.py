@@ -175,7 +175,7 @@ def test_a_zone_speaks_for_its_machine_or_else_for_its_folder() -> None:
     assert zones.of("havana/logs/nova-api.log", None) == "+08:00"
     assert zones.of("grizzly/nova-api.log", None) is None
     assert zones.of("havana/nova-api.log", "cc1") == "Europe/Berlin"
-    assert zones.of("x/var/log/syslog", None) == "UTC"
+    assert zones.of("x/var/log/syslog", None) == zones.of("x/var/log/syslog", "x") == "UTC"
     assert zones.of("havana/nova-api.log", "cc2") is None
     assert Zones({"date.txt": "+08:00"}, lambda _: None).of("a/b.log", None) == "+08:00"
     assert Zones({"a/d1": "+08:00", "a/d2": "+07:00"}, lambda _: None).of("a/b.log", None) is None

@@ -18,8 +18,8 @@ class Zones:
     """Zones of machines and, where nothing names the machine, of folders.
 
     A file that tells a zone speaks for its machine. Where nothing says which machine that is, it speaks for the
-    folder that it lies in (that holds ``etc``) and for what lies below, as far as that has no machine either.
-    Files that disagree tell nothing; an offset that a named zone has is no disagreement.
+    folder that it lies in and for what lies below, as far as that has no machine either; a folder that holds ``etc``
+    is the root of one machine, and all below is that machine's, unless it has a zone of its own. Files that disagree tell nothing; an offset that a named zone has is no disagreement.
 
     Args:
         told: Zones, by the source that tells them.
@@ -27,6 +27,7 @@ class Zones:
     """
 
     def __init__(self, told: Mapping[str, str], host_of: Callable[[str], str | None]) -> None:
+        self._roots: set[str] = set()
         hosts: dict[str, set[str]] = {}
         folders: dict[str, set[str]] = {}
         for source, zone in told.items():
@@ -34,16 +35,20 @@ class Zones:
             if host is not None:
                 hosts.setdefault(host, set()).add(zone)
             else:
-                folder = next(around(source)).removesuffix("etc").rstrip("/")
+                own = next(around(source))
+                folder = own.removesuffix("etc").rstrip("/")
                 folders.setdefault(folder, set()).add(zone)
+                if own == "etc" or own.endswith("/etc"):
+                    self._roots.add(folder)
         self._hosts = {host: one for host, own in hosts.items() if (one := _one(own)) is not None}
         self._folders = {folder: one for folder, own in folders.items() if (one := _one(own)) is not None}
 
     def of(self, source: str, host: str | None) -> str | None:
         """The zone of a file that comes from some machine, or from one that is not known."""
-        if host is not None:
-            return self._hosts.get(host)
-        return next((self._folders[folder] for folder in around(source) if folder in self._folders), None)
+        if host is not None and host in self._hosts:
+            return self._hosts[host]
+        telling = (folder for folder in around(source) if folder in self._folders)
+        return next((self._folders[one] for one in telling if host is None or one in self._roots), None)
 
 
 def told_zones(files: Sequence[EvidenceFile]) -> dict[str, str]:
