@@ -18,8 +18,9 @@ class Zones:
     """Zones of machines and, where nothing names the machine, of folders.
 
     A file that tells a zone speaks for its machine. Where nothing says which machine that is, it speaks for the
-    folder that it lies in and for what lies below, as far as that has no machine either; a folder that holds ``etc``
-    is the root of one machine, and all below is that machine's, unless it has a zone of its own. Files that disagree tell nothing; an offset that a named zone has is no disagreement.
+    folder that it lies in and for what lies below, as far as that has no machine either; a folder that holds
+    ``etc`` is the root of one machine, and all below is that machine's, unless it has a zone of its own. Files
+    that disagree tell nothing; an offset that a named zone has is no disagreement.
 
     Args:
         told: Zones, by the source that tells them.
