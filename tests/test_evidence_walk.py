@@ -153,7 +153,7 @@ def test_r31_what_is_no_file_is_listed_and_not_opened(tmp_path):
             expected["device"] = "device"
         start = time.perf_counter()
         listed = list(walk(tmp_path))
-        assert time.perf_counter() - start < 1
+        assert time.perf_counter() - start < 5
     assert {file.source: file.refusal for file in listed} == expected
     for file in listed:
         if file.refusal is not None:
