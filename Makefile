@@ -58,7 +58,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/packets.py --mib $(SIZE)
 	$(BIN)/python benchmarks/logs.py --mib $(SIZE)
-	$(BIN)/python benchmarks/dump.py
+	$(BIN)/python benchmarks/dump.py --mib $(SIZE)
 
 # tshark tcpdump chromium strace mariadb-server postgresql: tests. The others: the lab.
 SYSTEM := tshark tcpdump chromium strace mariadb-server postgresql dnsmasq-base isc-dhcp-client rsyslog libfaketime \
