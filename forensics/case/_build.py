@@ -28,8 +28,6 @@ from forensics.loaders._reader import Origin
 from forensics.records import Clock, DhcpMessage, Packet, Problem, Record, Source
 from forensics.store import Draft, as_json, checksum_line
 
-"""The years, 2010 to 2034, whose offsets a zone is known by."""
-
 Finish = Callable[[Path, Rows, Mapping[str, Any]], Mapping[str, bytes]]
 """Makes further files of the case from its rows and the content of ``findings.json``."""
 

@@ -46,6 +46,14 @@ class Origin:
     taken_basis: str = "none"
     """How that is known: a word of `forensics.records.TIME_BASES`."""
 
+    def taken(self) -> tuple[int | None, str]:
+        """When a snapshot was taken, as far as anything tells: nanoseconds since 1970, and a word of `TIME_BASES`."""
+        if self.taken_ns is not None:
+            return self.taken_ns, self.taken_basis
+        if self.rotated_on is not None:
+            return self.rotated_on, "file-name"
+        return (self.modified_ns, "modified") if self.modified_ns is not None else (None, "none")
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:

@@ -150,14 +150,7 @@ class Document:
 
     def taken(self) -> tuple[int | None, str]:
         """When the document was written, nanoseconds since 1970, and how that is known: a word of `TIME_BASES`."""
-        origin = self.origin
-        if origin.taken_ns is not None:
-            return origin.taken_ns, origin.taken_basis
-        if origin.rotated_on is not None:
-            return origin.rotated_on, "file-name"
-        if origin.modified_ns is not None:
-            return origin.modified_ns, "modified"
-        return None, "none"
+        return self.origin.taken()
 
     def _stretches(self, offsets: list[int], name: str) -> Iterator[Stretch]:
         kinds = {0: ("reject", f"line not understood in {name}"), 1: ("framing", "headings"), 3: ("padding", "blank")}

@@ -322,7 +322,7 @@ class Dump:
             texts = [literals(octets, a, b, self.escapes) for a, b in kept.columns(width, at)]
         else:
             texts = [copied(octets, a, b) for a, b in kept.columns(width, at)]
-        ts, basis = words.taken(self.origin)
+        ts, basis = self.origin.taken()
         places = ledger.places(kept, self.origin.source).with_columns(
             ts=pl.lit(ts, pl.Int64), ts_basis=pl.lit(basis), host=pl.lit(self.origin.host, pl.String)
         )
@@ -338,7 +338,7 @@ class Dump:
 
     def _end(self) -> Batch:
         at, complete = self._completed
-        ts, basis = (at, "stated") if at is not None else words.taken(self.origin)
+        ts, basis = (at, "stated") if at is not None else self.origin.taken()
         last = (self._last.database, self._last.table) if self._last else None
         told = complete if complete or self._cut else None
         places = {"source": self.origin.source, "host": self.origin.host, "ts": ts, "ts_basis": basis}

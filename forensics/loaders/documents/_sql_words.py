@@ -9,7 +9,6 @@ import polars as pl
 
 from forensics.clocks import LocalClock
 from forensics.loaders._reader import Origin
-from forensics.records import Snapshot
 
 _NAME = rb'(?:`(?:[^`]|``){1,64}`|"(?:[^"]|""){1,64}"|\[[^\]]{1,64}\]|[\w$]{1,64})'
 _PLACE = rb"(?:(?P<database>" + _NAME + rb")\s*+\.\s*+)?+(?P<table>" + _NAME + rb")"
@@ -140,15 +139,3 @@ def completed(line: bytes, origin: Origin) -> int | None:
     stated = found["zone"] in (b"UTC", b"GMT")
     told: int | None = LocalClock("UTC" if stated else origin.zone or "UTC").utc(local)["ts"].dt.epoch("ns").item()
     return told
-
-
-def taken(origin: Origin) -> tuple[int | None, str]:
-    """When a file was written, nanoseconds since 1970, and how that is known: a word of ``ts_basis`` in `Snapshot`."""
-    assert "ts_basis" in Snapshot.columns()
-    if origin.taken_ns is not None:
-        return origin.taken_ns, origin.taken_basis
-    if origin.rotated_on is not None:
-        return origin.rotated_on, "file-name"
-    if origin.modified_ns is not None:
-        return origin.modified_ns, "modified"
-    return None, "none"

@@ -17,7 +17,6 @@ from forensics.loaders.documents._document import command_of
 from forensics.loaders.documents._ledger import Ledger, held
 from forensics.loaders.documents._sql_scan import Ints, Octets, lines
 from forensics.loaders.documents._sql_text import copied, quoted_fields
-from forensics.loaders.documents._sql_words import taken
 from forensics.loaders.documents._tables import YIELDS, Tables, known, known_name
 from forensics.records import Instance, Record, RowCount
 
@@ -135,7 +134,7 @@ class SqlLines:
             at = tuple(form.columns.index(name) for name in wanted)
             reader = _fields(form)
             texts = [reader(octets, a, b) for a, b in kept.columns(len(form.columns), at)]
-            ts, basis = taken(origin)
+            ts, basis = origin.taken()
             places = ledger.places(kept, origin.source).with_columns(
                 ts=pl.lit(ts, pl.Int64), ts_basis=pl.lit(basis), host=pl.lit(origin.host, pl.String)
             )
@@ -149,7 +148,7 @@ class SqlLines:
         facts: dict[str, Any] = dict(tables.facts)
         if form.columns:
             return ledger.batch({}, facts)
-        ts, basis = taken(origin)
+        ts, basis = origin.taken()
         counts = tables.counts({"source": origin.source, "host": origin.host, "ts": ts, "ts_basis": basis})
         facts["note"] = f"rows are only counted: the columns of {form.table} are told by its .sql file"
         return ledger.batch({RowCount: counts}, facts)

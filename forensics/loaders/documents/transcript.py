@@ -260,22 +260,16 @@ def _typed(
         return Batch({}, (Stretch(start, end - start, "framing", "prompt", section.start + 1),))
     printed = [line for line in lines[section.output : section.end] if line.strip()]
     n_lines = 0 if all(map(_NOTHING.match, printed)) else len(printed)
-    taken = (origin.taken_ns, origin.taken_basis) if origin.taken_ns is not None else _of_file(origin)
+    ts, basis = origin.taken()
     row = {
-        "ts": taken[0], "host": origin.host, "source": origin.source, "position": section.start + 1,
-        "offset_bytes": start, "length_bytes": end - start, "ts_basis": taken[1], "user": section.prompt.user,
+        "ts": ts, "host": origin.host, "source": origin.source, "position": section.start + 1,
+        "offset_bytes": start, "length_bytes": end - start, "ts_basis": basis, "user": section.prompt.user,
         "directory": origin.directory, "shell": "shell", "command": escape.masked_command(section.prompt.command),
         "affected": None, "n_lines": n_lines,
     }  # fmt: skip
     schema = ShellCommand.polars_schema()
     loose = {name: pl.Int64() if name == "ts" else kind for name, kind in schema.items()}
     return Batch({ShellCommand: pl.DataFrame([row], schema=loose).cast(schema)})
-
-
-def _of_file(origin: Origin) -> tuple[int | None, str]:
-    if origin.rotated_on is not None:
-        return origin.rotated_on, "file-name"
-    return (origin.modified_ns, "modified") if origin.modified_ns is not None else (None, "none")
 
 
 def _below(position: int | None, lines: int) -> int | None:
