@@ -7,7 +7,7 @@ READY := .venv/.ready
 PYTEST := $(BIN)/python -P -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check golden lab bench system-deps lock clean
+.PHONY: help setup demo test check golden generated lab bench system-deps lock clean
 
 help:
 	@echo "make demo         set up, triage the bundled cases, print the findings and where the report is"
@@ -16,6 +16,7 @@ help:
 	@echo "make system-deps  install the Debian packages that only some tests and the lab need"
 	@echo "make bench        measure against the peers, as ratios (SIZE=MiB, 1024 unless said)"
 	@echo "make lab          make the cases under data/ again, with the real programs (root)"
+	@echo "make generated    triage made-up incidents by the hundred, print how often the findings are right (CASES=200)"
 	@echo "make golden       rewrite the expected files of tests/golden after a look at the difference"
 	@echo "make lock         resolve requirements.lock anew"
 
@@ -49,6 +50,10 @@ test: $(READY)
 golden: $(READY)
 	FORENSICS_WRITE_GOLDEN=1 $(PYTEST) -q tests/test_golden.py
 	@git diff --stat -- tests/golden
+
+CASES ?= 200
+generated: $(READY)
+	$(BIN)/python -m tests.generated --cases $(CASES)
 
 lab: $(READY)
 	@for case in data/*/make.py; do echo "== $$case"; $(BIN)/python -P "$$case" || exit $$?; done

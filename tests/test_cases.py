@@ -10,14 +10,11 @@ import polars as pl
 import pytest
 
 import forensics
-from forensics._discovery import modules
+from tests._truths import CONCLUDED, score
 
 ROOT = Path(__file__).resolve().parent.parent
 TRUTHS = sorted((ROOT / "data").glob("*/*.truth.json"))
 LEASES = [path for path in TRUTHS if path.parent.name == "lost_lease"]
-TOLERANCE_S = 1.0
-CONCLUDED = {kind for module in modules("forensics.analysis") for kind in getattr(module, "KINDS", {})}
-"""Kinds that an analysis looks for; what else a truth holds is not told yet, and `not_checked` says so."""
 
 
 class Triaged(NamedTuple):
@@ -28,23 +25,6 @@ class Triaged(NamedTuple):
     text: str
     clocks: pl.DataFrame
     sources: pl.DataFrame
-
-
-def seconds(stamp: str) -> float:
-    """Seconds since 1970 of an ISO stamp with up to nine decimals."""
-    from datetime import datetime
-
-    whole, _, fraction = stamp.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(whole + "+00:00").timestamp() + float(f"0.{fraction or 0}")
-
-
-def agrees(key: str, said: object, true: object, ahead_s: float) -> bool:
-    """Instants and spans within a second (the clocks of logs have no finer), all else exactly."""
-    if key.endswith("_at") and isinstance(said, str) and isinstance(true, str):
-        return abs(seconds(said) - ahead_s - seconds(true)) <= TOLERANCE_S
-    if isinstance(said, float) and isinstance(true, int | float):
-        return abs(said - true) <= TOLERANCE_S
-    return said == true
 
 
 @pytest.fixture(scope="module", params=TRUTHS, ids=lambda p: f"{p.parent.name}-{p.name.split('.')[0]}")
@@ -65,18 +45,12 @@ def test_every_expected_finding_with_its_facts_and_nothing_else(triaged: Triaged
     truth, said, _, clocks, _ = triaged
     reference = clocks["reference"].drop_nulls().unique().to_list()
     ahead_s = truth["clocks"][reference[0]]["offset_s"] if reference else 0.0  # instants are told on its clock
-    serious = [f for f in said["findings"] if f["severity"] != "info"]
-    due = [f for f in truth["findings"] if f["kind"] in CONCLUDED]
-    assert [f["kind"] for f in serious] == [f["kind"] for f in due]
+    told = score(truth, said["findings"], ahead_s)
+    assert told.found == told.expected, [finding["kind"] for finding in said["findings"]]
+    assert told.extra == []
+    assert told.wrong == []
     unlooked = {row["kind"] for row in said["not_checked"]}
     assert {f["kind"] for f in truth["findings"]} - CONCLUDED <= unlooked, "what cannot be concluded yet is said"
-    for finding, expected in zip(serious, due, strict=True):
-        wrong = {
-            key: (finding["facts"].get(key), true)
-            for key, true in expected["facts"].items()
-            if not agrees(key, finding["facts"].get(key), true, ahead_s)
-        }
-        assert wrong == {}
 
 
 def test_every_step_cites_what_can_be_read_again(triaged: Triaged) -> None:

@@ -1,11 +1,60 @@
-"""What several analyses need of instants: their unit, and the window in which most of them agree."""
+"""What several analyses need of instants: one clock for all, what came first, where most of them agree."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 SECOND_NS = 1_000_000_000
+UNKNOWN_BOUND_NS = SECOND_NS
+"""How far an untied clock is trusted: enough for hosts that keep time by NTP, and said in the finding."""
+
+
+def offsets(clocks: pl.LazyFrame) -> pl.LazyFrame:
+    """Per source what to subtract, and how far to trust it."""
+    return clocks.select(
+        "source",
+        "reference",
+        off=(pl.col("offset_s").fill_null(0.0) * 1e9).round().cast(pl.Int64),
+        bound=(pl.col("bound_s") * 1e9).round().cast(pl.Int64).fill_null(UNKNOWN_BOUND_NS),
+    )
+
+
+def on_one_clock(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows that have a time, on the reference's clock.
+
+    Args:
+        rows: Rows of any record with ``ts`` and ``source``.
+        clocks: One row per `Clock`.
+
+    Returns:
+        The rows with ``at`` (Int64, ns since 1970 on the case's clock), ``bound`` (Int64, ns: the true instant is
+        within ``at`` ± ``bound``; a second where nothing ties the clock), ``own`` (Int64, ns as the source has it),
+        ``reference`` and ``off``.
+    """
+    own = pl.col("ts").to_physical().cast(pl.Int64)
+    joined = rows.filter(pl.col("ts").is_not_null()).join(offsets(clocks), on="source", how="left")
+    return joined.with_columns(
+        at=own - pl.col("off").fill_null(0),
+        bound=pl.col("bound").fill_null(UNKNOWN_BOUND_NS),
+        own=own,
+    )
+
+
+def order(first_at: int, first_bound: int, then_at: int, then_bound: int) -> str:
+    """Whether one instant came before another, as far as their clocks tell.
+
+    Returns:
+        ``certain``, ``within clock error`` or ``contradicted``.
+
+    Examples:
+        >>> order(0, 10, 100, 10), order(0, 60, 100, 60), order(100, 10, 0, 10)
+        ('certain', 'within clock error', 'contradicted')
+    """
+    if abs(then_at - first_at) <= first_bound + then_bound:
+        return "within clock error"
+    return "certain" if then_at > first_at else "contradicted"
 
 
 def densest(values: npt.NDArray[np.int64], owners: npt.NDArray[np.int64], width: int) -> list[tuple[int, int]]:

@@ -9,14 +9,12 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._alignment import CLIENT_TYPES, NOWHERE
-from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._correlate import SECOND_NS, on_one_clock
 from forensics.analysis._lease_cut import typed
 from forensics.records.finding import Reference, iso
 
 TRANSIT_NS = SECOND_NS // 4
 """A frame that two points see more than this apart is two frames: retransmissions come after a second or more."""
-UNKNOWN_BOUND_NS = SECOND_NS
-"""How far an untied clock is trusted: enough for hosts that keep time by NTP, and said in the finding."""
 EVERYBODY = "255.255.255.255"
 
 
@@ -81,27 +79,6 @@ class Message:
         order = {"client": 0, "capture": 1, "relay": 2, "server": 3}
         ranked = sorted(self.sightings, key=lambda seen: (order[seen.seen_by], seen.source, seen.position))
         return tuple(dict.fromkeys(seen.reference() for seen in ranked))
-
-
-def offsets(clocks: pl.LazyFrame) -> pl.LazyFrame:
-    """Per source what to subtract, and how far to trust it."""
-    return clocks.select(
-        "source",
-        "reference",
-        off=(pl.col("offset_s").fill_null(0.0) * 1e9).round().cast(pl.Int64),
-        bound=(pl.col("bound_s") * 1e9).round().cast(pl.Int64).fill_null(UNKNOWN_BOUND_NS),
-    )
-
-
-def on_one_clock(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
-    """Rows that have a time, with ``at`` (ns, the case's clock) and ``bound`` (ns)."""
-    own = pl.col("ts").to_physical().cast(pl.Int64)
-    joined = rows.filter(pl.col("ts").is_not_null()).join(offsets(clocks), on="source", how="left")
-    return joined.with_columns(
-        at=own - pl.col("off").fill_null(0),
-        bound=pl.col("bound").fill_null(UNKNOWN_BOUND_NS),
-        own=own,
-    )
 
 
 def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFrame) -> pl.DataFrame:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._lease_messages import on_one_clock
+from forensics.analysis._correlate import SECOND_NS, on_one_clock
 
 GROUP_BIT = list("13579bdf")
 """Second digit of a group address (IEEE 802: lowest bit of the first octet)."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._correlate import SECOND_NS, on_one_clock
 from forensics.analysis._lease_causes import verdict
-from forensics.analysis._lease_messages import TRANSIT_NS, merged, normalised, on_one_clock, suspects
+from forensics.analysis._lease_messages import TRANSIT_NS, merged, normalised, suspects
 from forensics.analysis._lease_scene import Homes, Scene, machine, path_order, survey
 from forensics.analysis._lease_states import Attempt, attempts
 from forensics.analysis._lease_story import RAN_OUT, finding
@@ -25,8 +25,6 @@ USES = (Packet, LogRecord, Clock)
 KINDS = {
     "dhcp-renewal-failure": ("DHCP messages (a capture, or the logs of dnsmasq or of a DHCP client)",),
 }
-
-CHART = "ladder"
 
 _WHO = ("client", "mac", "ip")
 _WHEN = ("since_at", "first_at", "ends_at")
@@ -347,3 +345,6 @@ def _instant(text: str | None) -> int:
 
 def _at(nanoseconds: pl.Expr) -> pl.Expr:
     return nanoseconds.cast(pl.Int64).cast(pl.Datetime("ns", "UTC")).alias("at")
+
+
+CHARTS = {"ladder": chart_frames}

@@ -58,11 +58,12 @@ _TABLES: dict[str, type[Record]] = {
     "sources": Source,
     "problems": Problem,
     "clocks": Clock,
+    "edges": known.Edge,
     "losses": known.Loss,
     "spans": known.Span,
 }
 
-_UNTIMED = (Source, Problem, Clock, known.Loss, known.Span)
+_UNTIMED = (Source, Problem, Clock, known.Edge, known.Loss, known.Span)
 _TIMED = tuple(record for record in _TABLES.values() if record not in _UNTIMED)
 """Records of a timeline; of two that tell of one line or packet the later is shown."""
 
@@ -108,6 +109,11 @@ class Case:
     def clocks(self) -> pl.DataFrame:
         """How far each source's clock is off: one row per `Clock`. Zones that were found are taken out already."""
         return self._rows.clocks
+
+    @property
+    def edges(self) -> pl.DataFrame:
+        """What belongs to what, and when: one row per `Edge`."""
+        return self._rows.edges
 
     @property
     def spans(self) -> pl.LazyFrame:
@@ -261,7 +267,7 @@ class Case:
         return [f"{one['severity'].upper()} ({one['confidence']}) {one['title']}" for one in self._content["findings"]]
 
 
-_SMALL = ("sources", "problems", "clocks")
+_SMALL = ("sources", "problems", "clocks", "edges")
 
 
 def _references(what: Any) -> list[Reference]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from forensics.analysis import clock_alignment
+from forensics.analysis import clock_alignment, entities
 from forensics.case._cite import with_excerpts
 from forensics.case._config import NAME, CaseFile, read_case_file
 from forensics.case._database import carried, host_of_url, kept, take
@@ -25,8 +26,11 @@ from forensics.case._zones import Zones, told_zones
 from forensics.errors import CaseError
 from forensics.evidence import EvidenceFile, capture_point, name_of, open_stream, series_of, walk
 from forensics.loaders._reader import Origin
-from forensics.records import Clock, DhcpMessage, Packet, Problem, Record, Source
+from forensics.records import Clock, DhcpMessage, Edge, Packet, Problem, Record, Source
 from forensics.store import Draft, as_json, checksum_line
+
+_DERIVED = (("sources", Source), ("problems", Problem), ("clocks", Clock), ("edges", Edge))
+"""Tables of the whole case."""
 
 Finish = Callable[[Path, Rows, Mapping[str, Any]], Mapping[str, bytes]]
 """Makes further files of the case from its rows and the content of ``findings.json``."""
@@ -82,6 +86,7 @@ def build(
         outcomes = _outcomes(files, config, declared, draft.path, workers, advance)
         rows = _on_one_clock(draft, outcomes, declared)
         unmarked = mark(draft.path, rows)
+        rows = _related(rows)
         said = conclude(rows, _present(outcomes, rows))
         by_source = {file.source: file for file in files if not file.refusal}
         content = as_file(with_excerpts(said.findings, rows, by_source), said.not_checked)
@@ -90,7 +95,7 @@ def build(
             schema=Problem.polars_schema(),
         )
         rows = _with_problems(rows, extra)
-        for name, record in (("sources", Source), ("problems", Problem), ("clocks", Clock)):
+        for name, record in _DERIVED:
             draft.table(name, record, rows(record).collect())
         draft.put("findings.json", as_json(content))
         draft.put("evidence.sha256", _checksums(outcomes))
@@ -219,19 +224,34 @@ def _clocks(rows: Rows) -> tuple[pl.DataFrame, pl.DataFrame]:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a panic of polars is no Exception; the rows are there all the same
-        problem = {"source": "(clocks)", "type": "the clocks could not be compared", "count": 1}
-        problem |= {"offset_bytes": None, "length_bytes": None, "example": f"{type(error).__name__}: {error}"[:300]}
-        return Clock.empty(), pl.DataFrame([problem], schema=Problem.polars_schema())
+        return Clock.empty(), _failed("(clocks)", "the clocks could not be compared", error)
+
+
+def _related(rows: Rows) -> Rows:
+    """The rows with what belongs to what, or with a problem where that could not be worked out."""
+    try:
+        found = entities.edges(*(rows(record) for record in (Clock, *entities.RECORDS)))
+        return replace(rows, edges=found.select(Edge.polars_schema().names()).cast(Edge.polars_schema()))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of polars is no Exception; the rows are there all the same
+        return _with_problems(rows, _failed("(entities)", "what belongs to what could not be worked out", error))
+
+
+def _failed(source: str, what: str, error: BaseException) -> pl.DataFrame:
+    problem = {"source": source, "type": what, "count": 1, "offset_bytes": None, "length_bytes": None}
+    example = f"{type(error).__name__}: {error}"[:300]
+    return pl.DataFrame([problem | {"example": example}], schema=Problem.polars_schema())
 
 
 def _with_problems(rows: Rows, more: pl.DataFrame) -> Rows:
-    return Rows(rows.parts, rows.sources, rows.clocks, pl.concat([rows.problems, more]), rows.zone_shifts_s)
+    return replace(rows, problems=pl.concat([rows.problems, more]))
 
 
 def _present(outcomes: Sequence[Outcome], rows: Rows) -> set[type[Record]]:
     names = {name for outcome in outcomes for name, count in outcome.rows.items() if count}
     tables: list[type[Record]] = [
-        record for record in (Source, Problem, Clock) if rows(record).first().collect().height
+        record for record in (Source, Problem, Clock, Edge) if rows(record).first().collect().height
     ]
     return {*tables, *(record for record in _records() if record.__name__ in names)}
 

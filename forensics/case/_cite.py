@@ -7,13 +7,26 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import polars as pl
 
 from forensics import escape
+from forensics import records as known
 from forensics.case._lines import line, packet_size
 from forensics.errors import CaseError, EvidenceError
 from forensics.evidence import EvidenceFile, open_stream
-from forensics.records import DhcpMessage, Finding, LogRecord, Packet, Record, Reference
+from forensics.records import DhcpMessage, Finding, LogRecord, Observed, Packet, Record, Reference, Snapshot
 
 Rows = Callable[[type[Record]], pl.LazyFrame]
 
+_CAPTURED = (Packet, known.Bpdu, known.BrokerTransfer, DhcpMessage)
+"""What lies in a frame of a capture; a message that a log tells of lies in its line."""
+_PLACES: tuple[type[Record], ...] = (
+    Packet,
+    LogRecord,
+    *(
+        record
+        for record in (getattr(known, name) for name in known.__all__ if name != "LogRecord")
+        if isinstance(record, type) and issubclass(record, Observed) and record not in (Observed, Snapshot, *_CAPTURED)
+    ),
+)
+"""Records whose rows can be cited, the one that is asked first in front."""
 _SKIP_BYTES = 1 << 20
 _LONGEST_EXCERPT = 400
 CITATION = pl.Schema(
@@ -83,18 +96,25 @@ def cited(places: pl.DataFrame, files: Mapping[str, EvidenceFile]) -> pl.DataFra
 def places_of(references: Sequence[Reference], rows: Rows) -> pl.DataFrame:
     """Where the lines and packets of references lie: one row for each that the case has, in the order given."""
     wanted = _wanted(references)
+    own = pl.col("source").is_in(wanted["source"].unique().to_list())
+    place = ("source", "position", "offset_bytes", "length_bytes")
     base = [
-        rows(record).select("source", "position", "offset_bytes", "length_bytes", kind=pl.lit(kind))
-        for kind, record in (("line", LogRecord), ("frame", Packet))
+        rows(record).filter(own).select(*place, kind=pl.lit("frame" if record is Packet else "line"), rank=pl.lit(rank))
+        for rank, record in enumerate(_PLACES)
     ]
-    within = pl.concat(base).filter(pl.col("source").is_in(wanted["source"].unique().to_list()))
-    found = wanted.lazy().join(within, on=["source", "kind", "position"], how="inner", maintain_order="left")
-    return found.select("source", "position", "offset_bytes", "length_bytes").collect()
+    key = ["source", "kind", "position"]
+    within = pl.concat(base).sort("rank", maintain_order=True).unique(key, keep="first", maintain_order=True)
+    found = wanted.lazy().join(within, on=key, how="inner", maintain_order="left")
+    return found.select(place).collect()
 
 
 def _wanted(references: Iterable[Reference]) -> pl.DataFrame:
     parts = [(ref.source, *ref.locator.partition(":")[::2]) for ref in references]
-    numbered = [(source, kind, int(number)) for source, kind, number in parts if number.isascii() and number.isdigit()]
+    numbered = [
+        (source, "frame" if kind == "frame" else "line", int(number))
+        for source, kind, number in parts
+        if number.isascii() and number.isdigit()
+    ]
     return pl.DataFrame(
         numbered, schema={"source": pl.String, "kind": pl.String, "position": pl.Int64}, orient="row"
     ).unique(maintain_order=True)
@@ -112,11 +132,13 @@ def with_excerpts(findings: Sequence[Finding], rows: Rows, files: Mapping[str, E
 def _lines(
     references: Sequence[Reference], rows: Rows, files: Mapping[str, EvidenceFile]
 ) -> dict[tuple[str, str], str]:
-    places = places_of([ref for ref in references if ref.locator.startswith("line:") and ref.source in files], rows)
+    told = [ref for ref in references if not ref.locator.startswith("frame:") and ref.source in files]
+    places = places_of(told, rows)
     found = cited(places.with_columns(pl.col("length_bytes").clip(upper_bound=4 * _LONGEST_EXCERPT)), files)
     return {
-        (source, f"line:{position}"): _excerpt(raw)
+        (source, f"{kind}:{position}"): _excerpt(raw)
         for source, position, raw in found.select("source", "position", "raw").iter_rows()
+        for kind in ("line", "row")
     }
 
 

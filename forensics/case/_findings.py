@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Rows = Callable[[type[Record]], pl.LazyFrame]
+Explain = Callable[[Finding, Sequence[Finding]], Sequence[str]]
+"""``explained(cause, findings)`` of an analysis: ids of the findings that are symptoms of one of its own."""
 NOT_YET = "nothing that you could add: this version has no analysis for it yet"
 
 
@@ -64,7 +67,10 @@ def conclude(rows: Rows, present: Collection[type[Record]]) -> Conclusions:
     said = Conclusions()
     checked: set[str] = set()
     missing: dict[str, list[str]] = {}
+    explain: list[Explain] = []
     for module in analyses():
+        if hasattr(module, "explained"):
+            explain.append(module.explained)
         kinds: dict[str, Sequence[str]] = module.KINDS
         if not _served(module, present):
             for kind, wanted in kinds.items():
@@ -84,8 +90,18 @@ def conclude(rows: Rows, present: Collection[type[Record]]) -> Conclusions:
     for kind in dict.fromkeys((*KINDS, *missing)):
         if kind not in checked:
             said.not_checked.append({"kind": kind, "missing": list(dict.fromkeys(missing.get(kind, [NOT_YET])))})
-    said.findings.sort(key=Finding.order)
+    said.findings = sorted(_hung(said.findings, explain), key=Finding.order)
     return said
+
+
+def _hung(findings: Sequence[Finding], explain: Sequence[Explain]) -> list[Finding]:
+    """Symptoms under their causes: a cause names them, and what is explained ranks as ``info``."""
+    told = []
+    for cause in findings:
+        symptoms = (name for say in explain for name in say(cause, findings) if name != cause.id)
+        told.append(replace(cause, explains=tuple(dict.fromkeys((*cause.explains, *symptoms)))))
+    explained = {name for cause in told for name in cause.explains}
+    return [replace(one, severity="info") if one.id in explained else one for one in told]
 
 
 def as_file(findings: Sequence[Finding], not_checked: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -130,16 +146,31 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def frames_of(finding: Finding, rows: Rows) -> tuple[ModuleType, dict[str, Any]] | None:
-    """The chart that draws a finding and what it is to be given; None for a kind without a chart.
+def charts_of(finding: Finding, rows: Rows) -> Iterator[tuple[ModuleType, Callable[[], dict[str, Any] | None]]]:
+    """The charts that can draw a finding, and what gives their arguments (None where it does not apply after all).
 
-    An analysis names its chart in ``CHART``, a module of `forensics.charts` with a function of that name;
-    ``chart_frames(finding, …)`` takes the same records as ``findings`` and gives the function's arguments.
+    An analysis names its charts in ``CHARTS``: the name of a module of `forensics.charts`, which has a function of
+    that name, and a function that takes the finding and the same records as ``findings`` does.
     """
     for module in analyses():
-        if finding.kind in module.KINDS and hasattr(module, "CHART"):
+        if finding.kind in module.KINDS:
             charts = {chart.__name__.rpartition(".")[2]: chart for chart in modules("forensics.charts")}
-            return charts[module.CHART], module.chart_frames(finding, *(rows(record) for record in arguments(module)))
+            for name, frames in getattr(module, "CHARTS", {}).items():
+                given = (rows(record) for record in arguments(module))
+                yield charts[name], partial(frames, finding, *given)
+
+
+def frames_of(finding: Finding, rows: Rows, name: str | None = None) -> tuple[ModuleType, dict[str, Any]] | None:
+    """The chart that draws a finding and what it is to be given; None for a finding without one.
+
+    Args:
+        finding: What to draw.
+        rows: The rows of the case.
+        name: Which chart; the first that applies where None.
+    """
+    for module, frames in charts_of(finding, rows):
+        if name in (None, module.__name__.rpartition(".")[2]) and (given := frames()) is not None:
+            return module, given
     return None
 
 
@@ -158,18 +189,25 @@ class CaseFinding:
     def __dir__(self) -> list[str]:
         return sorted({*object.__dir__(self), *dir(self.finding)})
 
-    def chart(self, *, dark: bool = False) -> go.Figure:
+    @property
+    def charts(self) -> list[str]:
+        """Names of the charts that can draw it, the first the one that `chart` draws."""
+        return [module.__name__.rpartition(".")[2] for module, _ in charts_of(self.finding, self._rows)]
+
+    def chart(self, name: str | None = None, *, dark: bool = False) -> go.Figure:
         """The figure that shows it.
 
         Args:
+            name: Which of its `charts`; the first that applies where None.
             dark: For a dark page.
 
         Raises:
-            CaseError: If there is no chart for findings of this kind.
+            CaseError: If there is no such chart for findings of this kind.
         """
-        found = frames_of(self.finding, self._rows)
+        found = frames_of(self.finding, self._rows, name)
         if found is None:
-            raise CaseError(f"there is no chart for {self.finding.kind}", where=self.finding.id)
+            hint = f"there are {', '.join(self.charts)}" if self.charts else None
+            raise CaseError(f"no chart {name or ''} shows this {self.finding.kind}", where=self.finding.id, hint=hint)
         module, frames = found
         return getattr(module, module.__name__.rpartition(".")[2])(**frames, dark=dark)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
 import polars as pl
 
 from forensics.errors import CaseError
-from forensics.records import Clock, Problem, Record, Source
+from forensics.records import Clock, Edge, Problem, Record, Source
 from forensics.store import scan
 
 INSTANT = pl.Datetime("ns", "UTC")
@@ -33,6 +33,7 @@ class Rows:
     problems: pl.DataFrame
     zone_shifts_s: Mapping[str, float]
     """Seconds that the clock of a source is ahead of UTC because of its zone."""
+    edges: pl.DataFrame = field(default_factory=Edge.empty)
 
     def __call__(self, record: type[Record], order: Sequence[int] | None = None) -> pl.LazyFrame:
         """All rows of a record; no rows where the case has none.
@@ -41,7 +42,7 @@ class Rows:
             record: The record.
             order: Numbers of the sources, in the order in which their rows are wanted; all where None.
         """
-        table = {Source: self.sources, Clock: self.clocks, Problem: self.problems}.get(record)
+        table = {Source: self.sources, Clock: self.clocks, Problem: self.problems, Edge: self.edges}.get(record)
         if table is not None:
             return table.lazy()
         names = self.sources["source"].to_list()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from forensics.records.finding import SEVERITIES
 from forensics.store import is_store
 
 _MOST_SOURCES = 40
-_FIRST_STEPS, _LAST_STEPS = 8, 4
+_FIRST_STEPS, _LAST_STEPS, _MOST_SYMPTOMS = 8, 4, 6
 _GAPS, _FOUND = 3, 6
 
 
@@ -82,8 +83,11 @@ def _show(case: Case) -> None:
     _sources(case.sources)
     _problems(case.problems)
     show.heading(_count(len(case.findings), "finding"))
-    for number, finding in enumerate(case.findings, 1):
-        _finding(number, finding.finding)
+    findings = {one.finding.id: one.finding for one in case.findings}
+    symptoms = {name for finding in findings.values() for name in finding.explains}
+    for number, finding in enumerate((one for one in findings.values() if one.id not in symptoms), 1):
+        _finding(number, finding)
+        _explained([findings[name] for name in finding.explains if name in findings])
     _not_checked(case)
     show.put()
     show.put(f"Report: {show.safe(str(case.path / report.NAME))}")
@@ -192,6 +196,15 @@ def _finding(number: int, finding: Finding) -> None:
     _put(pad, "Ruled out", ", ".join(map(show.safe, ruled_out)))
     _put(pad, "Still open", ", ".join(map(show.safe, still)))
     _put(pad, "Do first", show.safe(finding.remedy[0]) if finding.remedy else "")
+
+
+def _explained(symptoms: Sequence[Finding]) -> None:
+    """The findings that another one explains, a line each."""
+    for finding in symptoms[:_MOST_SYMPTOMS]:
+        for line in show.wrapped(f"{finding.kind}: {show.safe(finding.title)}", "   explains ", "            "):
+            show.put(line)
+    if len(symptoms) > _MOST_SYMPTOMS:
+        show.put(f"   explains {len(symptoms) - _MOST_SYMPTOMS} more: see the report")
 
 
 def _put(pad: str, title: str, text: str) -> None:

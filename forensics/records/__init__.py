@@ -31,6 +31,7 @@ from forensics.records.console_request import ConsoleRequest
 from forensics.records.dhcp_client_event import DhcpClientEvent
 from forensics.records.dhcp_message import DhcpMessage
 from forensics.records.disk_image import DiskImage
+from forensics.records.edge import THINGS, Edge
 from forensics.records.file_size import FileSize
 from forensics.records.finding import Alternative, Finding, Reference, Step
 from forensics.records.host_interface import ForwardingEntry, HostInterface, LldpNeighbour
@@ -47,6 +48,7 @@ from forensics.records.shell_command import ShellCommand
 from forensics.records.snapshot import TIME_BASES, Snapshot
 
 __all__ = [
+    "THINGS",
     "TIME_BASES",
     "Alternative",
     "ApiRequest",
@@ -61,6 +63,7 @@ __all__ = [
     "DhcpClientEvent",
     "DhcpMessage",
     "DiskImage",
+    "Edge",
     "FileSize",
     "Finding",
     "ForwardingEntry",

@@ -1,0 +1,109 @@
+"""Whether what a triage said agrees with what is true: bundled and generated cases are measured by one rule."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from forensics._discovery import modules
+
+INSTANT_S = 1.0
+"""Instants and spans of time: the clocks of most logs know no finer."""
+SHARE = 0.05
+"""Slopes, ratios and other measured figures: relative to the truth."""
+CONCLUDED = {kind for module in modules("forensics.analysis") for kind in getattr(module, "KINDS", {})}
+"""Kinds that an analysis looks for; what else a truth holds is not told yet, and `not_checked` says so."""
+
+
+def seconds(stamp: str) -> float:
+    """Seconds since 1970 of an ISO stamp with up to nine decimals."""
+    whole, _, fraction = stamp.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(whole + "+00:00").timestamp() + float(f"0.{fraction or 0}")
+
+
+def agrees(key: str, said: object, true: object, ahead_s: float = 0.0) -> bool:
+    """Whether a fact is told rightly.
+
+    Args:
+        key: Name of the fact.
+        said: What was told, instants on a clock that is ``ahead_s`` ahead.
+        true: What is true. None claims nothing where nothing in the evidence shows it.
+        ahead_s: How far the reference clock is ahead of the true time.
+    """
+    if isinstance(true, str) and (key.endswith("_at") or key in ("at", "from", "to")):
+        return isinstance(said, str) and abs(seconds(said) - ahead_s - seconds(true)) <= INSTANT_S
+    if isinstance(true, str) and isinstance(said, str):
+        return said == true or short(said) == short(true)
+    if isinstance(true, Mapping):
+        return isinstance(said, Mapping) and all(
+            agrees(name, said.get(name), one, ahead_s) for name, one in true.items()
+        )
+    if isinstance(true, list):
+        return isinstance(said, list) and same(key, said, true, ahead_s)
+    if isinstance(true, float) and isinstance(said, int | float):
+        slack = INSTANT_S if key.endswith(("_s", "_at")) else 0.0
+        return abs(said - true) <= max(slack, SHARE * abs(true))
+    return said == true
+
+
+def short(name: str) -> str:
+    """A host without its domain: short and full form of one name are the same thing to a reader."""
+    return name.partition(".")[0].lower() if "." in name and not name[0].isdigit() and "/" not in name else name
+
+
+def same(key: str, said: Sequence[object], true: Sequence[object], ahead_s: float) -> bool:
+    """Whether two lists hold the same things: in the same order where the order says something."""
+    if len(said) != len(true):
+        return False
+    if key in ("lost_between", "deployments", "between"):
+        return all(agrees("", one, other, ahead_s) for one, other in zip(said, true, strict=True))
+    left = list(said)
+    for one in true:
+        match = next((other for other in left if agrees("", other, one, ahead_s)), None)
+        if match is None:
+            return False
+        left.remove(match)
+    return True
+
+
+class Score(NamedTuple):
+    """How a triage of one case fared."""
+
+    expected: int
+    """Findings that the truth has."""
+    found: int
+    """Those of them that were told, whatever their facts."""
+    extra: list[str]
+    """Findings above ``info`` that nothing in the truth calls for."""
+    facts: int
+    """Facts that the truth has, of the findings that were told."""
+    wrong: list[str]
+    """Those of them that were told wrongly."""
+
+
+def score(truth: Mapping[str, Any], said: Sequence[Mapping[str, Any]], ahead_s: float = 0.0) -> Score:
+    """Measure findings, as ``findings.json`` has them, by a truth.
+
+    Each true finding is paired with the told one of its kind that agrees in most facts. Findings that the truth lists
+    under ``explained`` or ``around`` may be told, and need not be. A fact that is None in the truth is not measured.
+    """
+    left = list(said)
+    found = facts = 0
+    wrong: list[str] = []
+    due = [one for one in truth["findings"] if one["kind"] in CONCLUDED]
+    for one in due:
+        known = {key: value for key, value in one["facts"].items() if value is not None}
+        misses = [
+            (sorted(k for k, v in known.items() if not agrees(k, other["facts"].get(k), v, ahead_s)), n)
+            for n, other in enumerate(left)
+            if other["kind"] == one["kind"]
+        ]
+        if not misses:
+            wrong.append(f"{one['kind']} is not told")
+            continue
+        bad, place = min(misses, key=lambda miss: (len(miss[0]), miss[1]))
+        other = left.pop(place)
+        found, facts = found + 1, facts + len(known)
+        wrong += [f"{one['kind']}.{key}: {other['facts'].get(key)!r}, not {known[key]!r}" for key in bad]
+    allowed = [one["kind"] for name in ("explained", "around") for one in truth.get(name, ()) if "kind" in one]
+    extra = [one for one in left if one["severity"] != "info" and one["kind"] not in allowed]
+    return Score(len(due), found, [f"{one['severity']} {one['kind']}: {one['title']}" for one in extra], facts, wrong)
