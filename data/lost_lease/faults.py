@@ -83,7 +83,8 @@ def pool_runs_out(lab: Lab) -> None:
     """The server starts again with a pool of two addresses and no host file; two new instances are quicker."""
     lab.unserve()
     lab.serve("10.0.0.6,10.0.0.7", hosts="")
-    others = [threading.Thread(target=lab.ask, args=(lab.plug(name),)) for name in ("web-4", "web-5")]
+    new = {"web-4": "fa:16:3e:4b:77:d4", "web-5": "fa:16:3e:4b:77:d5"}
+    others = [threading.Thread(target=lab.ask, args=(lab.plug(name, mac),)) for name, mac in new.items()]
     for other in others:
         other.start()
     for other in others:

@@ -46,7 +46,7 @@ class Lab:
 
     def unserve(self, how: str = "TERM") -> None:
         """End dnsmasq by a signal."""
-        wait = "while [ -e /proc/$pid ]; do sleep 0.1; done"
+        wait = "until grep -q ^State:.Z /proc/$pid/status; do sleep 0.1; done"  # nobody reaps it in its namespace
         self.controller.run("sh", "-c", f"pid=$(cat {NETWORKS}.pid); kill -{how} $pid; {wait}")
 
     def filter(self, *rule: str) -> None:
@@ -56,11 +56,12 @@ class Lab:
         self.compute.run("nft", "add", "chain", "bridge", "lab", "forward", hook)
         self.compute.run("nft", "add", "rule", "bridge", "lab", "forward", *rule)
 
-    def plug(self, name: str) -> Host:
+    def plug(self, name: str, mac: str) -> Host:
         """One more instance on the compute host's bridge."""
         host = self.stack.enter_context(closing(Host(name, self.work)))
         port = f"to-{name}"
         cable = ["ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", str(host.pid)]
+        cable += ["address", mac]
         subprocess.run(["nsenter", "--target", str(self.compute.pid), "--net", *cable], check=True)
         self.compute.run("ip", "link", "set", port, "master", "br100", "up")
         host.syslogd()

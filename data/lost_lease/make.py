@@ -12,15 +12,14 @@ anybody misses is the answer to its next renewal. This script builds that incide
 stops reading `vnet0` some seconds before a renewal is due, as virtio-net of 2012 did under load, and goes on carrying
 what the instance sends. The healthy half runs the same programs for as long, and its card lives on.
 
-Seven more halves lose the lease in the same place by other faults, one for each cause that an operator may meet
-(faults.py). Their card lives on, so that the link is alive as long as the address:
+Eight more halves lose the lease in the same place by other faults, at least one for each cause (faults.py). Their card lives on, so that the link is alive as long as the address:
 
     server_stopped    dnsmasq is killed; the controller's kernel answers unicast requests with ICMP port unreachable
     server_hung       dnsmasq is stopped (SIGSTOP): its socket takes requests, and nobody reads them
     answers_dropped   an nftables rule on compute's bridge drops what comes from UDP port 67
     requests_dropped  the same for what goes to UDP port 67
-    client_ignores    an nftables rule there spoils the UDP checksum of the answers, as an offload that nobody completes
-                      does: they reach eth0, and dhclient counts `bad udp checksums` and throws them away
+    client_ignores    an nftables rule there spoils the UDP checksum of the answers, as an offload does that nobody
+                      completes: they reach eth0, and dhclient 4.4 throws them away, at debug level, so without a word
     renumbered        dnsmasq starts again for 10.0.1.0/24: NAK `wrong network`, then `no address available`
     pool_exhausted    dnsmasq starts again with a pool of two addresses, and two new instances (web-4, web-5) take
                       them: NAK `address not available`, then `no address available`

@@ -106,16 +106,15 @@ def truth(half: str, evidence: Path, struck: int) -> dict[str, object]:
         reached = [at(packet) for packet in read(evidence / NAME / "eth0.pcap.gz") if packet["eth.src"] != MAC]
         facts |= {"silence_at": instant(reached[-1]), "lead_s": (at(asked[0]) - reached[-1]) / 1e9}
     else:
-        wire |= more(evidence, after, at_server)
+        wire |= more(evidence, struck, after, at_server)
     verify(fault.cause, wire)
     finding = {"kind": "dhcp-renewal-failure", "facts": facts}
     return {"findings": [finding], "fault_struck_at": instant(struck), "on_the_wire": wire, "clocks": clocks()}
 
 
-def more(evidence: Path, after: list[dict[str, str]], at_server: list[dict[str, str]]) -> dict[str, int]:
-    """Counts that tell one cause from another, since the last answer that dhclient took."""
-    since = min((at(packet) for packet in after), default=0)
-    others = read(evidence / NAME / "eth0.pcap.gz", f"!dhcp && eth.dst == {MAC}") if since else []
+def more(evidence: Path, struck: int, after: list[dict[str, str]], at_server: list[dict[str, str]]) -> dict[str, int]:
+    """Counts that tell one cause from another: DHCP since the last answer that dhclient took, others since the fault."""
+    others = read(evidence / NAME / "eth0.pcap.gz", f"!dhcp && eth.dst == {MAC}")
     wrong = [packet for packet in after if packet["eth.src"] != MAC and packet["udp.checksum.status"] == BAD]
     return {
         "acks_reached_the_client": kinds(after, ACK),
@@ -124,7 +123,7 @@ def more(evidence: Path, after: list[dict[str, str]], at_server: list[dict[str, 
         "answers_with_a_bad_checksum_reached_the_client": len(wrong),
         "discovers_left_the_client": kinds(after, DISCOVER),
         "discovers_reached_the_server": kinds(at_server, DISCOVER),
-        "other_frames_reached_the_client": sum(at(packet) > since for packet in others),
+        "other_frames_reached_the_client": sum(at(packet) > struck for packet in others),
     }
 
 
@@ -146,7 +145,7 @@ def verify(cause: str, wire: dict[str, object]) -> None:
         "request-not-delivered": left > 0 == reached == acks and alive,
         "client-deaf": left == acks == lost > 0 and n.get("answers_with_a_bad_checksum_reached_the_client", 0) >= acks,
         "refused": left == n.get("naks_reached_the_client") == 1 and acks == 0,
-        "client-gone": left == n.get("discovers_left_the_client") == 0,
+        "client-gone": left == n.get("discovers_left_the_client") == 0 and alive,
     }
     check(fits[cause], f"{cause}: {wire}")
 
