@@ -12,7 +12,8 @@ anybody misses is the answer to its next renewal. This script builds that incide
 stops reading `vnet0` some seconds before a renewal is due, as virtio-net of 2012 did under load, and goes on carrying
 what the instance sends. The healthy half runs the same programs for as long, and its card lives on.
 
-Eight more halves lose the lease in the same place by other faults, at least one for each cause (faults.py). Their card lives on, so that the link is alive as long as the address:
+Eight more halves lose the lease in the same place by other faults, at least one for each cause (faults.py). Their card
+lives on, so that the link is alive as long as the address:
 
     server_stopped    dnsmasq is killed; the controller's kernel answers unicast requests with ICMP port unreachable
     server_hung       dnsmasq is stopped (SIGSTOP): its socket takes requests, and nobody reads them

@@ -113,7 +113,7 @@ def truth(half: str, evidence: Path, struck: int) -> dict[str, object]:
 
 
 def more(evidence: Path, struck: int, after: list[dict[str, str]], at_server: list[dict[str, str]]) -> dict[str, int]:
-    """Counts that tell one cause from another: DHCP since the last answer that dhclient took, others since the fault."""
+    """Counts that tell causes apart: DHCP since the last answer that dhclient took, others since the fault."""
     others = read(evidence / NAME / "eth0.pcap.gz", f"!dhcp && eth.dst == {MAC}")
     wrong = [packet for packet in after if packet["eth.src"] != MAC and packet["udp.checksum.status"] == BAD]
     return {
