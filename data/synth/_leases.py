@@ -77,27 +77,25 @@ class Lan:
     """Instants at which a frame reached the instance's card."""
 
     def send(
-        self, frame: tuple[str, str, int, bytes], up: bool, at: int, *, of_dhcp: bool = False, begin: float = GUEST
+        self, frame: tuple[str, str, int, bytes], origin: float, goal: float, at: int, *, of_dhcp: bool = False
     ) -> tuple[int, float]:
-        """Send a frame (source, destination, type, payload); when it arrives, and how far it comes."""
+        """Send a frame (source, destination, type, payload); when it would arrive, and how far it comes."""
         src, dst, ethertype, payload = frame
-        lost = [fault.place for fault in self.faults if fault.takes(up, at, of_dhcp)]
-        far = min([place for place in lost if place > begin], default=SERVER) if up else max(lost, default=begin)
+        up, (low, high) = goal > origin, sorted((origin, goal))
+        lost = [one.place for one in self.faults if low < one.place < high and one.takes(up, at, of_dhcp)]
+        far = (min if up else max)([*lost, goal]) if lost else goal
         for point in self.points:
-            if not (begin <= point.place < far + (far == SERVER) if up else point.place > far - (far == GUEST)):
-                continue
-            if not up and point.place < begin:
-                continue
-            octets = ethernet(src, dst, ethertype, payload, point.tags)
-            for copy in range(point.copies):
-                point.seen.append(Seen(at + self._travel(up, point.place) + 3 * US * copy, octets))
-        came = at + self._travel(up, SERVER if up else GUEST) + 20 * US
-        if not up and far == GUEST:
-            self.reached.append(at + self._travel(up, GUEST))
+            if low <= point.place <= high and (not lost or (point.place < far if up else point.place > far)):
+                octets = ethernet(src, dst, ethertype, payload, point.tags)
+                for copy in range(point.copies):
+                    point.seen.append(Seen(at + self._travel(origin, point.place) + 3 * US * copy, octets))
+        came = at + self._travel(origin, goal) + 20 * US
+        if far == GUEST:
+            self.reached.append(came)
         return came, far
 
-    def _travel(self, up: bool, place: float) -> int:
-        return int((place if up else SERVER - place) * 55 * US) + self.draw.randrange(4 * US)
+    def _travel(self, origin: float, place: float) -> int:
+        return int(abs(place - origin) * 55 * US) + self.draw.randrange(4 * US)
 
     def passes(self, up: bool, at: int, of_dhcp: bool = False) -> bool:
         """Whether the instance's frames come through."""
@@ -179,6 +177,7 @@ class Client:
     bound_at: int = 0
     ip_id: int = 1
     began: int = 0
+    due: int = 0
     lines: list[Line] = field(default_factory=list)
     said: list[tuple[int, str]] = field(default_factory=list)
 
@@ -217,7 +216,9 @@ class Client:
         datagram = Packet(src, dst, UDP, udp((68, 67), said.octets()), 0 if raw else self.ip_id, False,
                           128 if raw else 64)  # fmt: skip
         frame = (self.mac, EVERYBODY if raw else self.server.mac, 0x0800, datagram.octets())
-        came, far = self.lan.send(frame, True, at, of_dhcp=True, begin=self.place)
+        came, far = self.lan.send(frame, self.place, SERVER, at, of_dhcp=True)
+        if raw and self.place != GUEST:
+            self.lan.send(frame, self.place, GUEST, at, of_dhcp=True)
         if far < SERVER:
             return at, None, far
         back = came + self.draw.randrange(100 * US, 900 * US)
@@ -232,11 +233,8 @@ class Client:
         said = udp((67, 68), answer.octets())
         datagram = Packet(server.ip, ALL if refused else self.ip, UDP, said, self.draw.randrange(1 << 16))
         frame = (server.mac, EVERYBODY if refused else self.mac, 0x0800, datagram.octets())
-        if self.place == GUEST:
-            heard, down = self.lan.send(frame, False, at, of_dhcp=True)
-        else:
-            heard, down = self.lan.send(frame, False, at, begin=self.place)[0], GUEST
-        if down != GUEST or self.deaf:
+        heard, down = self.lan.send(frame, SERVER, self.place, at, of_dhcp=True)
+        if down != self.place or self.deaf:
             return at, None, far
         if self.program == "dhclient":
             self.tell(heard + 60 * US, dhclient(answer, self.interface, ALL, 0, self.with_xid))
@@ -258,10 +256,10 @@ class Client:
     def asks(self, at: int) -> None:
         """Who has the server's address?"""
         asked = arp(1, (self.mac, self.ip), ("00:00:00:00:00:00", self.server.ip))
-        came, far = self.lan.send((self.mac, EVERYBODY, 0x0806, asked), True, at)
+        came, far = self.lan.send((self.mac, EVERYBODY, 0x0806, asked), GUEST, SERVER, at)
         if far == SERVER:
             answer = arp(2, (self.server.mac, self.server.ip), (self.mac, self.ip))
-            self.lan.send((self.server.mac, self.mac, 0x0806, answer), False, came + 30 * US)
+            self.lan.send((self.server.mac, self.mac, 0x0806, answer), SERVER, GUEST, came + 30 * US)
 
     # ---- its life
 
@@ -340,12 +338,12 @@ def traffic(client: Client, start: int, end: int, packets: int, *, stream: bool 
 
     def down(protocol: int, payload: bytes, when: int) -> tuple[int, bool]:
         packet = Packet(server.ip, client.ip, protocol, payload, draw.randrange(1 << 16), True)
-        came, far = lan.send((server.mac, client.mac, 0x0800, packet.octets()), False, when)
+        came, far = lan.send((server.mac, client.mac, 0x0800, packet.octets()), SERVER, GUEST, when)
         return came, far == GUEST
 
     def up(protocol: int, payload: bytes, when: int) -> tuple[int, bool]:
         packet = Packet(client.ip, server.ip, protocol, payload, draw.randrange(1 << 16), True)
-        came, far = lan.send((client.mac, server.mac, 0x0800, packet.octets()), True, when)
+        came, far = lan.send((client.mac, server.mac, 0x0800, packet.octets()), GUEST, SERVER, when)
         return came, far == SERVER
 
     while stream and at < end and stuck < 6:
