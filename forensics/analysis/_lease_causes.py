@@ -73,18 +73,26 @@ def _gone(scene: Scene) -> Verdict:
     exits = [event for event in scene.attempt.events if event["event"] == "exited"]
     seen = [scene.sent_after[1]] if scene.sent_after else []
     seen += [scene.log_goes_on] if scene.log_goes_on else []
-    sure = "proven" if exits and seen else "likely"
+    near = scene.near if lease and scene.near and scene.near.point in lease.ack.at_points("capture") else None
+    watched = near if near and near.at_client and scene.sent_after and not scene.cut else None
+    sure = "proven" if (exits or watched) and seen else "likely"
     refs = tuple(event["reference"] for event in exits if isinstance(event["reference"], Reference))
     because = "the host went on after its lease had ended, and no DHCP message of it was seen any more"
+    if watched:
+        because = f"all through the lease {watched.point} holds what the host sent, and no DHCP message is among it"
     if exits:
         because = "its own log says that the DHCP client ended, and the host went on without one"
     found = Verdict("client-gone", sure, because, (*(lease.ack.references() if lease else ()), *refs, *seen))
-    for cause in ("server-silent", "reply-not-delivered", "refused"):
+    for cause in ("server-silent", "reply-not-delivered", "client-deaf", "refused"):
         found.ruled_out[cause] = ("there was no request that could have been left without an answer", refs)
+    if watched:
+        found.ruled_out["request-not-delivered"] = (f"no request left it at {watched.point}", tuple(seen))
     if not scene.attempt.asked and scene.near and not scene.near.at_client and not exits:
         found.open["request-not-delivered"] = f"requests may have been lost before {scene.near.point}"
     if not exits:
-        found.next_evidence.append("the client's own log, and `ps -C dhclient,dhcpcd,udhcpc` on it")
+        processes = "`ps -C dhclient,dhcpcd,udhcpc` on it"
+        missing = "the list of its processes:" if scene.client_log else "the client's own log, and"
+        found.next_evidence.append(f"{missing} {processes}")
     return found
 
 
@@ -197,7 +205,7 @@ def _by_capture(scene: Scene, requests: list[Message], acks: list[Message]) -> V
         return found
     if scene.port_closed:
         because = "the server's host answered that nobody listens on its DHCP port"
-        return Verdict("server-silent", "proven", because, (*first, scene.port_closed))
+        return Verdict("server-silent", "proven", because, (*first, scene.port_closed[1]))
     at_far = scene.seen_at(far, requests)
     logged = [message for message in requests if message.at_points("server")]
     if logged or at_far or near.at_server or near.shared:

@@ -75,7 +75,7 @@ class Scene:
     """A line by which the server answers another client meanwhile."""
     served_before: bool = False
     """The server answered other clients as long before, so that their absence from its log says something."""
-    port_closed: Reference | None = None
+    port_closed: tuple[int, Reference] | None = None
     """The server's host said that nobody listens on its DHCP port (ICMP port unreachable, RFC 792)."""
     client_log: bool = False
     cut: bool = False
@@ -260,7 +260,7 @@ def _hearing(scene: Scene, traffic: Traffic, start: int, end: int) -> None:
     end = min(end, ends) if ends is not None and ends > start else end
     closed = traffic.closed.filter((pl.col("client") == scene.client) & pl.col("at").is_between(start, end))
     for row in closed.head(1).iter_rows(named=True):
-        scene.port_closed = cited({**row, "what": ""})[1]
+        scene.port_closed = cited({**row, "what": ""})[:2]
     mine = traffic.heard.filter(pl.col("client") == scene.client)
     before, after = mine.filter(pl.col("at") < start), mine.filter(pl.col("at").is_between(start, end))
     scene.heard_before = before.height

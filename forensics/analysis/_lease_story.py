@@ -26,7 +26,7 @@ REMEDIES = {
     ),
     "client-deaf": (
         "Look at the client: its firewall (`nft list ruleset`), rp_filter, whether its DHCP client reads its socket.",
-        "If its log says `bad udp checksums`, fill them on the server's bridge (target CHECKSUM --checksum-fill).",
+        "If `tcpdump -vv` in it says `bad udp cksum`, fill them at the server (iptables: CHECKSUM --checksum-fill).",
         "Restart its DHCP client, and update it if it repeats.",
     ),
     "server-silent": (
@@ -233,7 +233,7 @@ def story(scene: Scene, found: Verdict) -> tuple[Step, ...]:
         text = f"The last frame reaches the client, {ahead} before that renewal (this order is {sure}: {why})."
         steps.append((at, text, (ref,)))
     steps += _asked(scene)
-    if scene.near and scene.near.load and first:
+    if found.cause == "link-dead-before-dhcp" and scene.near and scene.near.load and first:
         before, usually = scene.near.load
         text = (
             f"In the minute before, {rate(before)} went to the client at {scene.near.point}, usually {rate(usually)}. "
@@ -241,6 +241,9 @@ def story(scene: Scene, found: Verdict) -> tuple[Step, ...]:
         )
         told = (scene.near.last[1],) if scene.near.last else first.references()
         steps.append((first.stated - 60 * SECOND_NS, text, told))
+    if scene.port_closed and found.cause == "server-silent":
+        at, ref = scene.port_closed
+        steps.append((at, "The server's host answers that nobody listens on its DHCP port.", (ref,)))
     if found.cause == "reply-not-delivered" and scene.near and scene.near.resumed:
         at, ref = scene.near.resumed
         steps.append((at, f"Meanwhile other frames reach it at {scene.near.point}: the link is alive.", (ref,)))
