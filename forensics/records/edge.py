@@ -17,7 +17,8 @@ class Edge(Record):
 
     Directions are fixed: an instance is the subject of its mac, ip, tap, host, image, user, project, flavor, name and
     request; a mac of its ip, tap, host and switch_port; a tap of its host; a host of its ip, mac and switch_port; an
-    image of its base_file; a request of its user and project. Instants are on the reference clock of the case.
+    image of its base_file, name and project; a request of its user and project. Instants are on the reference
+    clock of the case.
     """
 
     subject_kind = choice("what the first thing is", *THINGS)
@@ -26,6 +27,7 @@ class Edge(Record):
     object = text("name of the second thing")
     from_at = instant("since when it is known to have held; null: since before the evidence", nullable=True)
     to_at = instant("until when it held; null: it still does, as far as the evidence tells", nullable=True)
+    network = text("network in which an address is meant, by uuid, id or `VLAN 135`, where told", nullable=True)
     told_by = text("the record that tells it, such as Instance, Notification or Packet")
     rows = number("rows of evidence that tell it", min=1)
     source = text("evidence file of the first of them")
