@@ -1,0 +1,188 @@
+"""Which operations got slower at one moment, or are slower in one deployment than in another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from forensics.analysis._latency_growth import WEIGHT, arrivals
+from forensics.analysis._latency_statistics import Values, change, correlation, partial, ranks
+
+LEAST_RATIO = 1.5
+LEAST_SEPARATION = 0.9
+LEAST_SIDE = 5
+LEAST_OF_EACH = 8
+CHANCE = 0.005
+ALIKE = 0.6
+"""Other operations that slowed down by this part of it, on a scale of ratios, slowed down alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another operation on both sides."""
+
+    operation: str
+    requests: int
+    ratio: float
+    alike: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Slower:
+    """Two sets of requests of one operation, the slower one last."""
+
+    operation: str
+    before: pl.DataFrame
+    after: pl.DataFrame
+    deployments: tuple[str, ...]
+    """One deployment that got slower, or two that differ."""
+    separation: float
+    load: float
+    """Rank correlation of the latency with load, over both sets."""
+    partial: float
+    others: tuple[Other, ...]
+
+    @property
+    def before_s(self) -> float:
+        """Median of the faster side."""
+        return float(np.median(self.before["duration_s"].to_numpy()))
+
+    @property
+    def after_s(self) -> float:
+        """Median of the slower side."""
+        return float(np.median(self.after["duration_s"].to_numpy()))
+
+    @property
+    def ratio(self) -> float:
+        """How many times slower."""
+        return self.after_s / max(self.before_s, 1e-9)
+
+    @property
+    def all_alike(self) -> bool:
+        """Whether every other operation that can be compared slowed down too."""
+        return bool(self.others) and all(other.alike for other in self.others)
+
+
+def over_time(requests: pl.DataFrame, operation: str, everything: pl.DataFrame, deployment: str) -> Slower | None:
+    """Judge whether an operation got slower at one moment and stayed so.
+
+    A slope has its middle, but no step there; a bad day or a busy hour ends; both are no change of regime.
+
+    Args:
+        requests: Those of the operation that were served, by ``at``.
+        operation: Its name.
+        everything: All requests of the deployment, by ``at``.
+        deployment: Its name.
+    """
+    seconds = requests["duration_s"].to_numpy().astype(np.float64)
+    found = change(seconds, LEAST_SIDE)
+    if found is None or found.p_value > CHANCE or found.separation < LEAST_SEPARATION:
+        return None
+    ratio = found.after / max(found.before, 1e-9)
+    least = max(LEAST_SIDE, requests.height // 10)
+    if ratio < LEAST_RATIO or min(found.place, requests.height - found.place) < least:
+        return None
+    logs = np.log(np.maximum(seconds, 1e-6))
+    if not _is_sharp(logs, found.place) or not _lasts(logs, found.place):
+        return None
+    before, after = requests[: found.place], requests[found.place :]
+    moment = int(after["at"][0])
+    others = _others(
+        everything.filter(pl.col("at") < moment), everything.filter(pl.col("at") >= moment), operation, ratio
+    )
+    load, left = _held(before, after, [(everything, requests)])
+    if left < 0.5:
+        return None
+    return Slower(operation, before, after, (deployment,), found.separation, load, left, others)
+
+
+def _is_sharp(logs: Values, place: int) -> bool:
+    """Whether the neighbours of the moment differ as much as the two sides do: a slope has like neighbours."""
+    near = [max(3, len(side) * 3 // 10) for side in (logs[:place], logs[place:])]
+    step = float(np.median(logs[place : place + near[1]]) - np.median(logs[place - near[0] : place]))
+    return step >= 0.6 * float(np.median(logs[place:]) - np.median(logs[:place]))
+
+
+def _lasts(logs: Values, place: int) -> bool:
+    """Whether the end of the evidence is still on the slower level."""
+    low, high = float(np.median(logs[:place])), float(np.median(logs[place:]))
+    end = logs[place:][-max(3, (len(logs) - place) // 4) :]
+    return float(np.median(end)) >= low + 0.5 * (high - low)
+
+
+def between(fast: pl.DataFrame, slow: pl.DataFrame, operation: str, all_fast: pl.DataFrame, all_slow: pl.DataFrame,
+            deployments: tuple[str, str]) -> Slower | None:  # fmt: skip
+    """Judge whether one deployment serves an operation slower than another.
+
+    Args:
+        fast: Requests of the operation that the first deployment served.
+        slow: Those of the second.
+        operation: Its name.
+        all_fast: All requests of the first.
+        all_slow: All of the second.
+        deployments: Their names.
+    """
+    if min(fast.height, slow.height) < LEAST_OF_EACH:
+        return None
+    seconds = np.concatenate([part["duration_s"].to_numpy().astype(np.float64) for part in (fast, slow)])
+    ranked, rest = ranks(seconds), slow.height
+    separation = (float(ranked[fast.height :].sum()) - rest * (rest + 1) / 2) / (fast.height * rest)
+    low, high = (float(np.median(part["duration_s"].to_numpy())) for part in (fast, slow))
+    ratio = high / max(low, 1e-9)
+    spread = np.sqrt((fast.height + rest + 1) / (12 * fast.height * rest))
+    if ratio < LEAST_RATIO or separation < 0.75 or (separation - 0.5) / spread < 4:
+        return None
+    load, left = _held(fast, slow, [(all_fast, fast), (all_slow, slow)])
+    if left < 0.35:
+        return None
+    others = _others(all_fast, all_slow, operation, ratio)
+    return Slower(operation, fast, slow, deployments, separation, load, left, others)
+
+
+def _held(
+    before: pl.DataFrame, after: pl.DataFrame, scenes: list[tuple[pl.DataFrame, pl.DataFrame]]
+) -> tuple[float, float]:
+    """Rank correlation of the latency with load, and with the side that is left when load and sizes are held still."""
+    both = pl.concat([before, after])
+    seconds = both["duration_s"].to_numpy().astype(np.float64)
+    side = np.repeat([0.0, 1.0], [before.height, after.height])
+    reach = np.array([float(np.median(before["duration_s"].to_numpy()))])
+    loads = [_load(everything, part, reach) for everything, part in scenes]
+    load = np.concatenate(loads)
+    sizes = both["response_bytes"].cast(pl.Float64)
+    known = [load] if sizes.null_count() else [load, sizes.to_numpy()]
+    others = [values for values in known if _rises(values, seconds, before.height)]
+    return correlation(load, seconds), partial(side, seconds, others)
+
+
+def _rises(values: Values, seconds: Values, place: int) -> bool:
+    """Whether something rises enough between the sides to explain how the latency rises."""
+
+    def rise(of: Values) -> float:
+        return float(np.log((np.median(of[place:]) + 1e-9) / (np.median(of[:place]) + 1e-9)))
+
+    return rise(values) >= WEIGHT * rise(seconds)
+
+
+def _load(everything: pl.DataFrame, part: pl.DataFrame, reach: Values) -> Values:
+    starts: npt.NDArray[np.int64] = everything["start"].sort().to_numpy()
+    return arrivals(starts, part["start"].to_numpy(), reach)
+
+
+def _others(before: pl.DataFrame, after: pl.DataFrame, operation: str, ratio: float) -> tuple[Other, ...]:
+    """How the other operations fared."""
+    medians = [
+        part.filter(pl.col("operation") != operation)
+        .group_by("operation")
+        .agg(pl.col("duration_s").median(), n=pl.len())
+        for part in (before, after)
+    ]
+    both = medians[0].join(medians[1], on="operation", suffix="_b").filter(pl.min_horizontal("n", "n_b") >= 5)
+    told = []
+    for name, low, count, high, more in both.sort("operation").iter_rows():
+        one = high / max(low, 1e-9)
+        told.append(Other(name, count + more, one, bool(np.log(max(one, 1e-9)) >= ALIKE * np.log(ratio))))
+    return tuple(sorted(told, key=lambda other: (other.alike, -other.requests, other.operation)))

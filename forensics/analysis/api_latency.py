@@ -1,0 +1,218 @@
+"""How does latency grow with the number of rows, and which operation is slower than it was or than elsewhere?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from forensics.analysis._correlate import on_one_clock
+from forensics.analysis._latency_change import Slower, between, over_time
+from forensics.analysis._latency_growth import Growth, growth
+from forensics.analysis._latency_requests import SERVED, at_home, once, places
+from forensics.analysis._latency_rows import YEAR_NS, Series, old_counts, series, stock
+from forensics.analysis._latency_story import Purge, grown, slower
+from forensics.records import ApiRequest, Clock, Finding, Instance, LogRecord, RowCount, ShellCommand
+from forensics.records.finding import Reference, iso
+
+NEEDS = (ApiRequest,)
+NEEDS_ANY = ()
+USES = (RowCount, Instance, ShellCommand, LogRecord, Clock)
+KINDS = {
+    "latency-grows-with-rows": ("access lines of an API service", "row counts over time, or a dump of nova's database"),
+    "latency-regression": ("access lines of an API service, of before and after or of two deployments",),
+}
+_DELETE = re.compile(r"(?i)\bdelete\s+from\b|\barchive_deleted_rows\b|\bdb\s+purge\b")
+_STARTS = r"wsgi starting up on|^Starting \d+ workers|^Started child"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """The records on one clock, each with its deployment."""
+
+    requests: pl.DataFrame
+    tables: list[Series]
+    stock: pl.DataFrame
+    old: pl.DataFrame
+    commands: pl.DataFrame
+    starts: pl.DataFrame
+    newest: int
+
+
+def findings(
+    requests: pl.LazyFrame,
+    counts: pl.LazyFrame | None = None,
+    instances: pl.LazyFrame | None = None,
+    commands: pl.LazyFrame | None = None,
+    logs: pl.LazyFrame | None = None,
+    clocks: pl.LazyFrame | None = None,
+) -> list[Finding]:
+    """Find operations that slow down with a table, or at a moment, or in one of two deployments.
+
+    A request enters once, however many layers and copies of a log tell of it, and only if it was served. What load
+    or the size of the answers explain is blamed on neither rows nor releases; a slope is no step, a step no slope.
+
+    Args:
+        requests: One row per `ApiRequest`.
+        counts: One row per `RowCount`.
+        instances: One row per `Instance`: without counts, rows are told by their own times.
+        commands: One row per `ShellCommand`: purges that somebody typed.
+        logs: One row per `LogRecord`: copies of lines, and starts of services.
+        clocks: One row per `Clock`; without it, stamps are taken as they are.
+
+    Returns:
+        `latency-grows-with-rows`, one for each operation and deployment, and `latency-regression`, one for each
+        operation that got slower in a deployment or is slower in one than in another; most severe first.
+
+    Examples:
+        >>> findings(ApiRequest.empty().lazy())
+        []
+    """
+    scene = _scene(requests, counts, instances, commands, logs, clocks)
+    if scene.requests.is_empty():
+        return []
+    slopes = _growths(scene)
+    told = [grown(one, _purge(one, scene), one.deployments) for one in slopes]
+    for change in _changes(scene, slopes):
+        told.append(slower(change, [name for name in change.deployments if name], _started(change, scene)))
+    return sorted(told, key=Finding.order)
+
+
+def _scene(
+    requests: pl.LazyFrame,
+    counts: pl.LazyFrame | None,
+    instances: pl.LazyFrame | None,
+    commands: pl.LazyFrame | None,
+    logs: pl.LazyFrame | None,
+    clocks: pl.LazyFrame | None,
+) -> _Scene:
+    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
+    asked = requests.lazy()
+    counted = (counts if counts is not None else RowCount.empty().lazy()).lazy()
+    known = (instances if instances is not None else Instance.empty().lazy()).lazy()
+    typed = (commands if commands is not None else ShellCommand.empty().lazy()).lazy()
+    lines = (logs if logs is not None else LogRecord.empty().lazy()).lazy()
+    starts = lines.filter(pl.col("message").str.contains(_STARTS))
+    owners = places(asked, counted, known, typed, starts)
+    every = once(asked, lines, ties, owners)
+    begun = at_home(on_one_clock(starts, ties), owners).select("deployment", "at", "message", "source", "position")
+    deleted = at_home(on_one_clock(typed, ties), owners).select(
+        "deployment", "at", "command", "affected", "source", "position"
+    )
+    rows = stock(known, ties, owners)
+    tables = series(counted, known, ties, owners)
+    ends = [every["at"].max(), rows["at"].max(), *(int(table.at[-1]) for table in tables)]
+    return _Scene(
+        every,
+        tables,
+        rows,
+        old_counts(counted, ties, owners),
+        deleted.sort("at", "source", "position").collect(),
+        begun.sort("at", "source", "position").collect(engine="streaming"),
+        max(int(end) for end in ends if end is not None) if every.height else 0,  # type: ignore[call-overload]
+    )
+
+
+def _growths(scene: _Scene) -> list[Growth]:
+    """Operations that slow down with a table, deployment by deployment.
+
+    Counts of a machine that serves no requests are those of a database that serves all deployments without counts.
+    """
+    names = sorted(scene.requests["deployment"].unique())
+    own = {name: [table for table in scene.tables if table.deployment == name] for name in names}
+    strangers = [table for table in scene.tables if table.deployment not in own]
+    shared = [name for name in names if not own[name]]
+    tests = max(1, scene.requests["operation"].n_unique() * max(1, len({t.table for t in scene.tables})))
+    found = []
+    for name in names:
+        if own[name]:
+            found += _judged(scene.requests.filter(pl.col("deployment") == name), own[name], tests)
+    if strangers and shared:
+        alone = [_judged(scene.requests.filter(pl.col("deployment") == name), strangers, tests) for name in shared]
+        guilty = {one.deployments[0] for part in alone for one in part} or set(shared)
+        found += _judged(scene.requests.filter(pl.col("deployment").is_in(guilty)), strangers, tests)
+    return found
+
+
+def _judged(requests: pl.DataFrame, tables: Sequence[Series], tests: int) -> list[Growth]:
+    found = []
+    served = requests.filter(SERVED)
+    for (operation,), part in sorted(served.group_by("operation"), key=lambda item: str(item[0][0])):
+        rows = part.sort("at", "source", "position")
+        if (one := growth(rows, str(operation), requests, tables, tests)) is not None:
+            found.append(replace(one, deployments=tuple(sorted(one.requests["deployment"].unique()))))
+    return found
+
+
+def _changes(scene: _Scene, slopes: Sequence[Growth]) -> list[Slower]:
+    """Operations that got slower at a moment, and those that are slower in one deployment than in another."""
+    found: list[Slower] = []
+    explained = {(name, one.operation) for one in slopes for name in one.deployments}
+    whole = {str(name): part for (name,), part in scene.requests.group_by("deployment", maintain_order=True)}
+    served = scene.requests.filter(SERVED)
+    for (operation,), rows in sorted(served.group_by("operation"), key=lambda item: str(item[0][0])):
+        parts = {str(name): part for (name,), part in rows.group_by("deployment")}
+        parts = {name: parts[name].sort("at", "source", "position") for name in sorted(parts)}
+        for name, part in parts.items():
+            if (name, str(operation)) not in explained:
+                one = over_time(part, str(operation), whole[name], name)
+                found += [one] if one else []
+        if len(parts) > 1:
+            medians = sorted(
+                (float(part["duration_s"].median()), name) for name, part in parts.items() if part.height >= 8
+            )  # type: ignore[arg-type]  # noqa: E501
+            if len(medians) > 1:
+                fast, slow = medians[0][1], medians[-1][1]
+                apart = between(parts[fast], parts[slow], str(operation), whole[fast], whole[slow], (fast, slow))
+                found += [apart] if apart else []
+    return found
+
+
+def _purge(one: Growth, scene: _Scene) -> Purge:
+    """What a purge of that table would take: by a dump of its rows, else by a count that somebody took."""
+    typed = scene.commands.filter(pl.col("command").str.contains(_DELETE.pattern))
+    typed = typed.filter(pl.col("deployment") == one.series.deployment)
+    commands = tuple(
+        (at, " ".join(text.split()), affected, Reference(source, f"line:{position}", iso(at)))
+        for _, at, text, affected, source, position in typed.head(6).iter_rows()
+    )
+    rows = scene.stock.filter(pl.col("deployment") == one.series.deployment)
+    if one.series.table == "instances" and rows.height:
+        old = rows.filter(pl.col("gone") < scene.newest - YEAR_NS).sort("gone", "source", "position")
+        refs = (
+            (
+                old.head(1).select("source", "position", "gone").rows()
+                + old.tail(1).select("source", "position", "gone").rows()
+            )
+            if old.height
+            else []
+        )  # noqa: E501
+        cited = tuple(dict.fromkeys(Reference(s, f"line:{p}", iso(at)) for s, p, at in refs))
+        return Purge(old.height, rows.height, cited, commands)
+    counted = scene.old.filter(
+        pl.col("deployment") == one.series.deployment, pl.col("table") == one.series.table, pl.col("rows") > 0
+    )
+    if counted.height:
+        count, at, source, position = counted.select("rows", "at", "source", "position").row(0)
+        total = int(one.series.as_of(pl.Series([at]).to_numpy())[0])
+        if count <= total:
+            return Purge(count, total, (Reference(source, f"line:{position}", iso(at)),), commands)
+    return Purge(commands=commands)
+
+
+def _started(one: Slower, scene: _Scene) -> tuple[int, str, Reference] | None:
+    """The last start of the service between the last request of the old kind and the first of the new one."""
+    if len(one.deployments) != 1:
+        return None
+    since, until = int(one.before["at"][-1]), int(one.after["at"][0])
+    rows = scene.starts.filter(pl.col("deployment") == one.deployments[0], pl.col("at").is_between(since, until))
+    if rows.is_empty():
+        return None
+    at, text, source, position = rows.select("at", "message", "source", "position").row(-1)
+    return at, str(text), Reference(source, f"line:{position}", iso(at))
+
+
+CHARTS: dict[str, Any] = {}
