@@ -25,21 +25,63 @@ def on_one_clock(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
     """Rows that have a time, on the reference's clock.
 
     Args:
-        rows: Rows of any record with ``ts`` and ``source``.
+        rows: Rows of any record with ``ts`` and ``source``; with ``host``, too, where files hold lines of several.
         clocks: One row per `Clock`.
 
     Returns:
         The rows with ``at`` (Int64, ns since 1970 on the case's clock), ``bound`` (Int64, ns: the true instant is
         within ``at`` ± ``bound``; a second where nothing ties the clock), ``own`` (Int64, ns as the source has it),
-        ``reference`` and ``off``.
+        ``reference`` and ``off``. Where a clock was set inside the evidence, ``off`` and ``bound`` are those of the
+        stretch that the row lies in.
     """
-    own = pl.col("ts").to_physical().cast(pl.Int64)
-    joined = rows.filter(pl.col("ts").is_not_null()).join(offsets(clocks), on="source", how="left")
-    return joined.with_columns(
-        at=own - pl.col("off").fill_null(0),
-        bound=pl.col("bound").fill_null(UNKNOWN_BOUND_NS),
-        own=own,
-    )
+    placed = with_offsets(rows.filter(pl.col("ts").is_not_null()), clocks)
+    return placed.with_columns(at=pl.col("own") - pl.col("off").fill_null(0))
+
+
+def with_offsets(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
+    """Any rows, with ``own``, ``off``, ``bound`` and ``reference`` as `on_one_clock` has them."""
+    joined = rows.join(offsets(clocks), on="source", how="left").with_columns(own=pl.col("ts").to_physical())
+    joined = joined.with_columns(pl.col("own").cast(pl.Int64), pl.col("bound").fill_null(UNKNOWN_BOUND_NS))
+    return _in_pieces(joined, clocks)
+
+
+def _in_pieces(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows with ``off`` and ``bound`` of their stretch, in the order that they had."""
+    if "pieces" not in clocks.collect_schema():
+        return rows
+    held = clocks.filter(pl.col("pieces").list.len() > 0).select("source", "pieces").collect()
+    if held.is_empty():
+        return rows
+    each = held.explode("pieces").unnest("pieces").with_columns(
+        from_ns=pl.col("from_at").to_physical().cast(pl.Int64).fill_null(-(2**63)),
+        off=(pl.col("offset_s") * 1e9).round().cast(pl.Int64),
+        bound=(pl.col("bound_s") * 1e9).round().cast(pl.Int64),
+    ).sort("source", "host", "from_ns")  # fmt: skip
+    columns = list(rows.collect_schema())
+    for keys, some in (
+        (["source"], each.filter(pl.col("host").is_null())),
+        (["source", "host"], each.filter(pl.col("host").is_not_null())),
+    ):
+        if some.is_empty() or not set(keys) <= set(columns):
+            continue
+        lists = some.group_by(keys).agg("from_ns", "off", "bound")
+        most = int(lists["from_ns"].list.len().max())  # type: ignore[arg-type]
+        wide = lists.select(
+            *keys,
+            *(
+                pl.col(name).list.get(n, null_on_oob=True).alias(f"_{name}_{n}")
+                for name in ("from_ns", "off", "bound")
+                for n in range(most)
+            ),
+        )
+        rows = rows.join(wide.lazy(), on=keys, how="left")
+        off, bound = pl.col("off"), pl.col("bound")
+        for n in range(most):
+            inside = (pl.col("own") >= pl.col(f"_from_ns_{n}")).fill_null(value=False)
+            off = pl.when(inside).then(f"_off_{n}").otherwise(off)
+            bound = pl.when(inside).then(f"_bound_{n}").otherwise(bound)
+        rows = rows.with_columns(off=off, bound=bound).select(columns)
+    return rows
 
 
 def order(first_at: int, first_bound: int, then_at: int, then_bound: int) -> str:

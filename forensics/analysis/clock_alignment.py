@@ -7,9 +7,10 @@ from heapq import heappop, heappush
 
 import polars as pl
 
-from forensics.analysis._alignment import NOWHERE, Tie, message_keys, packet_keys, tie_captures, tie_messages, zone_part
+from forensics.analysis._alignment import NOWHERE
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._sightings import Pair, Witnesses, partners, sightings
+from forensics.analysis._ties import Tie, message_keys, packet_keys, tie_captures, tie_messages, zone_part
 from forensics.records import Alternative, Clock, DataFrame, DhcpMessage, Finding, Packet, Step
 
 NEEDS = (Clock,)

@@ -78,9 +78,34 @@ class Rows:
             zone_basis=pl.when(own).then(pl.lit("matched")).otherwise("zone_basis"),
         )
         clocks = self.clocks.with_columns(
-            offset_s=pl.col("offset_s") - shift_s, zone_s=pl.when(own).then(0.0).otherwise("zone_s")
+            offset_s=pl.col("offset_s") - shift_s,
+            zone_s=pl.when(own).then(0.0).otherwise("zone_s"),
+            pieces=_shifted(self.clocks, "pieces", shifts),
+            witnesses=_shifted(self.clocks, "witnesses", shifts),
         )
         return replace(self, sources=sources, clocks=clocks, zone_shifts_s=shifts)
+
+
+def _shifted(clocks: pl.DataFrame, name: str, shifts: Mapping[str, float]) -> pl.Series:
+    """Lists in `Clock` whose instants and offsets are of a source's own clock, once its zone is taken out."""
+    kind = Clock.polars_schema()[name]
+    lists = clocks.select(pl.col(name).alias("items"), own="source").with_row_index("n")
+    each = lists.filter(pl.col("items").list.len() > 0).explode("items").unnest("items")
+    if each.is_empty():
+        return clocks[name]
+    fields = [one.name for one in kind.inner.fields]  # type: ignore[attr-defined]
+    whose = "source" if "source" in fields else "own"
+    by_s = pl.col(whose).replace_strict(shifts, default=0.0, return_dtype=pl.Float64)
+    moved = each.with_columns(
+        pl.col([one for one in _INSTANTS if one in fields]) - _duration(by_s),
+        *([pl.col("offset_s") - by_s] if "offset_s" in fields else []),
+    )
+    again = moved.group_by("n", maintain_order=True).agg(items=pl.struct(fields))
+    kept = lists.select("n").join(again, on="n", how="left", maintain_order="left")
+    return kept["items"].cast(kind).alias(name)
+
+
+_INSTANTS = ("from_at", "to_at", "at")
 
 
 def _duration(seconds: pl.Expr) -> pl.Expr:

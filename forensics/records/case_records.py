@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forensics.records._record import Record, choice, instant, number, real, seconds, size, text
+from forensics.records._record import Record, choice, instant, number, pairs, real, seconds, size, text
 
 
 class Source(Record):
@@ -82,8 +82,29 @@ class Clock(Record):
     host = text("host or capture point", nullable=True)
     reference = text("the source whose clock counts as right", nullable=True)
     offset_s = seconds("this clock minus the reference: subtract it to be on the reference's time", nullable=True)
-    bound_s = seconds("the true offset lies within offset ± bound", nullable=True)
+    bound_s = seconds("the true offset lies within offset ± bound, all through the evidence", nullable=True)
     zone_s = seconds("part of the offset that is a time zone, in whole quarters of an hour", nullable=True)
     drift_ppm = real("change of the offset, parts per million", nullable=True)
     exchanges = number("pairs of events seen by both", min=0)
     basis = text("what the offset rests on, or why there is none")
+    pieces = pairs(
+        "stretches with offsets of their own, by this clock; null where one holds for all: "
+        "the clock was set, or the file holds lines of several hosts",
+        {
+            "host": text("whose lines; null for all", nullable=True),
+            "from_at": instant("from then on; null for the beginning", nullable=True),
+            "to_at": instant("until then; null for the end", nullable=True),
+            "offset_s": seconds("as above, in this stretch"),
+            "bound_s": seconds("as above, in this stretch"),
+            "drift_ppm": real("as above, in this stretch", nullable=True),
+        },
+    )
+    witnesses = pairs(
+        "one event as the sources of the chain have it, two places each: the first is of this source",
+        {
+            "source": text("evidence file"),
+            "locator": text("line:N or frame:N"),
+            "at": instant("stamp, as the source has it"),
+            "what": text("what the event is"),
+        },
+    )

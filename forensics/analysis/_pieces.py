@@ -1,0 +1,179 @@
+"""Offsets that hold for a stretch each: where a clock was set in between, one line fits before and another after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from forensics.analysis._alignment import Fit, Times, fit
+from forensics.analysis._correlate import SECOND_NS
+
+STEP_NS = SECOND_NS // 10
+"""What no line fits by more than this is a clock that was set: ntpd slews what is less than 0.128 s (RFC 5905 11.1)."""
+MOST_PIECES = 8
+FEWEST = 3
+"""A stretch rests on no fewer pairs: two that were mistaken for one event look like a clock set to and fro."""
+START, END = -(2**62), 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """From one instant to another, by the first clock: the offset lies within ``offset_ns`` ± ``bound_ns``."""
+
+    from_ns: int
+    to_ns: int
+    offset_ns: int
+    bound_ns: int
+    drift_ppm: float | None = None
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The least and the most that the offset can be."""
+        return self.offset_ns - self.bound_ns, self.offset_ns + self.bound_ns
+
+
+def hull(pieces: Sequence[Piece]) -> tuple[int, int]:
+    """Offset and bound that hold in all of some pieces.
+
+    Examples:
+        >>> hull([Piece(0, 1, 100, 5), Piece(1, 2, 200, 5)])
+        (150, 55)
+    """
+    least, most = min(piece.ends[0] for piece in pieces), max(piece.ends[1] for piece in pieces)
+    return (least + most) // 2, (most - least + 1) // 2
+
+
+def contiguous(stretches: Sequence[Piece]) -> tuple[Piece, ...]:
+    """Stretches in which something was seen, made to cover all time.
+
+    Between the last pair before a clock was set and the first one after it either offset may hold. So it may where a
+    clock that was set back shows the same time twice.
+    """
+    told: list[Piece] = []
+    since = START
+    if not stretches:
+        return ()
+    for one, following in zip(stretches, [*stretches[1:], None], strict=True):
+        if following is None:
+            told.append(replace(one, from_ns=since, to_ns=END))
+            break
+        edges = sorted((one.to_ns, following.from_ns))
+        until, after = max(edges[0], since), max(edges[1] + 1, since)
+        offset, bound = hull((one, following))
+        told += [replace(one, from_ns=since, to_ns=until), Piece(until, after, offset, bound)]
+        since = after
+    return tuple(piece for piece in told if piece.from_ns < piece.to_ns)
+
+
+def turned(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """The same by the other clock, for the offset the other way round."""
+    stretches = []
+    for piece in pieces:
+        low, high = piece.ends
+        start = piece.from_ns - low if piece.from_ns > START else START
+        end = piece.to_ns - high if piece.to_ns < END else END
+        drift = None if piece.drift_ppm is None else -piece.drift_ppm
+        stretches.append(Piece(min(start, end), max(start, end), -piece.offset_ns, piece.bound_ns, drift))
+    return contiguous(stretches)
+
+
+def added(near: Sequence[Piece], far: Sequence[Piece]) -> tuple[Piece, ...]:
+    """A minus B in pieces by A's clock, and B minus C in pieces by B's: A minus C by A's clock.
+
+    Args:
+        near: A minus B; one that covers all time where it is a single line.
+        far: B minus C.
+    """
+    cuts = {START, END, *(edge for piece in near for edge in (piece.from_ns, piece.to_ns))}
+    for piece in far:
+        for edge in (piece.from_ns, piece.to_ns):
+            if START < edge < END:
+                cuts |= {edge + end for one in near for end in one.ends if _meets(one, edge + end)}
+    told: list[Piece] = []
+    edges = sorted(cut for cut in cuts if START <= cut <= END)
+    for start, end in pairwise(edges):
+        here = [one for one in near if one.from_ns < end and one.to_ns > start]
+        offset, bound = hull(here)
+        low = START if start <= START else start - offset - bound
+        high = END if end >= END else end - offset + bound
+        there = [one for one in far if one.from_ns < high and one.to_ns > low]
+        far_offset, far_bound = hull(there)
+        drift = here[0].drift_ppm if len(far) == 1 and far[0].drift_ppm == 0 else None
+        piece = Piece(start, end, offset + far_offset, bound + far_bound, drift)
+        if told and (told[-1].offset_ns, told[-1].bound_ns) == (piece.offset_ns, piece.bound_ns):
+            piece = replace(piece, from_ns=told.pop().from_ns)
+        told.append(piece)
+    return tuple(told)
+
+
+def _meets(piece: Piece, at: int) -> bool:
+    return piece.from_ns <= at <= piece.to_ns
+
+
+def settled(upper_at: Times, upper: Times, lower_at: Times, lower: Times) -> tuple[Fit, tuple[Piece, ...]]:
+    """One line if one fits, and else pieces; what neither fits widens the bound.
+
+    Args:
+        upper_at: Instants by the first clock, ns.
+        upper: The offset is at most this, ns.
+        lower_at: Instants.
+        lower: The offset is at least this.
+
+    Returns:
+        The fit to all of it, and the pieces where the clock was set; no pieces where one line does.
+    """
+    whole = fit(upper_at, upper, lower_at, lower)
+    if whole.strain_ns <= STEP_NS:
+        return whole, ()
+    at = np.concatenate([upper_at, lower_at])
+    value = np.concatenate([upper, lower])
+    is_upper = np.concatenate([np.ones(len(upper_at), bool), np.zeros(len(lower_at), bool)])
+    order = np.lexsort((is_upper, at))
+    at, value, is_upper = at[order], value[order], is_upper[order]
+
+    def tried(first: int, last: int) -> Fit | None:
+        """The line through some of the pairs, if both sides are held."""
+        own = slice(first, last)
+        high, low = is_upper[own], ~is_upper[own]
+        if not high.any() or not low.any():
+            return None
+        return fit(at[own][high], value[own][high], at[own][low], value[own][low])
+
+    def fits(first: int, last: int) -> bool:
+        """Whether one line does."""
+        found = tried(first, last)
+        return found is None or found.strain_ns <= STEP_NS
+
+    late = _cuts(len(at), fits)
+    early = [len(at) - cut for cut in reversed(_cuts(len(at), lambda a, b: fits(len(at) - b, len(at) - a)))]
+    if not 1 <= len(late) < MOST_PIECES or len(early) != len(late):
+        return whole, ()
+    stretches = []
+    for first, sure, last in zip([0, *late], [*early, len(at)], [*late, len(at)], strict=True):
+        until = sure if sure - first >= 2 * FEWEST else last
+        found = tried(first, until)
+        if found is None or until - first < FEWEST:
+            return whole, ()
+        stretches.append(Piece(int(at[first]), int(at[until - 1]), found.offset_ns, found.bound_ns, found.drift_ppm))
+    if all(abs(a.offset_ns - b.offset_ns) <= a.bound_ns + b.bound_ns for a, b in pairwise(stretches)):
+        return whole, ()
+    pieces = contiguous(stretches)
+    offset, bound = hull(pieces)
+    return replace(whole, offset_ns=offset, bound_ns=bound, drift_ppm=None), pieces
+
+
+def _cuts(count: int, fits: Callable[[int, int], bool]) -> list[int]:
+    """Where each stretch ends that is made as long as one line fits."""
+    cuts: list[int] = []
+    first = 0
+    while not fits(first, count) and len(cuts) < MOST_PIECES:
+        low, high = first + 1, count  # fits up to `low`, not up to `high`
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if fits(first, middle) else (low, middle)
+        first = low
+        cuts.append(first)
+    return cuts

@@ -1,0 +1,339 @@
+"""Pairs of sources tied by what both saw: packets that passed two capture points, DHCP messages that both tell of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+
+from forensics.analysis import _pieces
+from forensics.analysis._alignment import CLIENT_TYPES, IDENTITIES, LONGEST_TRANSIT_NS, MOST_KEYS, Times, fit
+from forensics.analysis._correlate import SECOND_NS, densest
+from forensics.analysis._pieces import END, FEWEST, START, Piece, contiguous, hull, settled
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """Clock A minus clock B: within ``offset_ns`` ± ``bound_ns`` all through the time that both cover."""
+
+    offset_ns: int
+    bound_ns: int
+    drift_ppm: float | None
+    pairs: int
+    basis: str
+    pieces: tuple[Piece, ...] = ()
+    """Closer, by A's clock, where one of the two was set; none where one line holds."""
+    witnesses: tuple[tuple[str, str, int, str], ...] = ()
+    """One event as A and as B have it, where the tie itself remembers: source, locator, stamp in ns, what it is."""
+
+    def turned(self) -> Tie:
+        """The same tie, seen from the other side."""
+        drift = None if self.drift_ppm is None else -self.drift_ppm
+        turned = _pieces.turned(self.pieces)
+        return replace(self, offset_ns=-self.offset_ns, drift_ppm=drift, pieces=turned, witnesses=self.witnesses[::-1])
+
+    def lines(self) -> tuple[Piece, ...]:
+        """Its pieces, or the one that it is."""
+        return self.pieces or (Piece(START, END, self.offset_ns, self.bound_ns, self.drift_ppm),)
+
+    def then(self, far: Tie, basis: str) -> Tie:
+        """A minus C, of A minus B and ``far``, which is B minus C."""
+        drift = None if self.drift_ppm is None or far.drift_ppm is None else self.drift_ppm + far.drift_ppm
+        witnesses = self.witnesses + far.witnesses
+        if not self.pieces and not far.pieces:
+            offset, bound = self.offset_ns + far.offset_ns, self.bound_ns + far.bound_ns
+            return Tie(offset, bound, drift, self.pairs, basis, (), witnesses)
+        pieces = _pieces.added(self.lines(), far.lines())
+        offset, bound = hull(pieces)
+        return Tie(offset, bound, None, self.pairs, basis, pieces if len(pieces) > 1 else (), witnesses)
+
+
+MOST_STEP_NS = 7200 * SECOND_NS
+"""Summer time, and what an administrator sets right; further away is another day's message."""
+_RUN = 5
+"""Pairs that say together where the difference is, before and after an instant."""
+_JUMP_NS = SECOND_NS // 2
+"""No packet waits that long on its way and all that follow as well."""
+
+
+def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str], *, located: bool = False) -> pl.DataFrame:
+    """What tells one unicast packet from all others at every point that it passes.
+
+    Addresses, protocol, identification, ports, sequence and acknowledgement numbers, lengths: what retagging, routing
+    and a tunnel leave alone. Of very many packets a part is taken, the same one at every point.
+
+    Args:
+        packets: One row per `Packet`.
+        nodes: Source -> whose clock its stamps are.
+        located: Whether to add ``source`` and ``position`` of the packet.
+
+    Returns:
+        ``node``, ``key``, ``pair`` (the two addresses, whichever speaks), ``forward``,
+        ``at`` (ns); a packet that a point holds several times over some time is left out.
+    """
+    own: tuple[str, ...] = (
+        "src",
+        "dst",
+        "protocol",
+        "ip_id",
+        "ip_bytes",
+        "fragment_offset_bytes",
+        "src_port",
+        "dst_port",
+    )
+    own += ("tcp_seq", "tcp_ack", "tcp_flags", "payload_bytes", "icmp_type", "icmp_id", "icmp_seq")
+    tunnelled = pl.col("tunnel").is_not_null() & pl.col("inner_src").is_not_null()
+    column = {name: pl.col(name) for name in own}
+    if packets.select(pl.col("tunnel").is_not_null().any()).collect(engine="streaming").item():
+        column = {name: pl.when(tunnelled).then(pl.col(f"inner_{name}")).otherwise(pl.col(name)) for name in own}
+    group = pl.col("eth_dst").str.slice(1, 1).is_in(list("13579bdf"))
+    total = int(packets.select(pl.len()).collect(engine="streaming").item())
+    forward = pl.col("src") < pl.col("dst")
+    first = {name: pl.col(name).sort_by("at", "position").first() for name in ("source", "position")}
+    sampled = (
+        packets.filter(pl.col("ts").is_not_null() & pl.col("src").is_not_null() & group.not_().fill_null(value=True))
+        .select(
+            node=pl.col("source").replace_strict(nodes, default=None, return_dtype=pl.String),
+            at=pl.col("ts").to_physical().cast(pl.Int64),
+            port=pl.col("interface_id").fill_null(0),
+            **column,
+            **({"source": "source", "position": "position"} if located else {}),
+        )
+        .with_columns(key=pl.struct(own).hash(), forward=forward)
+        .filter(pl.col("key") % max(1, total // MOST_KEYS) == 0)
+        .with_columns(
+            pair=pl.concat_str(pl.min_horizontal("src", "dst"), pl.max_horizontal("src", "dst"), separator=" ")
+        )
+        .group_by("node", "key")
+        .agg(
+            pl.col("pair", "forward").first(),
+            at=pl.col("at").min(),
+            spread=pl.col("at").max() - pl.col("at").min(),
+            **(first if located else {}),
+        )
+    )
+    return sampled.filter(pl.col("spread") < 5_000_000).drop("spread").collect(engine="streaming")
+
+
+def tie_captures(a: pl.DataFrame, b: pl.DataFrame, basis: str = "packets seen at both") -> Tie | None:
+    """Tie two capture points by packets that passed both.
+
+    Of two opposite directions the one with the larger differences ``a - b`` runs from B to A, whatever the offset
+    is: the difference is offset plus travel time there, offset minus travel time back.
+
+    Args:
+        a: ``key``, ``pair``, ``forward``, ``at`` of one point.
+        b: The same of the other.
+        basis: What is compared, for the record.
+
+    Returns:
+        A minus B, or None where fewer than two packets passed both.
+    """
+    both = (
+        a.join(b, on="key", suffix="_b")
+        .with_columns(difference=pl.col("at") - pl.col("at_b"))
+        .sort("at", "at_b", "key")
+    )
+    parts = [tie for part in _parts(both) if (tie := _tie_part(part, basis)) is not None]
+    if not parts:
+        return None
+    most = max(tie.pairs for _, tie in parts)
+    if len(parts) > 1 and (few := [tie for _, tie in parts if tie.pairs < FEWEST]):
+        parts = [(span, tie) for span, tie in parts if tie not in few or tie.pairs == most]
+    if len(parts) == 1:
+        return parts[0][1]
+    stretches = [Piece(span[0], span[1], tie.offset_ns, tie.bound_ns, tie.drift_ppm) for span, tie in parts]
+    pieces = contiguous(stretches)
+    offset, bound = hull(pieces)
+    pairs = sum(tie.pairs for _, tie in parts)
+    return Tie(offset, bound, None, pairs, f"{pairs} {basis}, in {len(parts)} stretches between which a clock was set",
+               pieces)  # fmt: skip
+
+
+def _parts(both: pl.DataFrame) -> list[pl.DataFrame]:
+    """Pairs in the order of time, cut where the differences jump for good."""
+    away = both["difference"].to_numpy()
+    if len(away) < 4 * _RUN:
+        return [both]
+    windows = np.median(np.lib.stride_tricks.sliding_window_view(away, _RUN), axis=1)
+    jumps = np.abs(windows[_RUN:] - windows[:-_RUN])  # of the pairs before i + _RUN, and of those from there on
+    cuts: list[int] = []
+    for place in np.argsort(-jumps, kind="stable"):
+        if jumps[place] <= _JUMP_NS or len(cuts) >= 4 * _pieces.MOST_PIECES:
+            break
+        if all(abs(place + _RUN - cut) >= _RUN for cut in cuts):
+            cuts.append(int(place) + _RUN)
+    edges = [0, *sorted(cuts), len(away)]
+    parts = [both.slice(first, last - first) for first, last in pairwise(edges)]
+    kept = [parts[0]]
+    for part in parts[1:]:
+        apart = abs(float(part["difference"].median()) - float(kept[-1]["difference"].median()))  # type: ignore[arg-type]
+        if apart <= _JUMP_NS:
+            kept[-1] = kept[-1].vstack(part)
+        else:
+            kept.append(part)
+    return kept if len(kept) <= _pieces.MOST_PIECES else [both]
+
+
+def _tie_part(both: pl.DataFrame, basis: str) -> tuple[tuple[int, int], Tie] | None:
+    """Tie two points by the packets of a stretch in which no clock was set, and that stretch."""
+    middle = both["difference"].median()
+    both = both.filter((pl.col("difference") - middle).abs() < 30 * SECOND_NS)
+    if both.height < 2:
+        return None
+    span = int(both["at"].min()), int(both["at"].max())  # type: ignore[arg-type]
+    usual = pl.col("difference").median()
+    spread = (pl.col("difference") - usual).abs().median()
+    both = both.filter(((pl.col("difference") - usual).abs() <= 8 * spread + 2_000_000).over("pair", "forward"))
+    medians = (
+        both.group_by("pair")
+        .agg(
+            there=pl.col("difference").filter(pl.col("forward")).median(),
+            back=pl.col("difference").filter(~pl.col("forward")).median(),
+        )
+        .drop_nulls()
+    )
+    directed = both.join(medians, on="pair").with_columns(to_a=(pl.col("there") > pl.col("back")) == pl.col("forward"))
+    upper, lower = (directed.filter(pl.col("to_a") == way) for way in (True, False))
+    if upper.is_empty() or lower.is_empty():
+        differences = both["difference"].to_numpy()
+        least, most = int(differences.min()), int(differences.max())
+        bound = (most - least) // 2 + LONGEST_TRANSIT_NS
+        return span, Tie((least + most) // 2, bound, None, both.height, f"{both.height} {basis}, in one direction only")
+    found = fit(*_columns(upper), *_columns(lower))
+    basis = f"{directed.height} {basis}, in both directions"
+    return span, Tie(found.offset_ns, found.bound_ns, found.drift_ppm, directed.height, basis)
+
+
+def _columns(rows: pl.DataFrame) -> tuple[Times, Times]:
+    return rows["at"].to_numpy(), rows["difference"].to_numpy()
+
+
+def message_keys(messages: pl.DataFrame) -> pl.DataFrame:
+    """DHCP messages of one capture point in the form of `packet_keys`, for points that share nothing else."""
+    named = messages.with_columns(forward=pl.col("message_type").is_in(CLIENT_TYPES), pair=pl.col("chaddr"))
+    key = pl.struct("chaddr", "message_type", "xkey").hash()
+    return (
+        named.with_columns(key=key)
+        .group_by("key")
+        .agg(pl.col("pair", "forward").first(), at=pl.col("at").min(), n=pl.len())
+        .filter(pl.col("n") == 1)
+    )
+
+
+def tie_messages(x: pl.DataFrame, y: pl.DataFrame) -> Tie | None:
+    """Tie two sources by DHCP messages that both tell of, at least one of them a log.
+
+    A sender writes its line before the wire has the message, a receiver afterwards. So requests bound the offset
+    on one side and answers on the other; stamps in whole seconds widen each by that second.
+
+    Args:
+        x: Messages of one source: ``at`` (ns), ``role`` (`capture`, `server`, `client`), ``resolution_ns``,
+            ``message_type``, ``chaddr``, ``ip``, ``xkey``.
+        y: The same of the other.
+
+    Returns:
+        X minus Y, or None where nothing can be paired.
+    """
+    place = {"client": 0, "capture": 1, "server": 2}
+    x_place, y_place = place[x["role"][0]], place[y["role"][0]]
+    pairs = _paired(x, y) if x_place != y_place else None
+    if pairs is None:
+        return None
+    x_first = pl.col("message_type").is_in(CLIENT_TYPES) == pl.lit(x_place < y_place)
+    x_res, y_res = int(x["resolution_ns"][0]), int(y["resolution_ns"][0])
+    earlier, later = pairs.filter(x_first), pairs.filter(~x_first)
+    basis = f"{pairs.height} DHCP messages that both tell of"
+    low, high = earlier, later
+    low_by, high_by = -y_res, x_res
+    if low.is_empty() or high.is_empty():
+        basis += ", in one direction only"
+        low, high = pairs, pairs
+        low_by = -y_res if high.height == earlier.height else -y_res - LONGEST_TRANSIT_NS
+        high_by = x_res if high.height == later.height else x_res + LONGEST_TRANSIT_NS
+    upper_at, upper = _columns(high)
+    lower_at, lower = _columns(low)
+    found, pieces = settled(upper_at, upper + high_by, lower_at, lower + low_by)
+    jitter = 10_000_000  # from the program's line to the log daemon's stamp
+    pieces = tuple(replace(piece, bound_ns=piece.bound_ns + jitter) for piece in pieces)
+    if pieces:
+        basis += f", in {(len(pieces) + 1) // 2} stretches between which a clock was set"
+    return Tie(found.offset_ns, found.bound_ns + jitter, found.drift_ppm, pairs.height, basis, pieces)
+
+
+def _paired(x: pl.DataFrame, y: pl.DataFrame) -> pl.DataFrame | None:
+    """Which message of X is which of Y: the offset that fits most of them decides."""
+    x = x.with_row_index("owner")
+    best: tuple[int, pl.DataFrame] | None = None
+    for identity in IDENTITIES:
+        if any(frame[name].null_count() == frame.height for frame in (x, y) for name in identity):
+            continue
+        few = x.drop_nulls(identity).tail(4000) if x.height > 4000 else x
+        pairs = few.join(y, on=[*identity, "message_type"], suffix="_y")
+        if pairs.is_empty():
+            continue
+        pairs = pairs.with_columns(difference=pl.col("at") - pl.col("at_y"))
+        if pairs.height > 2_000_000:  # one client that says the same all day: its own order is enough
+            pairs = pairs.sort(pl.col("difference").abs()).head(2_000_000)
+        span = int(np.ptp(x["at"].to_numpy()))
+        width = SECOND_NS * 3 // 2 + min(span // 10_000, 5 * SECOND_NS)
+        windows = densest(pairs["difference"].to_numpy(), pairs["owner"].cast(pl.Int64).to_numpy(), width)
+        most = windows[0][1]
+        # A client that renews on the dot fits at every whole period; a clock is rarely far from a whole zone.
+        close = [(edge, owners) for edge, owners in windows if owners >= 0.9 * most]
+        edge, owners = min(close, key=lambda window: (abs(_off_zone(window[0] + width // 2)), -window[1]))
+        chosen = _nearest(pairs, edge, width)
+        chosen = _after_steps(pairs, chosen, width)
+        if best is None or owners > 1.2 * best[0]:
+            best = (owners, chosen)
+    return best[1] if best else None
+
+
+def _nearest(pairs: pl.DataFrame, edge: int, width: int) -> pl.DataFrame:
+    """Each message of X with one of Y at most, of the pairs whose difference lies in a window."""
+    inside = pairs.filter(pl.col("difference").is_between(edge, edge + width))
+    centre = inside["difference"].median()
+    return (
+        inside.sort((pl.col("difference") - centre).abs(), "at", "at_y")
+        .unique("owner", keep="first", maintain_order=True)
+        .unique(["source_y", "position_y"], keep="first", maintain_order=True)
+        .sort("at")
+    )
+
+
+def _after_steps(pairs: pl.DataFrame, chosen: pl.DataFrame, width: int) -> pl.DataFrame:
+    """The chosen pairs, and those of stretches before or after a clock was set.
+
+    Messages that found no partner do so at another offset, most of a stretch of their own at one and the same, and
+    their partners have none otherwise. What is as likely at several offsets (a client that renews on the dot) is left
+    alone.
+    """
+    for _ in range(_pieces.MOST_PIECES - 1):
+        left = pairs.join(chosen, on="owner", how="anti").join(chosen, on=["source_y", "position_y"], how="anti")
+        if left["owner"].n_unique() < FEWEST:
+            break
+        windows = densest(left["difference"].to_numpy(), left["owner"].cast(pl.Int64).to_numpy(), width)
+        edge, owners = windows[0]
+        more = _nearest(left, edge, width)
+        first, last = more["at"].min(), more["at"].max()
+        rivals = left.filter(pl.col("at").is_between(first, last))["owner"].n_unique()
+        within = chosen["at"].is_between(first, last).sum()
+        second = max((count for at, count in windows[1:] if abs(at - edge) > width), default=0)
+        moved = abs(int(more["difference"].median()) - int(chosen["difference"].median()))  # type: ignore[arg-type]
+        if more.height < FEWEST or within or owners < 0.8 * rivals or second > 0.6 * owners or moved > MOST_STEP_NS:
+            break
+        chosen = pl.concat([chosen, more]).sort("at")
+    return chosen
+
+
+def zone_part(offset_ns: int) -> int:
+    """The whole quarters of an hour in an offset, to the nearest: what a time zone can be."""
+    quarter = 900 * SECOND_NS
+    return (offset_ns + quarter // 2) // quarter * quarter
+
+
+def _off_zone(offset_ns: int) -> int:
+    """What remains of an offset without that."""
+    return offset_ns - zone_part(offset_ns)
