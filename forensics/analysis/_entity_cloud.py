@@ -30,6 +30,11 @@ def taken(rows: pl.LazyFrame, stamps: Sequence[str]) -> pl.LazyFrame:
     return rows.with_columns(at=pl.when(sure).then(pl.max_horizontal("at", newest)).otherwise(newest))
 
 
+def placed(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows of a snapshot with ``at`` only where something better than the file's own time tells it."""
+    return rows.with_columns(at=pl.when(pl.col("ts_basis").is_in(_SURE)).then("at"))
+
+
 def claim(
     rows: pl.LazyFrame,
     told_by: str,
@@ -38,6 +43,7 @@ def claim(
     opened: pl.Expr | bool = False,
     closed: pl.Expr | bool = False,
     network: pl.Expr | None = None,
+    n: pl.Expr | None = None,
 ) -> pl.LazyFrame:
     """Claims of one kind of relation, from the rows that tell both ends of it."""
     subject_kind, subject, object_kind, thing = ends
@@ -53,6 +59,7 @@ def claim(
         opened=as_bool[0].fill_null(False),
         closed=as_bool[1].fill_null(False),
         told_by=pl.lit(told_by),
+        n=pl.lit(1) if n is None else n,
         **{name: pl.col(name) for name in PLACE},
     )
     there = [pl.col(end).is_not_null() & (pl.col(end) != "") for end in ("subject", "object")]
@@ -184,3 +191,61 @@ def of_images(rows: pl.LazyFrame) -> list[pl.LazyFrame]:
         for name, kind in things.items()
     ]
     return [*made, claim(snap, "Image", ("image", "image", "project", "project_id"), at, opened, closed)]
+
+
+def of_requests(rows: pl.LazyFrame, told_by: str, concerned: pl.LazyFrame) -> list[pl.LazyFrame]:
+    """Claims of `ApiRequest` or `ConsoleRequest` rows, dated; only of requests that concern an instance.
+
+    Args:
+        rows: With ``who``, the instance that a row names.
+        told_by: Name of the record.
+        concerned: ``request_id`` of those requests.
+    """
+    said = ("request_id", "user_id", "project_id", "who")
+    first = [pl.col(name).sort_by("at", "position").first() for name in PLACE]
+    each = (
+        rows.join(concerned, on="request_id", how="semi")
+        .group_by(said)
+        .agg(*first, at=pl.col("at").min(), last=pl.col("at").max(), n=pl.len())
+    )
+    at, count = (pl.col("at"), pl.col("last")), pl.col("n")
+    return [
+        claim(each, told_by, ends, at, opened=True, closed=True, n=count)
+        for ends in (
+            ("instance", "who", "request", "request_id"),
+            ("request", "request_id", "user", "user_id"),
+            ("request", "request_id", "project", "project_id"),
+        )
+    ]
+
+
+def of_base_files(rows: pl.LazyFrame, told_by: str, images: pl.LazyFrame) -> list[pl.LazyFrame]:
+    """Claims of rows that name a file below ``_base``, dated.
+
+    Args:
+        rows: With ``file``, its name, and ``who``, the instance that is told to need it.
+        told_by: Name of the record.
+        images: ``hash`` and ``of_image``: which image each SHA-1 is of.
+    """
+    first = [pl.col(name).sort_by("at", "position", nulls_last=False).first() for name in PLACE]
+    each = (
+        rows.filter(pl.col("file").is_not_null())
+        .group_by("file", "who")
+        .agg(*first, at=pl.col("at").min(), last=pl.col("at").max(), n=pl.len())
+        .with_columns(hash=pl.col("file").str.slice(0, 40))
+        .join(images, on="hash", how="left")
+    )
+    at, count = (pl.col("at"), pl.col("last")), pl.col("n")
+    return [
+        claim(each, told_by, ends, at, n=count)
+        for ends in (
+            ("image", "of_image", "base_file", "file"),
+            ("instance", "who", "base_file", "file"),
+            ("instance", "who", "image", "of_image"),
+        )
+    ]
+
+
+def file_name(path: pl.Expr) -> pl.Expr:
+    """Name of a base file: SHA-1 of the image's id, with ``_NN`` where it is a resized copy."""
+    return path.str.extract(r"(?:^|/)([0-9a-f]{40}(?:_\d+)?)(?:\.part)?$")

@@ -16,13 +16,14 @@ CLAIM = {
     "opened": pl.Boolean(),
     "closed": pl.Boolean(),
     "told_by": pl.String(),
+    "n": pl.Int64(),
     "source": pl.String(),
     "position": pl.Int64(),
     "offset_bytes": pl.Int64(),
     "length_bytes": pl.Int64(),
 }
 """One row of evidence for one relation: it held from ``a`` to ``b`` (ns on the case's clock; null: no time is told);
-``opened`` and ``closed`` say whether it began and ended there, or was only seen to hold."""
+``opened`` and ``closed`` say whether it began and ended there, or was only seen to hold; ``n`` counts the rows."""
 
 _FIRST, _LAST = -(2**62), 2**62
 _ONE_OF_SUBJECT = ("host", "image", "user", "project", "flavor")
@@ -59,17 +60,17 @@ def spans(claims: pl.DataFrame, lives: pl.DataFrame) -> pl.DataFrame:
     """
     parts = claims.partition_by("subject_kind", "object_kind", as_dict=True)
     held = [_runs(part, _exclusive((str(kinds[0]), str(kinds[1])))) for kinds, part in sorted(parts.items())]
-    schema = {name: kind for name, kind in CLAIM.items() if name not in ("a", "b", "opened", "closed")}
+    schema = {name: kind for name, kind in CLAIM.items() if name not in ("a", "b", "n", "opened", "closed")}
     empty = pl.DataFrame(schema=schema | {"from_ns": pl.Int64(), "to_ns": pl.Int64(), "rows": pl.Int64()})
     return _merged(_clipped(pl.concat([empty, *held], how="diagonal"), lives))
 
 
 def _runs(claims: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """One row for each stretch of claims that nothing interrupts."""
-    start, end = pl.col("a").fill_null(_FIRST), pl.coalesce("b", "a", pl.lit(_LAST))
+    start, end = pl.col("a").fill_null(_FIRST), pl.coalesce("b", "a", pl.lit(_FIRST))
     marked = claims.with_columns(
         a=start,
-        b=pl.when(pl.col("a").is_null() & pl.col("b").is_null()).then(_LAST).otherwise(pl.max_horizontal(start, end)),
+        b=pl.max_horizontal(start, end),
         switch=pl.col("object").str.extract(r"^(\S+) "),
         speaker=pl.when(pl.col("object_kind") == "flavor").then("told_by"),
     ).sort(*keys, "a", "object", "subject", "source", "position", nulls_last=False)
@@ -87,7 +88,7 @@ def _runs(claims: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
             opened=pl.col("opened").first() | (pl.col("a").first() == _FIRST),
             b=pl.col("b").max(),
             closed=(pl.col("closed") & (pl.col("b") == pl.col("b").max())).any(),
-            rows=pl.len().cast(pl.Int64),
+            rows=pl.col("n").sum(),
         )
     )  # fmt: skip
     first = pl.col("key") != pl.col("key").shift().fill_null(0)
