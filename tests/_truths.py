@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import polars as pl
+
 from forensics._discovery import modules
 
 INSTANT_S = 1.0
@@ -20,7 +22,7 @@ def seconds(stamp: str) -> float:
     return datetime.fromisoformat(whole + "+00:00").timestamp() + float(f"0.{fraction or 0}")
 
 
-def agrees(key: str, said: object, true: object, ahead_s: float = 0.0) -> bool:
+def agrees(key: str, said: object, true: object, ahead_s: float = 0.0, slack_s: float = 0.0) -> bool:
     """Whether a fact is told rightly.
 
     Args:
@@ -28,17 +30,17 @@ def agrees(key: str, said: object, true: object, ahead_s: float = 0.0) -> bool:
         said: What was told, instants on a clock that is ``ahead_s`` ahead.
         true: What is true. None claims nothing where nothing in the evidence shows it.
         ahead_s: How far the reference clock is ahead of the true time.
+        slack_s: How far the clocks are off that nothing in the evidence ties to any other.
     """
     if isinstance(true, str) and (key.endswith("_at") or key in ("at", "from", "to")):
-        return isinstance(said, str) and abs(seconds(said) - ahead_s - seconds(true)) <= INSTANT_S
+        return isinstance(said, str) and abs(seconds(said) - ahead_s - seconds(true)) <= INSTANT_S + slack_s
     if isinstance(true, str) and isinstance(said, str):
         return said == true or short(said) == short(true)
     if isinstance(true, Mapping):
-        return isinstance(said, Mapping) and all(
-            agrees(name, said.get(name), one, ahead_s) for name, one in true.items()
-        )
+        told: Mapping[str, object] = said if isinstance(said, Mapping) else {}
+        return all(agrees(name, told.get(name), one, ahead_s, slack_s) for name, one in true.items())
     if isinstance(true, list):
-        return isinstance(said, list) and same(key, said, true, ahead_s)
+        return isinstance(said, list) and same(key, said, true, ahead_s, slack_s)
     if isinstance(true, float) and isinstance(said, int | float):
         slack = INSTANT_S if key.endswith(("_s", "_at")) else 0.0
         return abs(said - true) <= max(slack, SHARE * abs(true))
@@ -50,15 +52,15 @@ def short(name: str) -> str:
     return name.partition(".")[0].lower() if "." in name and not name[0].isdigit() and "/" not in name else name
 
 
-def same(key: str, said: Sequence[object], true: Sequence[object], ahead_s: float) -> bool:
+def same(key: str, said: Sequence[object], true: Sequence[object], ahead_s: float, slack_s: float) -> bool:
     """Whether two lists hold the same things: in the same order where the order says something."""
     if len(said) != len(true):
         return False
     if key in ("lost_between", "deployments", "between"):
-        return all(agrees("", one, other, ahead_s) for one, other in zip(said, true, strict=True))
+        return all(agrees("", one, other, ahead_s, slack_s) for one, other in zip(said, true, strict=True))
     left = list(said)
     for one in true:
-        match = next((other for other in left if agrees("", other, one, ahead_s)), None)
+        match = next((other for other in left if agrees("", other, one, ahead_s, slack_s)), None)
         if match is None:
             return False
         left.remove(match)
@@ -80,7 +82,9 @@ class Score(NamedTuple):
     """Those of them that were told wrongly."""
 
 
-def score(truth: Mapping[str, Any], said: Sequence[Mapping[str, Any]], ahead_s: float = 0.0) -> Score:
+def score(
+    truth: Mapping[str, Any], said: Sequence[Mapping[str, Any]], ahead_s: float = 0.0, slack_s: float = 0.0
+) -> Score:
     """Measure findings, as ``findings.json`` has them, by a truth.
 
     Each true finding is paired with the told one of its kind that agrees in most facts. Findings that the truth lists
@@ -93,7 +97,7 @@ def score(truth: Mapping[str, Any], said: Sequence[Mapping[str, Any]], ahead_s: 
     for one in due:
         known = {key: value for key, value in one["facts"].items() if value is not None}
         misses = [
-            (sorted(k for k, v in known.items() if not agrees(k, other["facts"].get(k), v, ahead_s)), n)
+            (sorted(k for k, v in known.items() if not agrees(k, other["facts"].get(k), v, ahead_s, slack_s)), n)
             for n, other in enumerate(left)
             if other["kind"] == one["kind"]
         ]
@@ -107,3 +111,12 @@ def score(truth: Mapping[str, Any], said: Sequence[Mapping[str, Any]], ahead_s: 
     allowed = [one["kind"] for name in ("explained", "around") for one in truth.get(name, ()) if "kind" in one]
     extra = [one for one in left if one["severity"] != "info" and one["kind"] not in allowed]
     return Score(len(due), found, [f"{one['severity']} {one['kind']}: {one['title']}" for one in extra], facts, wrong)
+
+
+def clocks_off(truth: Mapping[str, Any], clocks: pl.DataFrame) -> tuple[float, float]:
+    """How far the reference clock is ahead of the true time, and how far those are off that nothing ties to it."""
+    true = truth.get("clocks", {})
+    references = clocks["reference"].drop_nulls().unique().sort().to_list()
+    ahead_s = true.get(references[0], {}).get("offset_s", 0.0) if references else 0.0
+    untied = set(true) - set(clocks.filter(pl.col("reference").is_not_null())["source"])
+    return ahead_s, max((abs(true[name].get("offset_s", 0.0) - ahead_s) for name in untied), default=0.0)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import forensics
 from forensics.records.finding import SEVERITIES
-from tests._truths import Score, score
+from tests._truths import Score, clocks_off, score
 
 SYNTH = Path(__file__).resolve().parent.parent / "data" / "synth"
 NAMES = sorted(path.stem for path in SYNTH.glob("[!_]*.py"))
@@ -46,11 +46,9 @@ def triaged(name: str, half: str, number: int, folder: Path) -> Outcome:
     case = forensics.open_case(folder / "evidence", out=folder / "out.case", workers=1)
     took_s = time.perf_counter() - begun
     said = [one.finding.as_dict() for one in case.findings]
-    reference = case.clocks["reference"].drop_nulls().unique().sort().to_list()
-    ahead_s = truth.get("clocks", {}).get(reference[0], {}).get("offset_s", 0.0) if reference else 0.0
     serious = [one["kind"] for one in said if SEVERITIES.index(one["severity"]) <= SEVERITIES.index("medium")]
     failed = case.problems.filter(forensics_failed(case.problems))["example"].to_list()
-    return Outcome(name, half, number, score(truth, said, ahead_s or 0.0), serious, took_s, failed)
+    return Outcome(name, half, number, score(truth, said, *clocks_off(truth, case.clocks)), serious, took_s, failed)
 
 
 def forensics_failed(problems: Any) -> Any:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import forensics
-from tests._truths import CONCLUDED, score
+from tests._truths import CONCLUDED, clocks_off, score
 
 ROOT = Path(__file__).resolve().parent.parent
 TRUTHS = sorted((ROOT / "data").glob("*/*.truth.json"))
@@ -43,9 +43,7 @@ def triaged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def test_every_expected_finding_with_its_facts_and_nothing_else(triaged: Triaged) -> None:
     truth, said, _, clocks, _ = triaged
-    reference = clocks["reference"].drop_nulls().unique().to_list()
-    ahead_s = truth["clocks"][reference[0]]["offset_s"] if reference else 0.0  # instants are told on its clock
-    told = score(truth, said["findings"], ahead_s)
+    told = score(truth, said["findings"], *clocks_off(truth, clocks))
     assert told.found == told.expected, [finding["kind"] for finding in said["findings"]]
     assert told.extra == []
     assert told.wrong == []

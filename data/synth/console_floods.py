@@ -72,6 +72,7 @@ class _Story:
             self.sizes[self.loud[1]] = random.randrange(80_000_000, 6_000_000_000)
         self.lines = {uuid: max(1, size // random.randrange(48, 90)) for uuid, size in self.sizes.items()}
         self.asked: dict[str, list[tuple[str, int]]] = {}
+        self.carried_at: list[datetime] = []
         self.alarms: list[dict[str, str]] = []
         self._consoles()
         self._others()
@@ -122,6 +123,8 @@ class _Story:
         else:
             self._access(at, seconds, "POST", self._path(uuid, who), 200 if not failed else 500, length, who)
         self.asked.setdefault(uuid, []).append((str(who.user), length))
+        if one is self.loud:
+            self.carried_at.append(at)
 
     def _path(self, uuid: str, who: Who) -> str:
         return (
@@ -190,9 +193,7 @@ class _Story:
                 port = random.randrange(32768, 60999)
                 peer = f"10.0.0.{random.randrange(10, 30)}:{port} -> 10.0.0.3:5672"
                 said.append((at, "INFO", f"accepting AMQP connection <0.{random.randrange(300, 9000)}.0> ({peer})"))
-            at = self.start + (self.end - self.start) * random.uniform(0.1, 0.3)
-            for _ in range(random.randrange(1, 5) if alarmed else 0):
-                at = at.replace(microsecond=0)
+            for at in self._alarmed_at(random.randrange(1, 5)) if alarmed else ():
                 used = limit + random.randrange(1, 10**8)
                 said.append((at, "INFO", f"vm_memory_high_watermark set. Memory used:{used} allowed:{limit}"))
                 if modern:
@@ -200,12 +201,11 @@ class _Story:
                     block = f"\n\n{stars}\n*** Publishers will be blocked until this alarm clears ***\n{stars}"
                     said.append((at, "WARNING", f"memory resource limit alarm set on node '{node}'.{block}"))
                 self.alarms.append({"at": instant(at), "node": node, "kind": "memory"})
-                at += timedelta(seconds=random.randrange(20, 400))
+                until = at + timedelta(seconds=random.randrange(20, 100))
                 used = limit - random.randrange(1, 10**7)
-                said.append((at, "INFO", f"vm_memory_high_watermark clear. Memory used:{used} allowed:{limit}"))
+                said.append((until, "INFO", f"vm_memory_high_watermark clear. Memory used:{used} allowed:{limit}"))
                 if modern:
-                    said.append((at, "WARNING", f"memory resource limit alarm cleared on node '{node}'"))
-                at += timedelta(seconds=random.randrange(60, 900))
+                    said.append((until, "WARNING", f"memory resource limit alarm cleared on node '{node}'"))
             said.sort(key=lambda one: one[0])
             text = "".join(_broker_record(form, clock.local(at), level, message) for at, level, message in said)
             name = f"{mq}/rabbit@{mq}.log" if random.random() < 0.6 else f"{mq}/var/log/rabbitmq/rabbit@{mq}.log"
@@ -213,6 +213,19 @@ class _Story:
             if form == "logger":
                 self.evidence.told[name]["zone"] = clock.zone
         self.alarms.sort(key=lambda alarm: (alarm["at"], alarm["node"]))
+
+    def _alarmed_at(self, often: int) -> list[datetime]:
+        """When alarms are raised: while answers are carried where those are the cause, else whenever."""
+        random = self.random
+        span = self.end - self.start
+        whenever = [self.start + span * random.uniform(0.1, 0.9) for _ in range(often)]
+        carried = [at + timedelta(seconds=random.uniform(1, 40)) for at in self.carried_at] or whenever
+        chosen = sorted(random.sample(carried, min(often, len(carried))) if self.half == "guilty" else whenever)
+        told = [chosen[0].replace(microsecond=0)]
+        for at in chosen[1:]:
+            if at - told[-1] > timedelta(seconds=120):
+                told.append(at.replace(microsecond=0))
+        return told
 
     def truth(self) -> Truth:
         """Listings and a dump are written last; what is true of it all."""
@@ -238,8 +251,9 @@ class _Story:
             )
         asked = self.asked.get(uuid, [])
         facts: dict[str, Any] = {
-            "instance": uuid, "console_bytes": size, "console_lines": self.lines[uuid], "requests": len(asked),
-            "carried_bytes": sum(length for _, length in asked), "requested_by": sorted({user for user, _ in asked}),
+            "instance": uuid, "console_bytes": size if exact else float(size), "console_lines": self.lines[uuid],
+            "requests": len(asked), "carried_bytes": sum(length for _, length in asked),
+            "requested_by": sorted({user for user, _ in asked}),
             "broker_alarms": self.alarms,
         }  # fmt: skip
         alarms = [
