@@ -63,7 +63,8 @@ def clocks() -> dict[str, dict[str, object]]:
 def truth(half: str, evidence: Path, struck: int) -> dict[str, object]:
     """The truth file of a half; a run that went another way than told is an error."""
     fault = FAULTS[half]
-    own = f"dhcp && dhcp.hw.mac_addr == {MAC}"  # `pool_exhausted` has other clients, too
+    # `pool_exhausted` has other clients, too; `server_stopped` has ICMP errors that quote requests.
+    own = f"dhcp && !icmp && dhcp.hw.mac_addr == {MAC}"
     near, far = read(evidence / NAME / "eth0.pcap.gz", own), read(evidence / "controller" / "br100.pcap.gz", own)
     taken = logged(evidence, NAME, rf"{OURS}bound to")
     acks = logged(evidence, "controller", rf"DHCPACK\(br100\) \S+ {MAC}")
