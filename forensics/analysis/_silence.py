@@ -1,0 +1,138 @@
+"""Signs of life of hosts, and the silences between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from forensics.analysis._correlate import SECOND_NS, on_one_clock
+from forensics.records.finding import Reference, iso
+
+MINUTE_NS = 60 * SECOND_NS
+_OTHER_SERVICES = "api|cells|cert|conductor|console|consoleauth|network|novncproxy|objectstore|placement|scheduler|wsgi"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A host between two signs of life; ``to_at`` is None while it lasts."""
+
+    host: str
+    from_at: int
+    to_at: int | None
+    last: Reference
+    first: Reference | None
+
+    def as_fact(self) -> dict[str, str | None]:
+        """As findings have it."""
+        return {"host": self.host, "from": iso(self.from_at), "to": iso(self.to_at)}
+
+    def references(self) -> tuple[Reference, ...]:
+        """The last line before it, and the first one after."""
+        return (self.last, self.first) if self.first else (self.last,)
+
+
+def machine(column: str = "host") -> pl.Expr:
+    """A host's short name in lower case: short and full form of one name are one machine; addresses stay whole.
+
+    Examples:
+        >>> pl.DataFrame({"host": ["C1.cloud.example.org", "10.0.0.1"]}).select(machine())["host"].to_list()
+        ['c1', '10.0.0.1']
+    """
+    name = pl.col(column).str.to_lowercase()
+    return pl.when(name.str.contains(r"^\d|:")).then(name).otherwise(name.str.replace(r"\..*$", ""))
+
+
+def of_compute() -> pl.Expr:
+    """Whether a log record is one of nova-compute: by its program, or by its logger where no program is named."""
+    program = pl.col("program").fill_null("").str.to_lowercase()
+    logger = pl.col("logger").fill_null("")
+    others = program.str.contains(rf"nova-(?:{_OTHER_SERVICES})") | logger.str.contains(
+        rf"^nova\.(?:{_OTHER_SERVICES})\b"
+    )
+    return program.str.contains("nova-compute") | (logger.str.starts_with("nova.") & ~others)
+
+
+def signs(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
+    """When each machine said something, a row a minute in which it did.
+
+    Args:
+        rows: Rows with ``ts``, ``host``, ``source``, ``position``; any number.
+        clocks: One row per `Clock`.
+
+    Returns:
+        ``machine``, ``host`` (as the evidence names it), ``minute``, ``n``, and for the first and the last row of the
+        minute ``first_at``, ``first_source``, ``first_position``, ``last_at``, …, by ``machine`` and ``minute``.
+    """
+    told = on_one_clock(rows.select("ts", "host", "source", "position"), clocks)
+    named = told.with_columns(host=pl.coalesce("host", "source"), minute=pl.col("at") // MINUTE_NS)
+    first, last = pl.col("at").arg_min(), pl.col("at").arg_max()
+    return (
+        named.with_columns(machine=machine())
+        .group_by("machine", "minute")
+        .agg(
+            pl.col("host").min(),
+            n=pl.len(),
+            first_at=pl.col("at").min(),
+            first_source=pl.col("source").get(first),
+            first_position=pl.col("position").get(first),
+            last_at=pl.col("at").max(),
+            last_source=pl.col("source").get(last),
+            last_position=pl.col("position").get(last),
+        )
+        .sort("machine", "minute")
+        .collect(engine="streaming")
+    )
+
+
+def gaps(said: pl.DataFrame) -> pl.DataFrame:
+    """What lies between the signs of each machine.
+
+    Args:
+        said: As `signs` gives it.
+
+    Returns:
+        ``machine``, ``host``, ``from_at``, ``to_at`` (null after the last sign), ``gap`` in nanoseconds, and where
+        both ends stand, by ``machine`` and ``from_at``.
+    """
+    after = {f"to_{part}": pl.col(f"first_{part}").shift(-1).over("machine") for part in ("at", "source", "position")}
+    renamed = {f"last_{part}": f"from_{part}" for part in ("at", "source", "position")}
+    ended = said.sort("machine", "minute").with_columns(**after).rename(renamed)
+    ordered = ("machine", "host", *renamed.values(), *after)
+    return ended.select(*ordered, gap=pl.col("to_at") - pl.col("from_at"))
+
+
+def reference(source: str, position: int, at: int) -> Reference:
+    """Where a line stands."""
+    return Reference(source, f"line:{position}", iso(at))
+
+
+def silence(between: pl.DataFrame, name: str, at: int) -> Silence | None:
+    """The stretch without a sign of life that an instant falls in; None before a machine's first sign.
+
+    Args:
+        between: As `gaps` gives it.
+        name: The machine.
+        at: The instant, in nanoseconds on the case's clock.
+    """
+    open_end = pl.col("to_at").is_null() | (pl.col("to_at") > at)
+    row = between.filter((pl.col("machine") == name) & (pl.col("from_at") <= at) & open_end).sort("from_at").tail(1)
+    if row.is_empty():
+        return None
+    one = row.row(0, named=True)
+    first = reference(one["to_source"], one["to_position"], one["to_at"]) if one["to_at"] is not None else None
+    last = reference(one["from_source"], one["from_position"], one["from_at"])
+    return Silence(one["host"], one["from_at"], one["to_at"], last, first)
+
+
+def usual(between: pl.DataFrame) -> pl.DataFrame:
+    """How long each machine is used to say nothing: ``machine``, ``n``, ``median``, ``high`` (nine of ten are shorter).
+
+    Minutes without a pause between them count as the length of a minute.
+    """
+    length = pl.col("gap").drop_nulls()
+    return (
+        between.group_by("machine")
+        .agg(n=length.len(), median=length.median(), high=length.quantile(0.9, "nearest"))
+        .sort("machine")
+    )
