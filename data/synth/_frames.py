@@ -89,6 +89,12 @@ def too_big(lost: Packet, mtu: int) -> bytes:
     return struct.pack(">BBH", UNREACHABLE, 4, checksum(struct.pack(">BBH", UNREACHABLE, 4, 0) + rest)) + rest
 
 
+def no_port(heard: Packet) -> bytes:
+    """ICMP "port unreachable" about a packet: as Linux quotes it, up to 548 octets."""
+    rest = struct.pack(">I", 0) + heard.octets()[:548]
+    return struct.pack(">BBH", UNREACHABLE, 3, checksum(struct.pack(">BBH", UNREACHABLE, 3, 0) + rest)) + rest
+
+
 def tcp(
     src: str, dst: str, ports: tuple[int, int], seq: int, ack: int, flags: int, data: bytes = b"", mss: int = 0
 ) -> bytes:

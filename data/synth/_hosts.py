@@ -43,19 +43,24 @@ def kernel_log(host: Host, links: Sequence[Link], start: int, end: int) -> str:
         (start + n * 10 * MINUTE, f"CRON[{2000 + n}]: (root) CMD (test -x /usr/sbin/anacron)")
         for n in range((end - start) // (10 * MINUTE))
     ]
-    old = host.clock.local(start).year < 2015
+    year = host.clock.local(start).year
+    old, new = year < 2015, year > 2019  # Linux 3.x, and 5.3 and later
     bond, down = "bonding: bond0: " if old else "bond0: ", set[str]()
     for link in sorted(links, key=lambda one: one.at):
         card = host.card(link.switch)
         driver = f"ixgbe 0000:04:00.{card[-1]}: {card}: NIC Link is "
         alone = len(down) == len(host.switches)
         down = down - {card} if link.up else down | {card}
+        status = f"{bond}(slave {card}): link status definitely " if new else f"{bond}link status definitely "
+        of = "" if new else f" for interface {card}"
         if link.up:
-            said = [f"{driver}Up 10 Gbps, Flow Control: RX/TX",
-                    f"{bond}link status definitely up for interface {card}, 10000 Mbps full duplex."]  # fmt: skip
-            said += [f"{bond}first active interface up!"] if alone else []
+            said = [
+                f"{driver}Up 10 Gbps, Flow Control: RX/TX",
+                f"{status}up{of}, 10000 Mbps full duplex{'.' * (not new)}",
+            ]
+            said += [f"{bond}{'' if new else 'first '}active interface up!"] if alone else []
         else:
-            said = [f"{driver}Down", f"{bond}link status definitely down for interface {card}, disabling it"]
+            said = [f"{driver}Down", f"{status}down{of}, disabling {'slave' if new else 'it'}"]
             last = len(down) == len(host.switches)
             said += [f"{bond}now running without any active interface{' ' * old}!"] if last else []
         up_s = (link.at - start) / SECOND + 90000

@@ -17,6 +17,7 @@ from data.synth._frames import (
     EVERYBODY,
     ICMP,
     PSH,
+    SYN,
     TCP,
     UDP,
     Packet,
@@ -25,6 +26,7 @@ from data.synth._frames import (
     arp,
     echo,
     ethernet,
+    no_port,
     pattern,
     tcp,
     udp,
@@ -114,6 +116,7 @@ class Server:
     program: str = "dnsmasq-dhcp"
     with_xid: bool = False
     mode: str = "fine"
+    refusal: str = "lease not found"
     lines: list[Line] = field(default_factory=list)
     sent: list[tuple[int, str, str]] = field(default_factory=list)
     """When it sent what to whom."""
@@ -135,7 +138,7 @@ class Server:
         if kind == "NAK":
             asked = said.requested or said.ciaddr
             answer = Said("NAK", said.xid, said.mac, requested=asked, server=self.ip)
-            self.log(at + 150 * US, answer, refusal="wrong network" if wrong else "lease not found")
+            self.log(at + 150 * US, answer, refusal="wrong network" if wrong else self.refusal)
             return answer._replace(requested=None)
         informed = said.kind == "INFORM"
         yiaddr, lease_s = (NOBODY, None) if informed else (client.ip, self.lease_s)
@@ -223,6 +226,9 @@ class Client:
             return at, None, far
         back = came + self.draw.randrange(100 * US, 900 * US)
         answer = self.server.hears(came, said, self, wrong)
+        if answer is None and self.server.mode == "dead" and not raw:
+            told = Packet(self.server.ip, src, ICMP, no_port(datagram), self.draw.randrange(1 << 16))
+            self.lan.send((self.server.mac, self.mac, 0x0800, told.octets()), SERVER, self.place, came + 40 * US)
         if answer is None:
             return at, None, far
         return self._answered(back, answer, far)
@@ -346,6 +352,10 @@ def traffic(client: Client, start: int, end: int, packets: int, *, stream: bool 
         came, far = lan.send((client.mac, server.mac, 0x0800, packet.octets()), GUEST, SERVER, when)
         return came, far == SERVER
 
+    if stream:
+        _, heard = down(TCP, tcp(server.ip, client.ip, ports, seq - 1, 0, SYN, mss=1460), start - 3 * MS)
+        if heard and up(TCP, tcp(client.ip, server.ip, ports[::-1], 0, seq, SYN | ACK, mss=1460), start - 2 * MS)[1]:
+            down(TCP, tcp(server.ip, client.ip, ports, seq, 1, ACK), start - MS)
     while stream and at < end and stuck < 6:
         at += int(step * draw.uniform(0.6, 1.4)) if not stuck else (200 << stuck) * MS
         came, heard = down(TCP, tcp(server.ip, client.ip, ports, seq, 1, ACK | PSH, pattern(1400)), at)

@@ -114,6 +114,8 @@ class _Incident:
         interface = f"br{vid}" if nova else f"{draw.choice(('ns-', 'tap'))}{port[:8]}-{port[8:10]}"
         self.server = Server(self.lan, f"{net}.{1 if nova else 2}", draw.mac("00:25:90"), interface, self.lease_s,
                              with_xid=draw.often(0.2))  # fmt: skip
+        self.server.refusal = draw.choice(("lease not found", "address not available", "wrong network"))
+        self.range = draw.choice(("static leases only on {net}.2", "IP range {net}.2 -- {net}.254"))
         mac = draw.mac()
         ips = draw.sample(range(3, 250), 5)
         self.main = Client(
@@ -242,7 +244,7 @@ class _Incident:
     def _server_starts(self, at: int) -> None:
         net = self.server.ip.rpartition(".")[0]
         said = ("dnsmasq", "started, version 2.59 cachesize 150"), ("dnsmasq", "cleared cache"), (
-            "dnsmasq-dhcp", f"DHCP, static leases only on {net}.2, lease time {SPANS[self.lease_s]}"), (
+            "dnsmasq-dhcp", f"DHCP, {self.range.format(net=net)}, lease time {SPANS[self.lease_s]}"), (
             "dnsmasq-dhcp", "read /var/lib/nova/networks/nova-br100.conf")  # fmt: skip
         self.server.lines += [Line(at + n * MS, program, text) for n, (program, text) in enumerate(said)]
 
