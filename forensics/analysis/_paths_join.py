@@ -1,0 +1,105 @@
+"""The cross-capture join: which sightings are one and the same packet, whatever repeats its numbers."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._paths_packets import ICMP, ICMPV6, IDENTITY, TCP
+
+DOUBLE_NS = SECOND_NS // 1000
+"""A frame on a bridge and on its port: microseconds apart. A retransmission takes a round trip at least."""
+MOST_SPREAD_NS = SECOND_NS // 10
+"""Half of the shortest retransmission timeout of Linux (TCP_RTO_MIN, 200 ms)."""
+LEAST_SPREAD_NS = 2 * SECOND_NS // 1000
+LONGEST_JOURNEY_NS = 20 * SECOND_NS
+"""Farther apart than this, on one clock, are two packets: identifications come round (RFC 6864)."""
+
+
+def joined(seen: pl.DataFrame) -> pl.DataFrame:
+    """Number the packets.
+
+    Sightings with one identity are one packet, unless a place saw it twice: then identities were used again (IP ids
+    come round, a system sends id 0 with DF, a segment is sent anew), and each sighting goes with the one at the
+    place with most of them that is nearest in time, once the usual time between two places is taken off.
+
+    Args:
+        seen: What `forensics.analysis._paths_packets.sightings` gives, collected.
+
+    Returns:
+        One row per packet and place (a capture point, the tags there, the routers behind): the columns given, of
+        the first of its copies there, with ``packet`` (UInt32), ``copies`` (how often the place shows it) and
+        ``place`` (UInt32, number of the place among those of all rows).
+    """
+    if seen.is_empty():
+        return seen.with_columns(packet=pl.lit(0, pl.UInt32), copies=pl.lit(0, pl.UInt32), place=pl.lit(0, pl.UInt32))
+    keyed = seen.with_columns(key=pl.struct(IDENTITY).hash(), site=pl.struct("point", "form", "hops").hash())
+    keyed = _once(keyed.sort("key", "site", "at", "source", "position"))
+    times = pl.len().over("key", "site").max().over("key")
+    span = (pl.col("at").max() - pl.col("at").min()).over("key")
+    keyed = keyed.with_columns(again=(times > 1) | (span > LONGEST_JOURNEY_NS + 2 * pl.col("bound").max().over("key")))
+    plain = keyed.filter(~pl.col("again")).with_columns(turn=pl.lit(0, pl.Int64))
+    parts = [plain]
+    if plain.height < keyed.height:
+        parts.append(_turns(keyed.filter("again"), plain))
+    whole = pl.concat(parts, how="diagonal_relaxed").sort("at", "source", "position")
+    first = whole.select("key", "turn").unique(maintain_order=True).with_row_index("packet")
+    numbered = whole.join(first, on=["key", "turn"], maintain_order="left")
+    places = numbered.select("site").unique(maintain_order=True).with_row_index("place")
+    return numbered.join(places, on="site", maintain_order="left").drop("key", "site", "again", "turn", "strong")
+
+
+def _once(keyed: pl.DataFrame) -> pl.DataFrame:
+    """Copies that one place has of one frame, as one row.
+
+    What has no identification of its own (id 0, and no sequence number) may be many packets; those are taken for
+    copies only where the place doubles what has one.
+    """
+    numbered = pl.col("protocol").is_in([ICMP, ICMPV6, TCP]) | (pl.col("ip_id").fill_null(0) != 0)
+    soon = (pl.col("at") - pl.col("at").shift()).over("key", "site") <= DOUBLE_NS
+    keyed = keyed.with_columns(strong=numbered, soon=soon.fill_null(value=False))
+    doubling = (pl.col("soon") & pl.col("strong")).sum() * 3 >= pl.col("strong").sum()
+    keyed = keyed.with_columns(copy=pl.col("soon") & (pl.col("strong") | doubling.over("site")))
+    run = (~pl.col("copy")).cum_sum()
+    rest = [pl.col(name).first() for name in keyed.columns if name not in ("soon", "copy")]
+    return keyed.group_by(run.alias("run"), maintain_order=True).agg(*rest, copies=pl.len()).drop("run")
+
+
+def _turns(repeated: pl.DataFrame, plain: pl.DataFrame) -> pl.DataFrame:
+    """Which use of an identity each sighting belongs to (``turn``)."""
+    lag, spread = _lags(plain)
+    repeated = repeated.join(lag, on=["src", "dst", "site"], how="left").with_columns(
+        due=pl.col("at") - pl.col("lag").fill_null(0).cast(pl.Int64)
+    )
+    count = pl.len().over("key", "site")
+    earliest = pl.col("due").min().over("key", "site")
+    busiest = pl.col("site").sort_by(pl.struct(-count.cast(pl.Int64), earliest, "site")).first().over("key")
+    repeated = repeated.with_columns(base=pl.col("site") == busiest)
+    base = repeated.filter("base").sort("due").with_columns(turn=pl.int_range(pl.len(), dtype=pl.Int64).over("key"))
+    others = repeated.filter(~pl.col("base")).sort("due")
+    near = others.join_asof(
+        base.select("key", "due", "turn", base_due=pl.col("due")),
+        on="due", by="key", strategy="nearest", check_sortedness=False,
+    )  # fmt: skip
+    close = (pl.col("due") - pl.col("base_due")).abs() <= spread
+    near = near.with_columns(turn=pl.when(close).then("turn"))
+    # two sightings of one place at one use, or none near: they are packets that the busiest place has not seen
+    rank = (pl.col("due") - pl.col("base_due")).abs().rank("ordinal").over("key", "turn", "site")
+    near = near.with_columns(turn=pl.when(rank == 1).then("turn"))
+    stray = near.filter(pl.col("turn").is_null()).sort("key", "due")
+    gap = (pl.col("due") - pl.col("due").shift()).over("key")
+    stray = stray.with_columns(run=(gap.is_null() | (gap > spread)).cum_sum())
+    nth = pl.int_range(pl.len()).over("key", "run", "site")
+    stray = stray.with_columns(turn=-1 - (pl.struct("run", nth.alias("nth")).rank("dense").cast(pl.Int64)))
+    kept = pl.concat([base, near.filter(pl.col("turn").is_not_null()), stray], how="diagonal_relaxed")
+    return kept.drop("lag", "due", "base", "base_due", "run", strict=False)
+
+
+def _lags(plain: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """How much later a place usually sees what passes from one address to another, and how far that varies."""
+    away = pl.col("at") - pl.col("at").min().over("key")
+    lag = plain.with_columns(away=away).group_by("src", "dst", "site").agg(lag=pl.col("away").median())
+    rest = plain.with_columns(away=away).join(lag, on=["src", "dst", "site"])
+    off = (pl.col("away") - pl.col("lag")).abs()
+    wide = rest.select(off.quantile(0.99, "higher")).item() if rest.height else None
+    return lag, int(min(max(4 * (wide or 0), LEAST_SPREAD_NS), MOST_SPREAD_NS)) if wide is not None else MOST_SPREAD_NS

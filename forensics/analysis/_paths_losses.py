@@ -1,0 +1,240 @@
+"""Loss by size: on which hop large packets vanish while small ones pass, and whether chance could do that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from forensics.analysis._paths_fates import arrived, data, echoes, joined_segments, segments
+from forensics.analysis._paths_packets import TCP
+from forensics.analysis._paths_ways import LENIENT_NS, Flags, Place, Times, Way, covered, pairs
+
+Sizes = npt.NDArray[np.int64]
+CHANCE = 1e-3
+"""Loss that asks for no size would look like this in less than one case of so many."""
+SURE = 1e-5
+
+
+@dataclass
+class Part:
+    """What one way tells of one hop."""
+
+    way: Way
+    back: Way | None
+    delivered: Flags
+    """Packets of the way that were seen beyond the hop."""
+    lost: Flags
+    """Packets that were seen before it and never beyond, while the far end captured, and not there otherwise."""
+    missed: Flags
+    """The same, where the far end's capture may have ended before."""
+
+
+@dataclass
+class Hop:
+    """From one place to the next: what passed, what did not. Without a far end, what was never answered."""
+
+    near: Place
+    far: Place | None
+    parts: list[Part] = field(default_factory=list)
+    delivered: Sizes = field(default_factory=lambda: np.zeros(0, np.int64))
+    lost: Sizes = field(default_factory=lambda: np.zeros(0, np.int64))
+    largest_delivered: int = 0
+    smallest_lost: int = 0
+    large: int = 0
+    """Lost packets above the largest delivered one."""
+    small: int = 0
+    """Other lost packets."""
+    chance: float = 1.0
+    amid: bool = False
+    """Whether smaller packets came through between the first and the last lost one."""
+    kind: str = "packets"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The two points, whatever the direction."""
+        one, other = self.near.point, self.far.point if self.far else ""
+        return (min(one, other), max(one, other)) if self.far else (one, "")
+
+
+def log_comb(n: int, k: int) -> float:
+    """Natural logarithm of a binomial coefficient."""
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def by_chance(strata: Iterable[tuple[int, int, int]], sizes: int) -> float:
+    """How likely loss that asks for no size takes all of the largest packets.
+
+    Given how many packets of each pair of addresses were lost, any of them are as likely to be: the exact
+    (permutation) test that Fisher's is for one pair, its strata multiplied. Where others are lost besides, the
+    boundary was chosen after the fact, and the result is multiplied by the number of sizes it was chosen from.
+
+    Args:
+        strata: Packets, lost ones, and those of them that are larger than any delivered one, per pair.
+        sizes: Number of distinct sizes.
+
+    Examples:
+        >>> round(by_chance([(10, 2, 2)], 5), 6), by_chance([(4, 4, 4)], 5)
+        (0.022222, 1.0)
+    """
+    total, noise = 0.0, False
+    for count, lost, large in strata:
+        total += log_comb(count - large, lost - large) - log_comb(count, lost)
+        noise |= lost > large
+    return min(1.0, math.exp(min(total, 0.0)) * (sizes if noise else 1))
+
+
+def hops(found: Mapping[tuple[str, str], Way], spans: Mapping[str, tuple[int, int]]) -> list[Hop]:
+    """Every hop on which packets above one size are lost, and smaller ones are not, beyond what chance does."""
+    told: dict[tuple[str, str, str, str], Hop] = {}
+    for way, back in pairs(found):
+        for near, far, part in _parts(way, back, spans):
+            here, there = way.places[near], way.places[far]
+            hop = told.setdefault((here.point, here.form, there.point, there.form), Hop(here, there))
+            hop.parts.append(part)
+    return [hop for _, hop in sorted(told.items()) if _weigh(hop)]
+
+
+def _parts(way: Way, back: Way | None, spans: Mapping[str, tuple[int, int]]) -> Iterator[tuple[int, int, Part]]:
+    if len(way.places) < 2:
+        return
+    last, sent, sizes = way.last(), way.sent_at(), way.sizes()
+    cards = joined_segments(way, back)
+    for near in range(len(way.places) - 1):
+        ended = last == near
+        if not ended.any():
+            continue
+        far = next((n for n in range(near + 1, len(way.places)) if way.follows(near, n)), None)
+        if far is None:
+            continue
+        beyond = last > near
+        ended &= ~cards
+        if sizes[ended].max(initial=0) <= sizes[beyond & ~cards].max(initial=0):
+            continue  # what is lost is no larger than what passes: no question of size
+        ended &= ~arrived(way, back, ended, beyond)
+        ended &= _same_flow_passed(way, ended, beyond)
+        span = spans.get(way.places[far].point)
+        yield (
+            near,
+            far,
+            Part(way, back, beyond & ~cards, ended & covered(sent, span), ended & covered(sent, span, LENIENT_NS)),
+        )
+
+
+def _same_flow_passed(way: Way, ended: Flags, beyond: Flags) -> Flags:
+    """Packets of connections of which the far end saw something: others may take another way or be filtered out."""
+    ported = way.rows["src_port"].is_not_null() & (way.rows["protocol"] == TCP)
+    key = ["protocol", "src_port", "dst_port"]
+    came = way.rows.filter(pl.Series(beyond)).select(key).unique()
+    same = way.rows.select(key).join(came.with_columns(there=True), on=key, how="left", maintain_order="left")
+    passed: Flags = (same["there"].fill_null(value=False) | ~ported).to_numpy()
+    protocols = way.rows.filter(pl.Series(beyond))["protocol"].unique().to_list()
+    spoken: Flags = way.rows["protocol"].is_in(protocols).to_numpy()
+    return passed & spoken
+
+
+def _weigh(hop: Hop) -> bool:
+    """Fill in the figures of a hop; whether they say that size decides."""
+    sizes = [part.way.sizes() for part in hop.parts]
+    hop.delivered = np.concatenate([s[p.delivered] for s, p in zip(sizes, hop.parts, strict=True)])
+    hop.lost = np.concatenate([s[p.lost] for s, p in zip(sizes, hop.parts, strict=True)])
+    if not len(hop.delivered) or not len(hop.lost):
+        return False
+    hop.largest_delivered = int(hop.delivered.max())
+    large = hop.lost > hop.largest_delivered
+    hop.large, hop.small = int(large.sum()), int((~large).sum())
+    if hop.large < 2:
+        return False
+    hop.smallest_lost = int(hop.lost[large].min())
+    strata = [
+        (int(p.delivered.sum() + p.lost.sum()), int(p.lost.sum()), int((s[p.lost] > hop.largest_delivered).sum()))
+        for s, p in zip(sizes, hop.parts, strict=True)
+    ]
+    hop.chance = by_chance(strata, len(np.unique(np.concatenate([hop.delivered, hop.lost]))))
+    times = [p.way.sent_at() for p in hop.parts]
+    gone = np.concatenate(
+        [t[p.lost & (s > hop.largest_delivered)] for t, s, p in zip(times, sizes, hop.parts, strict=True)]
+    )
+    came = np.concatenate([t[p.delivered] for t, p in zip(times, hop.parts, strict=True)])
+    hop.amid = bool(((came > gone.min()) & (came < gone.max())).any())
+    return hop.chance < (CHANCE * 10 if hop.amid else CHANCE / 10)
+
+
+def unanswered(found: Mapping[tuple[str, str], Way], spans: Mapping[str, tuple[int, int]],
+               known: Iterable[tuple[str, str]]) -> list[Hop]:  # fmt: skip
+    """Ways whose large echo requests or segments are never answered while small ones are: lost, nobody saw where."""
+    told: list[Hop] = []
+    done = {frozenset(pair) for pair in known}
+    for way, back in pairs(found):
+        if frozenset((way.src, way.dst)) in done or back is None:
+            continue
+        for kind, rows in (("echoes", echoes(way, back)), ("segments", segments(way, back, None))):
+            fate = "answered" if kind == "echoes" else "arrived"
+            rows = rows.filter(pl.col(fate).is_not_null())
+            if rows.is_empty() or rows[fate].all() or not rows[fate].any():
+                continue
+            hop = Hop(way.places[_end(way)], None, kind=kind)
+            late = np.array([spans[place.point][1] for place in way.places], np.int64).max()
+            rows = rows.filter(pl.col(fate) | (pl.col("sent") < late - 2_000_000_000))
+            hop.delivered = rows.filter(fate)["ip_bytes"].cast(pl.Int64).to_numpy()
+            hop.lost = rows.filter(~pl.col(fate))["ip_bytes"].cast(pl.Int64).to_numpy()
+            if _weigh_ends(hop, rows, fate):
+                nth = rows.filter(~pl.col(fate)).select(pl.col("nth").explode() if kind == "segments" else "nth")["nth"]
+                flags = np.zeros(way.rows.height, np.bool_)
+                flags[nth.to_numpy()] = True
+                hop.parts = [Part(way, back, ~flags, flags, flags)]
+                told.append(hop)
+    return told
+
+
+def _end(way: Way) -> int:
+    """The place that sees most of the way's packets, the last of those."""
+    counts = way.seen.sum(axis=0)
+    return int(np.flatnonzero(counts == counts.max())[-1])
+
+
+def _weigh_ends(hop: Hop, rows: pl.DataFrame, fate: str) -> bool:
+    if not len(hop.delivered) or not len(hop.lost):
+        return False
+    hop.largest_delivered = int(hop.delivered.max())
+    large = hop.lost > hop.largest_delivered
+    hop.large, hop.small = int(large.sum()), int((~large).sum())
+    if hop.large < 2:
+        return False
+    hop.smallest_lost = int(hop.lost[large].min())
+    count = len(hop.delivered) + len(hop.lost)
+    sizes = len(np.unique(np.concatenate([hop.delivered, hop.lost])))
+    hop.chance = by_chance([(count, len(hop.lost), hop.large)], sizes)
+    gone = rows.filter(~pl.col(fate), pl.col("ip_bytes") > hop.largest_delivered)["sent"]
+    first, last = gone.min(), gone.max()
+    hop.amid = rows.filter(pl.col(fate), pl.col("sent") > first, pl.col("sent") < last).height > 0
+    return hop.chance < (CHANCE if hop.amid else SURE)
+
+
+def probes(hop: Hop) -> tuple[int, int, str]:
+    """Echo requests of all pairs that cross a hop and those never replied to; else data segments; and which."""
+    asked = lost = 0
+    above = False
+    segs = gone = 0
+    done: set[frozenset[str]] = set()
+    for part in hop.parts:
+        for one, other in ((part.way, part.back), (part.back, part.way)):
+            if one is None or frozenset((one.src, one.dst, "back" if one is part.back else "")) in done:
+                continue
+            told = echoes(one, other)
+            asked += told.height
+            lost += int((~told["answered"]).sum())
+            above |= bool((told.filter(~pl.col("answered"))["ip_bytes"] > hop.largest_delivered).any())
+        done.add(frozenset((part.way.src, part.way.dst, "")))
+        done.add(frozenset((part.way.src, part.way.dst, "back")))
+        own = segments(part.way, part.back, part.delivered if hop.far else None)
+        own = own.filter(pl.col("arrived").is_not_null())
+        segs += own.height
+        gone += int((~own["arrived"]).sum())
+    if (above or not gone) and asked:
+        return asked, lost, "echo requests"
+    return segs, gone, "TCP data segments"
