@@ -38,7 +38,7 @@ from forensics.store._files import as_json, checksum_line, compressed, digest, s
 
 __all__ = ["ROW_GROUP", "Draft", "Sink", "Store", "as_json", "checksum_line", "digest", "is_store", "scan", "shaped"]
 
-SCHEMA = 1
+SCHEMA = 2
 ROW_GROUP = 65_536
 """Rows of a row group: fixed, so that the size of the reader's chunks does not show in the bytes."""
 MANIFEST, SEAL, HINT, ABOUT = "manifest", "manifest.sha256", "evidence.path", "case.json"
