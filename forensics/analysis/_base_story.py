@@ -262,8 +262,8 @@ def _remedy(loss: Loss, images: pl.DataFrame) -> tuple[str, ...]:
         steps.append(f"Neither stop, reboot nor migrate {names}: their qemu is the last that holds the file.")
         steps.append(
             f"Get it back from a running one, on its host: {find} tells PID and N, then "
-            f"`cp --sparse=always /proc/PID/fd/N {one.path}.saved` and `mv` it into its place. If that says `Stale file "
-            "handle` (NFS before version 4), save the data from inside the guest, now."
+            f"`cp --sparse=always /proc/PID/fd/N {one.path}.saved` and `mv` it into its place. If that says "
+            "`Stale file handle` (NFS before version 4), save the data from inside the guest, now."
         )
     if loss.image and kept:
         fetch = (
