@@ -1,45 +1,82 @@
-"""Whose clock is off? Sources tied to one reference by the packets and DHCP exchanges that they share."""
+"""Whose clock is off? Sources tied to one reference by the events that they share: packets, messages, lines, ids."""
 
 from __future__ import annotations
 
 import re
-from heapq import heappop, heappush
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from forensics.analysis._alignment import NOWHERE
+from forensics.analysis._clock_graph import MACHINE, Ties, anchored, put, same_machine
+from forensics.analysis._clock_rows import Held, clock_rows
 from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._own_zones import own_zones
+from forensics.analysis._shared_events import event_ties
 from forensics.analysis._sightings import Pair, Witnesses, partners, sightings
-from forensics.analysis._ties import Tie, message_keys, packet_keys, tie_captures, tie_messages, zone_part
-from forensics.records import Alternative, Clock, DataFrame, DhcpMessage, Finding, Packet, Step
+from forensics.analysis._ties import Tie, message_keys, packet_keys, tie_captures, tie_messages
+from forensics.records import (
+    Alternative,
+    ApiRequest,
+    BrokerEvent,
+    BrokerTransfer,
+    Clock,
+    ConsoleRequest,
+    DataFrame,
+    DhcpMessage,
+    Finding,
+    Instance,
+    InstanceEvent,
+    LogRecord,
+    Notification,
+    Packet,
+    Record,
+    Reference,
+    Step,
+)
+from forensics.records.finding import identity, iso
 
 NEEDS = (Clock,)
 USES = (DhcpMessage, Packet)
-KINDS = {"clock-skew": ("two sources that saw the same packets or the same DHCP exchanges",)}
+KINDS = {
+    "clock-skew": (
+        "two sources that saw the same packets, DHCP exchanges, requests, connections or log lines",
+        "a log that says that its clock was set",
+    )
+}
+SHARED = (
+    LogRecord, ApiRequest, BrokerEvent, BrokerTransfer, ConsoleRequest, Notification, Instance, InstanceEvent,
+)  # fmt: skip
+"""Records beside packets and DHCP messages that tell of events which other sources tell of, too."""
 
 _ROLES = {"capture": "capture", "server": "server", "relay": "server", "client": "client"}
-_STATED = ("stated", "utc-by-definition")
+_KNOWN = ("stated", "utc-by-definition", "declared", "inner", "matched")
+"""How a zone may be known so well that a log can be compared with another source of its machine."""
 
 
 def clocks(
     dhcp_messages: pl.DataFrame | pl.LazyFrame,
     packets: pl.DataFrame | pl.LazyFrame,
     sources: pl.DataFrame | pl.LazyFrame | None = None,
+    others: Mapping[type[Record], pl.LazyFrame] | None = None,
 ) -> DataFrame[Clock]:
     """Say how far each source's clock is from the reference.
 
-    Captures are tied by packets that passed both, logs by the DHCP messages that they and others tell of. The
-    reference is the capture nearest to the DHCP server; without captures, the log with most ties. A chain of ties
-    adds up its bounds, and the chain with the smallest sum counts.
+    Captures are tied by packets that passed both, logs by the DHCP messages that they and others tell of, by lines
+    that stand in both, by requests that both name, by connections whose packets a capture holds. What one machine
+    stamped in known zones has one clock. The reference is the capture nearest to the DHCP server; without captures,
+    the log with most ties. A chain of ties adds up its bounds, and the chain with the smallest sum counts.
 
     Args:
         dhcp_messages: One row per `DhcpMessage`, from any sources.
         packets: One row per `Packet`, any number.
         sources: One row per `Source`; what it lists gets a row here. Without it, the sources of the records do.
+        others: Rows of the records in `SHARED`, as far as there are any.
 
     Returns:
         One row per source, by name. ``offset_s`` is null where nothing ties the source, and ``basis`` says why.
         ``zone_s`` is that part of a log's offset in whole quarters of an hour, where its lines name no zone.
+        ``pieces`` tell of a clock that was set, and of several hosts in one file.
 
     Examples:
         >>> from forensics.records import Packet
@@ -49,12 +86,92 @@ def clocks(
     frames = packets.lazy()
     points = frames.select("source", "host").unique().collect(engine="streaming").sort("source", "host")
     messages, owners = _owned(points, _messages(dhcp_messages.lazy()))
-    keys = packet_keys(frames, owners)
-    files = _files(points, owners, messages)
-    ties = _ties(keys, messages)
-    chains, references = _anchored(sorted(files), ties, messages)
+    given = {**(others or {}), Packet: frames}
+
+    def rows(record: type[Record]) -> pl.LazyFrame:
+        """Rows of a record, or none."""
+        return given[record] if record in given else record.empty().lazy()
+
     listed = sources.lazy().collect() if sources is not None else None
-    return Clock.validate(_rows(files, chains, references, listed), cast=True)
+    files = _files(points, owners, messages, rows(LogRecord))
+    ties = _ties(packet_keys(frames, owners), messages)
+    for node in [one for one in files if files[one].kind in ("server", "client")]:
+        said = files[node]
+        log = f"{node.partition(' ')[0]} log {said.host or ''}"
+        if log in files:
+            put(ties, node, log, Tie(0, 0, 0.0, 0, ""))
+    for (one, other), tie in event_ties(rows, _node("log"), owners).items():
+        put(ties, one, other, tie)
+    zones = own_zones(rows, _node("log"))
+    members = _members(files, listed, zones)
+    same_machine(ties, members)
+    files |= _notes(rows(Notification), ties)
+    captures = {node for node, held in files.items() if held.kind == "capture"}
+    told = sorted(node for node, held in files.items() if held.kind != "notes")
+    chains, references = anchored(told, ties, messages, captures, _zoned(files, members))
+    return Clock.validate(clock_rows(files, chains, references, zones, listed), cast=True)
+
+
+def _files(points: pl.DataFrame, owners: dict[str, str], messages: pl.DataFrame, logs: pl.LazyFrame) -> dict[str, Held]:
+    """Node -> what it holds."""
+    files: dict[str, Held] = {}
+    for source, host in points.iter_rows():
+        files.setdefault(owners[source], Held("capture", host)).sources.setdefault(source, host)
+    told = messages.select("node", "source", "host", "role").unique().sort("source", "node")
+    for node, source, host, role in told.iter_rows():
+        files.setdefault(node, Held(role, host)).sources.setdefault(source, host)
+    spoken = logs.filter(pl.col("ts").is_not_null()).select("source", "host", node=_node("log")).unique()
+    for source, host, node in spoken.collect(engine="streaming").sort("source", "node").iter_rows():
+        files.setdefault(node, Held("log", host)).sources.setdefault(source, host)
+    return files
+
+
+def _members(
+    files: dict[str, Held], listed: pl.DataFrame | None, zones: Mapping[str, tuple[int, int, str]]
+) -> dict[str, tuple[str, int]]:
+    """Node -> machine and zone, of what can be compared with the rest of its machine."""
+    about = {row["source"]: row for row in listed.iter_rows(named=True)} if listed is not None else {}
+    members: dict[str, tuple[str, int]] = {}
+    for node, held in files.items():
+        rows = [about.get(source, {}) for source in held.sources]
+        if held.kind == "capture":
+            hosts = {row.get("host") for row in rows}
+            if len(hosts) == 1 and (host := hosts.pop()):
+                members[node] = (machine(host), 0)
+        elif held.kind == "log" and held.host:
+            if node in zones and all(row.get("zone_basis") not in _KNOWN for row in rows):
+                members[node] = (machine(held.host), zones[node][0])
+            elif all(row.get("zone_basis") in _KNOWN for row in rows):
+                members[node] = (machine(held.host), 0)
+    return members
+
+
+def _zoned(files: dict[str, Held], members: Mapping[str, tuple[str, int]]) -> set[str]:
+    """Nodes of logs whose zone is known, and those of DHCP messages in the same lines."""
+    known = {(source, files[node].host) for node in members for source in files[node].sources}
+    return {node for node, held in files.items() if {(source, held.host) for source in held.sources} <= known}
+
+
+def machine(host: str) -> str:
+    """A host's name without its domain, however it is written.
+
+    Examples:
+        >>> machine("CC12.cloud.example.org"), machine("10.0.0.5")
+        ('cc12', '10.0.0.5')
+    """
+    return host if re.fullmatch(r"[\d.]+|.*:.*", host) else host.partition(".")[0].lower()
+
+
+def _notes(notifications: pl.LazyFrame, ties: Ties) -> dict[str, Held]:
+    """Files of notifications: each is stamped by the machine that sent it."""
+    files: dict[str, Held] = {}
+    sent = notifications.filter(pl.col("host").is_not_null()).select("source", "host", node=_node("notes")).unique()
+    for source, host, node in sent.collect(engine="streaming").sort("source", "node").iter_rows():
+        files.setdefault(node, Held("notes", host)).sources.setdefault(source, host)
+        own = MACHINE + machine(host)
+        if own in ties:
+            put(ties, node, own, Tie(0, 0, 0.0, 0, ""))
+    return files
 
 
 def _owned(points: pl.DataFrame, messages: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -85,8 +202,7 @@ def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
         ),
     )
     rows = known.collect(engine="streaming")
-    stem = pl.col("source").map_batches(_stems, return_dtype=pl.String)
-    log = pl.concat_str(stem, pl.lit(" "), "role", pl.lit(" "), pl.col("host").fill_null(""))
+    log = pl.concat_str(_stem(), pl.lit(" "), "role", pl.lit(" "), pl.col("host").fill_null(""))
     node = pl.when(pl.col("role") == "capture").then(pl.coalesce("host", "source")).otherwise(log)
     whole = (pl.col("at") % SECOND_NS == 0).all().over("node") & (pl.col("role") != "capture")
     return rows.with_columns(node=node).with_columns(
@@ -94,9 +210,17 @@ def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
     )
 
 
-def _stems(names: pl.Series) -> pl.Series:
-    found = names.unique()
-    return names.replace_strict(found, [series(name) for name in found], return_dtype=pl.String)
+_PACKED, _ROTATED = r"\.(?:gz|xz|bz2|zst|lz4)$", r"(?:[.-]\d{8}(?:-\d+)?|\.\d{1,3})$"
+
+
+def _stem() -> pl.Expr:
+    """What `series` says, of the column ``source``."""
+    return pl.col("source").str.replace(_PACKED, "").str.replace(_ROTATED, "")
+
+
+def _node(kind: str) -> pl.Expr:
+    """The node of a row that is no packet: the clock of one host in one series of files."""
+    return pl.concat_str(_stem(), pl.lit(f" {kind} "), pl.col("host").fill_null(""))
 
 
 def series(source: str) -> str:
@@ -106,8 +230,7 @@ def series(source: str) -> str:
         >>> series("controller/syslog.1.gz"), series("web/messages-20120830.xz"), series("a/dnsmasq.log")
         ('controller/syslog', 'web/messages', 'a/dnsmasq.log')
     """
-    name = re.sub(r"\.(?:gz|xz|bz2|zst|lz4)$", "", source)
-    return re.sub(r"(?:[.-]\d{8}(?:-\d+)?|\.\d{1,3})$", "", name)
+    return re.sub(_ROTATED, "", re.sub(_PACKED, "", source))
 
 
 def _owners(points: pl.DataFrame) -> dict[str, str]:
@@ -118,26 +241,15 @@ def _owners(points: pl.DataFrame) -> dict[str, str]:
     }
 
 
-def _files(points: pl.DataFrame, owners: dict[str, str], messages: pl.DataFrame) -> dict[str, dict[str, str | None]]:
-    """Node -> source -> host."""
-    files: dict[str, dict[str, str | None]] = {}
-    for source, host in points.iter_rows():
-        files.setdefault(owners[source], {}).setdefault(source, host)
-    for node, source, host in messages.select("node", "source", "host").unique().sort("source", "node").iter_rows():
-        files.setdefault(node, {}).setdefault(source, host)
-    return files
-
-
-def _ties(keys: pl.DataFrame, messages: pl.DataFrame) -> dict[str, dict[str, Tie]]:
-    """Node -> other node -> the other's clock minus this one's, for every tie that can be made."""
+def _ties(keys: pl.DataFrame, messages: pl.DataFrame) -> Ties:
+    """Ties by packets and by DHCP messages."""
     by_keys = {str(name[0]): rows for name, rows in keys.group_by("node")}
     by_messages = {str(name[0]): rows.sort("source", "position") for name, rows in messages.group_by("node")}
-    ties: dict[str, dict[str, Tie]] = {}
+    ties: Ties = {}
     for one, other in partners(sightings(keys, messages)):
         tie = _tie(by_keys.get(one), by_keys.get(other), by_messages.get(one), by_messages.get(other))
         if tie:
-            ties.setdefault(other, {})[one] = tie
-            ties.setdefault(one, {})[other] = tie.turned()
+            put(ties, one, other, tie)
     return ties
 
 
@@ -150,138 +262,6 @@ def _tie(
     if a["role"][0] == b["role"][0] == "capture":
         return tie_captures(message_keys(a), message_keys(b), "DHCP messages seen at both")
     return tie_messages(a, b)
-
-
-def _anchored(
-    nodes: list[str], ties: dict[str, dict[str, Tie]], messages: pl.DataFrame
-) -> tuple[dict[str, Tie], dict[str, str]]:
-    """Node -> its surest chain to a reference, and which: what no chain ties to the rest has one of its own."""
-    latency, logged = _latency(messages), set(messages.filter(pl.col("role") != "capture")["node"])
-    rows = dict(messages.group_by("node").len().iter_rows())
-
-    def reference(some: list[str]) -> str:
-        """The node whose clock counts as right."""
-        captures = [node for node in some if node not in logged]
-        if best := [node for node in captures if node in ties] or captures:
-            most = max(len(ties.get(node, ())) for node in best)
-            return min(best, key=lambda node: (len(ties.get(node, ())) < most, latency.get(node, float("inf")), node))
-        paired = {node: sum(tie.pairs for tie in ties.get(node, {}).values()) for node in some}
-        return min(some, key=lambda node: (-paired[node], -rows.get(node, 0), node))
-
-    chains: dict[str, Tie] = {}
-    references: dict[str, str] = {}
-    if nodes:
-        first = reference(nodes)
-        chains = _chains(first, ties)
-        references = dict.fromkeys(chains, first)
-    for node in nodes:
-        if node in chains or node not in ties:
-            continue
-        own = reference(sorted(_chains(node, ties)))
-        found = _chains(own, ties)
-        chains |= found
-        references |= dict.fromkeys(found, own)
-    return chains, references
-
-
-def _latency(messages: pl.DataFrame) -> dict[str, float]:
-    """How long after a request each capture point sees its answer: the shortest stands nearest to the server."""
-    seen = messages.filter((pl.col("role") == "capture") & pl.col("chaddr").is_not_null()).sort("at")
-    asked = seen.filter(pl.col("message_type") == "REQUEST").select("node", "chaddr", "xkey", "at", asked="at")
-    answered = seen.filter(pl.col("message_type") == "ACK").select("node", "chaddr", "xkey", "at")
-    pairs = answered.join_asof(
-        asked, on="at", by=["node", "chaddr", "xkey"], strategy="backward", check_sortedness=False
-    ).with_columns(wait=pl.col("at") - pl.col("asked"))
-    fast = pairs.filter(pl.col("wait") < 5 * SECOND_NS).group_by("node").agg(pl.col("wait").median())
-    return {str(node): float(wait) for node, wait in fast.iter_rows()}
-
-
-def _chains(reference: str, ties: dict[str, dict[str, Tie]]) -> dict[str, Tie]:
-    """The surest chain of ties from each node to the reference (Dijkstra over bounds)."""
-    settled: dict[str, Tie] = {}
-    open_ends = {reference: Tie(0, 0, 0.0, 0, "the reference")}
-    queue = [(0, reference)]
-    while queue:
-        _, node = heappop(queue)
-        if node in settled:
-            continue
-        here = settled[node] = open_ends[node]
-        for one, tie in ties.get(node, {}).items():
-            if one in settled:
-                continue
-            drift = None if tie.drift_ppm is None or here.drift_ppm is None else tie.drift_ppm + here.drift_ppm
-            via = "" if node == reference else f"; through {node.partition(' ')[0]}: {here.basis}"
-            far = Tie(tie.offset_ns + here.offset_ns, tie.bound_ns + here.bound_ns, drift, tie.pairs, tie.basis + via)
-            if one not in open_ends or far.bound_ns < open_ends[one].bound_ns:
-                open_ends[one] = far
-                heappush(queue, (far.bound_ns, one))
-    return settled
-
-
-def _rows(
-    files: dict[str, dict[str, str | None]],
-    chains: dict[str, Tie],
-    references: dict[str, str],
-    listed: pl.DataFrame | None,
-) -> pl.DataFrame:
-    """One row per source: of several nodes in one file the surest, of a source without ties its host's."""
-    told = {row["source"]: row for row in listed.iter_rows(named=True)} if listed is not None else {}
-    rows: dict[str, dict[str, object]] = {}
-    for node, held in files.items():
-        for source, host in held.items():
-            tie = chains.get(node)
-            if source in rows and (tie is None or (rows[source]["bound_s"] or 0.0) <= tie.bound_ns / 1e9):  # type: ignore[operator]
-                continue
-            reference = min(files[references[node]]) if node in references else None
-            rows[source] = _row(source, host, tie, reference, told.get(source), is_log=" " in node)
-    timed: dict[tuple[object, ...], list[dict[str, object]]] = {}
-    for source, row in rows.items():
-        if row["offset_s"] is not None:
-            timed.setdefault(_clock_of(told.get(source, {})), []).append(row)
-    for source, about in told.items():
-        if source not in rows and about["status"] in ("read", "damaged"):
-            rows[source] = _by_host(about, timed.get(_clock_of(about), []) if about["host"] is not None else [])
-    frame = pl.DataFrame(list(rows.values()), schema=Clock.polars_schema())
-    return frame.sort("source")
-
-
-def _row(
-    source: str,
-    host: str | None,
-    tie: Tie | None,
-    reference: str | None,
-    about: dict[str, object] | None,
-    *,
-    is_log: bool,
-) -> dict[str, object]:
-    zone_ns = 0
-    if tie and is_log and (about is None or about["zone_basis"] not in _STATED):
-        zone_ns = zone_part(tie.offset_ns)
-    return {
-        "source": source,
-        "host": host,
-        "reference": reference if tie else None,
-        "offset_s": tie.offset_ns / 1e9 if tie else None,
-        "bound_s": tie.bound_ns / 1e9 if tie else None,
-        "zone_s": zone_ns / 1e9 if tie else None,
-        "drift_ppm": tie.drift_ppm if tie else None,
-        "exchanges": tie.pairs if tie else 0,
-        "basis": tie.basis if tie else "nothing in it was seen by another source as well",
-    }
-
-
-def _clock_of(about: dict[str, object]) -> tuple[object, ...]:
-    return about.get("host"), about.get("zone"), about.get("zone_basis")
-
-
-def _by_host(about: dict[str, object], alike: list[dict[str, object]]) -> dict[str, object]:
-    """A source that saw nothing others saw keeps time by its host's clock, if that is known."""
-    row = _row(str(about["source"]), about["host"], None, None, about, is_log=True)  # type: ignore[arg-type]
-    if not alike:
-        return row | {"basis": "it holds no packets and no DHCP messages that another source has too"}
-    best = min(alike, key=lambda other: (other["bound_s"], other["source"]))
-    kept = {name: best[name] for name in ("reference", "offset_s", "bound_s", "zone_s", "drift_ppm")}
-    return row | kept | {"basis": f"same host and zone as {best['source']}: {best['basis']}"}
 
 
 def findings(

@@ -1,0 +1,146 @@
+"""Which source keeps whose time: ties between sources as a graph, and from each the surest way to a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from heapq import heappop, heappush
+
+import polars as pl
+
+from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._ties import Tie
+
+Ties = dict[str, dict[str, Tie]]
+"""Node -> other node -> the other's clock minus this one's."""
+MACHINE = "machine "
+"""Node of a host's own clock; it has no files."""
+_SAME = "same machine"
+SAME_MACHINE_NS = 10_000_000
+"""From the program's line to the stamp, on one machine."""
+
+
+def put(ties: Ties, one: str, other: str, tie: Tie) -> None:
+    """Add a tie, one's clock minus the other's; of two ties of one pair the surer stays."""
+    known = ties.get(other, {}).get(one)
+    if known is None or tie.bound_ns < known.bound_ns:
+        ties.setdefault(other, {})[one] = tie
+        ties.setdefault(one, {})[other] = tie.turned()
+
+
+def anchored(
+    nodes: list[str], ties: Ties, messages: pl.DataFrame, captures: Collection[str], zoned: Collection[str]
+) -> tuple[dict[str, Tie], dict[str, str]]:
+    """Node -> its surest chain to a reference, and which: what no chain ties to the rest has one of its own.
+
+    Args:
+        nodes: Nodes that have files, by name.
+        ties: What ties them.
+        messages: DHCP messages, to find the capture nearest to the server.
+        captures: Which nodes are captures: of them comes the reference, if any is tied.
+        zoned: Of the logs, those whose zone is known: of them comes the reference where there is no capture.
+    """
+    latency = _latency(messages)
+    rows = dict(messages.group_by("node").len().iter_rows())
+
+    def partners(node: str) -> int:
+        """With how many others it shares something."""
+        return sum(bool(tie.pairs) for tie in ties.get(node, {}).values())
+
+    def reference(some: list[str]) -> str:
+        """The node whose clock counts as right."""
+        own = [node for node in some if node in captures]
+        if best := [node for node in own if node in ties] or own:
+            most = max(map(partners, best))
+            return min(best, key=lambda node: (partners(node) < most, latency.get(node, float("inf")), node))
+        paired = {node: sum(tie.pairs for tie in ties.get(node, {}).values()) for node in some}
+        return min(
+            some, key=lambda node: (not paired[node], node not in zoned, -paired[node], -rows.get(node, 0), node)
+        )
+
+    chains: dict[str, Tie] = {}
+    references: dict[str, str] = {}
+    measured = {node for node in nodes if partners(node)}
+    if measured or set(nodes) & set(captures):
+        first = reference(nodes)
+        chains = chains_to(first, ties)
+        references = dict.fromkeys(chains, first)
+    for node in sorted(measured):
+        if node in chains:
+            continue
+        own = reference(sorted(set(chains_to(node, ties)) & set(nodes)))
+        found = chains_to(own, ties)
+        chains |= found
+        references |= dict.fromkeys(found, own)
+    return chains, references
+
+
+def _latency(messages: pl.DataFrame) -> dict[str, float]:
+    """How long after a request each capture point sees its answer: the shortest stands nearest to the server."""
+    seen = messages.filter((pl.col("role") == "capture") & pl.col("chaddr").is_not_null()).sort("at")
+    asked = seen.filter(pl.col("message_type") == "REQUEST").select("node", "chaddr", "xkey", "at", asked="at")
+    answered = seen.filter(pl.col("message_type") == "ACK").select("node", "chaddr", "xkey", "at")
+    pairs = answered.join_asof(
+        asked, on="at", by=["node", "chaddr", "xkey"], strategy="backward", check_sortedness=False
+    ).with_columns(wait=pl.col("at") - pl.col("asked"))
+    fast = pairs.filter(pl.col("wait") < 5 * SECOND_NS).group_by("node").agg(pl.col("wait").median())
+    return {str(node): float(wait) for node, wait in fast.iter_rows()}
+
+
+def chains_to(reference: str, ties: Ties) -> dict[str, Tie]:
+    """The surest chain of ties from each node to the reference (Dijkstra over bounds)."""
+    settled: dict[str, Tie] = {}
+    open_ends = {reference: Tie(0, 0, 0.0, 0, "the reference")}
+    queue = [(0, reference)]
+    while queue:
+        _, node = heappop(queue)
+        if node in settled:
+            continue
+        here = settled[node] = open_ends[node]
+        for one, tie in sorted(ties.get(node, {}).items()):
+            if one in settled:
+                continue
+            far = tie.then(here, _basis(tie, here, node, first=node == reference))
+            if one not in open_ends or far.bound_ns < open_ends[one].bound_ns:
+                open_ends[one] = far
+                heappush(queue, (far.bound_ns, one))
+    return settled
+
+
+def _basis(tie: Tie, here: Tie, node: str, *, first: bool) -> str:
+    """What a chain rests on, in words; a tie without words is another name for the same clock."""
+    name = node.partition(" ")[0]
+    if not tie.basis:
+        return here.basis
+    if tie.basis == _SAME:
+        return f"same machine as {name}" + ("" if here.basis == "the reference" else f": {here.basis}")
+    return tie.basis if first or here.basis == "the reference" else f"{tie.basis}; through {name}: {here.basis}"
+
+
+def same_machine(ties: Ties, members: Mapping[str, tuple[str, int]]) -> None:
+    """Tie all that one machine's clock stamped, except where measured ties contradict that.
+
+    Args:
+        ties: Measured ties; added to.
+        members: Node -> machine, and the zone of its stamps that was not yet taken out, ns.
+    """
+    machines: dict[str, list[str]] = {}
+    for node, (machine, _) in sorted(members.items()):
+        machines.setdefault(machine, []).append(node)
+    for machine, nodes in machines.items():
+        kept: list[str] = []
+        for node in sorted(nodes, key=lambda one: (-len(ties.get(one, {})), one)):
+            if all(_agree(ties, node, other, members) for other in kept[:1]):
+                kept.append(node)
+        for node in kept:
+            tie = Tie(members[node][1], SAME_MACHINE_NS, 0.0, 0, _SAME)
+            ties.setdefault(MACHINE + machine, {})[node] = Tie(tie.offset_ns, SAME_MACHINE_NS, 0.0, 0, "")
+            ties.setdefault(node, {})[MACHINE + machine] = tie.turned()
+
+
+def _agree(ties: Ties, one: str, other: str, members: Mapping[str, tuple[str, int]]) -> bool:
+    """Whether what was measured lets two nodes have one clock."""
+    if one not in ties or other not in ties:
+        return True
+    measured = chains_to(other, ties).get(one)
+    apart = members[one][1] - members[other][1]
+    return measured is None or abs(measured.offset_ns - apart) <= measured.bound_ns + 2 * SAME_MACHINE_NS

@@ -1,0 +1,305 @@
+"""What two sources tell of one event beside packets and DHCP: a line kept twice, a request, a connection.
+
+Each kind of event says by how its parts follow from each other where an offset can lie; nothing is tied by likeness of
+time alone. A tie is made of pairs that name the same thing (an id, a port, a text that stands once), several of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._pieces import settled
+from forensics.analysis._ties import Tie
+from forensics.records import (
+    ApiRequest,
+    BrokerEvent,
+    BrokerTransfer,
+    ConsoleRequest,
+    LogRecord,
+    Packet,
+    Record,
+)
+
+FEWEST = 3
+"""Fewer pairs of a kind make no tie: one id may be chance, two may be a mistake."""
+LONGEST_RELAY_NS = 2 * SECOND_NS
+"""From a program's line to the stamp that a log server gives it, where the two stamps differ at all."""
+LONGEST_FIRST_NS = 10 * SECOND_NS
+"""Of several requests the fastest reaches the service that does the work no later than this."""
+JITTER_NS = 10_000_000
+SYNCHRONOUS = ("get_console_output", "get_vnc_console", "get_spice_console")
+"""Calls that nova-api waits for (nova/compute/rpcapi.py: ``call``, not ``cast``)."""
+_ACCEPTED = r"accepted \('([0-9a-fA-F.:]+)', (\d+)"
+_SIDES = ("node_a", "node_b")
+_MOST_NODES = 64
+
+Rows = Callable[[type[Record]], pl.LazyFrame]
+
+
+def event_ties(rows: Rows, log_node: pl.Expr, capture_nodes: Mapping[str, str]) -> dict[tuple[str, str], Tie]:
+    """Ties by shared events.
+
+    Args:
+        rows: Gives the rows of a record; those of a record that is not there are none.
+        log_node: The node of a log's row, from ``source`` and ``host``.
+        capture_nodes: Source -> node of captures.
+
+    Returns:
+        (one node, another) -> the first clock minus the second; the surest of each pair.
+    """
+    stamps = _stamps(rows, log_node)
+    in_capture = pl.col("source").replace_strict(dict(capture_nodes), default=None, return_dtype=pl.String)
+    found = [
+        *_copies(rows(LogRecord), log_node),
+        *_requests(rows, stamps, log_node, in_capture),
+        *_connections(rows, log_node, in_capture),
+    ]
+    best: dict[tuple[str, str], Tie] = {}
+    for pair, tie in found:
+        if pair[0] > pair[1]:
+            pair, tie = pair[::-1], tie.turned()
+        if pair not in best or tie.bound_ns < best[pair].bound_ns:
+            best[pair] = tie
+    return best
+
+
+def _stamps(rows: Rows, log_node: pl.Expr) -> dict[str, int]:
+    """How coarse the stamps of each log are, ns: a second where none has a fraction."""
+    own = pl.col("ts").to_physical().cast(pl.Int64)
+    logs = rows(LogRecord).filter(pl.col("ts").is_not_null()).select(node=log_node, whole=own % SECOND_NS == 0)
+    coarse = logs.group_by("node").agg(pl.col("whole").all()).collect(engine="streaming")
+    return {str(node): SECOND_NS if whole else 1_000_000 for node, whole in coarse.iter_rows()}
+
+
+def _tie(pairs: pl.DataFrame, basis: str, *, steps: bool = True) -> Tie | None:
+    """One tie of the pairs of two nodes.
+
+    Args:
+        pairs: ``at`` (by A), ``upper``, ``lower`` (ns, either may be null), and for the witness ``source_a``,
+            ``locator_a``, ``at``, the same of B, and ``what``.
+        basis: In words; ``{}`` is the number of pairs.
+        steps: Whether the pairs are close enough to see that a clock was set.
+    """
+    high, low = pairs.drop_nulls("upper"), pairs.drop_nulls("lower")
+    if high.is_empty() or low.is_empty() or pairs.height < FEWEST:
+        return None
+    found, pieces = settled(
+        high["at"].to_numpy(), high["upper"].to_numpy(), low["at"].to_numpy(), low["lower"].to_numpy()
+    )
+    if found.strain_ns > 2 * SECOND_NS and not pieces:
+        return None  # the pairs contradict each other: they are none
+    middle = np.abs((pairs["at"] - pairs["at_b"] - found.offset_ns).to_numpy())
+    row = pairs.row(int(middle.argmin()), named=True)
+    witnesses = tuple((row[f"source{n}"], row[f"locator{n}"], row[f"at{n}"], row["what"]) for n in ("", "_b"))
+    pieces = tuple(replace(piece, bound_ns=piece.bound_ns + JITTER_NS) for piece in pieces) if steps else ()
+    return Tie(
+        found.offset_ns, found.bound_ns + JITTER_NS, found.drift_ppm, pairs.height, basis.format(pairs.height), pieces,
+        witnesses,
+    )  # fmt: skip
+
+
+def _each(pairs: pl.DataFrame) -> list[tuple[tuple[str, str], pl.DataFrame]]:
+    """The pairs of each two nodes, in order."""
+    parts = pairs.sort("node", "node_b", "at", "at_b").partition_by("node", "node_b", as_dict=True)
+    return [((str(one), str(other)), part) for (one, other), part in sorted(parts.items())]
+
+
+def _copies(logs: pl.LazyFrame, log_node: pl.Expr) -> list[tuple[tuple[str, str], Tie]]:
+    """A line of one host in two logs: its own and the log server's.
+
+    A log server keeps the sender's stamp (rsyslog's TIMESTAMP) or gives its own (timegenerated). Where all pairs are
+    equally far apart the stamp was kept; else the line was on its way in between.
+    """
+    named = logs.filter(
+        pl.col("ts").is_not_null() & pl.col("host").is_not_null() & (pl.col("message").str.len_bytes() >= 16)
+    ).select(
+        "source", "position", "host",
+        node=log_node,
+        at=pl.col("ts").to_physical().cast(pl.Int64),
+        key=pl.struct("host", "pid", "message").hash(),
+    )  # fmt: skip
+    nodes = logs.select("host", node=log_node).unique().collect(engine="streaming")
+    several = nodes.drop_nulls("host").group_by("host").len().filter(pl.col("len") > 1)
+    if several.is_empty():
+        return []
+    named = named.filter(pl.col("host").is_in(several["host"].implode()))
+    once = (
+        named.group_by("node", "key")
+        .agg(pl.len(), pl.col("source", "position", "at").first())
+        .filter(pl.col("len") == 1)
+        .drop("len")
+        .with_columns(held=pl.len().over("key"))
+        .filter(pl.col("held") > 1)
+        .collect(engine="streaming")
+    )
+    pairs = once.join(once, on="key", suffix="_b").filter(pl.col("node") < pl.col("node_b"))
+    pairs = pairs.with_columns(
+        away=pl.col("at") - pl.col("at_b"),
+        what=pl.lit("One line"),
+        locator=pl.format("line:{}", "position"),
+        locator_b=pl.format("line:{}", "position_b"),
+    )
+    found = []
+    for names, part in _each(pairs):
+        seconds = (part["at"] // SECOND_NS).n_unique()
+        if part.height < FEWEST or seconds < FEWEST:
+            continue
+        whole = [bool((part[name] % SECOND_NS == 0).all()) for name in ("at", "at_b")]
+        kept = part["away"].n_unique() == 1
+        if kept and whole[0] == whole[1]:
+            # One stamp, kept: two clocks would fall into different seconds every now and then.
+            by = min(SECOND_NS, 5 * SECOND_NS // seconds) if all(whole) else 0
+            high = low = by
+            basis = "{} lines that both hold, with one stamp"
+        else:
+            high, low = (SECOND_NS if one else 1_000_000 for one in whole)
+            high, low = high + LONGEST_RELAY_NS, low + LONGEST_RELAY_NS
+            basis = "{} lines that both hold, each with a stamp of its own"
+        part = part.with_columns(upper=pl.col("away") + high, lower=pl.col("away") - low)
+        if (tie := _tie(part, basis)) is not None:
+            found.append((names, tie))
+    return found
+
+
+def _requests(
+    rows: Rows, stamps: Mapping[str, int], log_node: pl.Expr, in_capture: pl.Expr
+) -> list[tuple[tuple[str, str], Tie]]:
+    """A request: its service had it before others did, and answered after those that it waited for.
+
+    A service makes the id of a request when it comes in (oslo.middleware.request_id); whoever names the id did so
+    later.
+    """
+    at = pl.col("ts").to_physical().cast(pl.Int64)
+    asked = rows(ApiRequest).filter(
+        pl.col("request_id").is_not_null() & pl.col("ts").is_not_null() & pl.col("started_at").is_not_null()
+    )
+    start = pl.col("started_at").to_physical().cast(pl.Int64)
+    ended = pl.when(pl.col("stamped") == "end").then(at).otherwise(
+        start + (pl.col("duration_s") * 1e9).round().cast(pl.Int64)
+    )  # fmt: skip
+    served = (
+        asked.select("request_id", "source", "position", node=log_node, start=start, end=ended, own=at)
+        .group_by("node", "request_id")
+        .agg(
+            pl.col("start").min(), pl.col("end").max(), pl.col("source", "position", "own").sort_by("own").last(),
+            spread=pl.col("own").max() - pl.col("own").min(),
+        )
+        .filter(pl.col("spread") < 3600 * SECOND_NS)
+        .collect(engine="streaming")
+    )  # fmt: skip
+    if served.is_empty():
+        return []
+    wanted = served["request_id"].unique().implode()
+    told = _tellers(rows, wanted, log_node, in_capture)
+    pairs = told.join(served, on="request_id", suffix="_b").filter(pl.col("node") != pl.col("node_b"))
+    coarse = {name: pl.col(name).replace_strict(dict(stamps), default=0, return_dtype=pl.Int64) for name in
+              ("node", "node_b")}  # fmt: skip
+    pairs = pairs.with_columns(
+        at=pl.col("first"),
+        at_b=pl.col("own"),
+        upper=pl.col("first") + coarse["node"] - pl.col("start"),
+        lower=pl.col("within") - pl.col("end") - coarse["node_b"],
+        late=pl.col("first") - pl.col("start") - coarse["node_b"] - LONGEST_FIRST_NS,
+        what=pl.concat_str(pl.lit("Request "), "request_id"),
+        locator_b=pl.format("line:{}", "position_b"),
+    )
+    found = []
+    for names, part in _each(pairs):
+        waited = part.drop_nulls("lower").height
+        fastest = part["late"].min()
+        if waited < FEWEST:
+            part = part.with_columns(lower=pl.when(pl.col("late") == fastest).then("late"))
+            basis = "{} requests that both name; the fastest took no longer than 10 s"
+        else:
+            basis = f"{{}} requests that both name, {waited} of which one waited for the other"
+        if (tie := _tie(part, basis, steps=waited >= FEWEST)) is not None:
+            found.append((names, tie))
+    return found
+
+
+def _tellers(rows: Rows, wanted: pl.Series, log_node: pl.Expr, in_capture: pl.Expr) -> pl.DataFrame:
+    """Who names a request beside its service: ``first`` time, and a time ``within`` it where the service waited."""
+    at = pl.col("ts").to_physical().cast(pl.Int64)
+    kept = pl.col("ts").is_not_null() & pl.col("request_id").is_in(wanted)
+    first = ("source", "position", "at")
+    logs = rows(LogRecord).filter(kept).select("request_id", "source", "position", node=log_node, at=at)
+    console = rows(ConsoleRequest).filter(kept & pl.col("stage").is_in(["received", "compute"]))
+    waited = console.group_by("request_id", node=log_node).agg(within=at.max())
+    carried = rows(BrokerTransfer).filter(kept & (pl.col("method") == "publish"))
+    sync = pl.col("rpc_method").is_in(SYNCHRONOUS)
+    wire = carried.select(
+        "request_id", "source", "position", node=in_capture, at=at, sync=pl.when(sync).then(at)
+    ).filter(pl.col("node").is_not_null())
+    by = ["node", "request_id"]
+    of_logs = (
+        logs.group_by(by)
+        .agg(pl.col(first).sort_by("at", "source", "position").first())
+        .join(waited, on=by, how="left")
+        .with_columns(locator=pl.format("line:{}", "position"))
+    )
+    of_wire = (
+        wire.group_by(by)
+        .agg(pl.col(first).sort_by("at", "source", "position").first(), within=pl.col("sync").min())
+        .with_columns(locator=pl.format("frame:{}", "position"))
+    )
+    shown = (*by, "source", "position", pl.col("at").alias("first"), "within", "locator")
+    return pl.concat([of_logs.select(shown), of_wire.select(shown)]).collect(engine="streaming")
+
+
+def _connections(rows: Rows, log_node: pl.Expr, in_capture: pl.Expr) -> list[tuple[tuple[str, str], Tie]]:
+    """A TCP connection that a server's log names by its client's port.
+
+    The server accepts after the client's SYN and before its own first octet of payload: RabbitMQ's reader and
+    eventlet's server log the connection first (rabbit_reader.erl ``start_connection``, eventlet/wsgi.py ``server``).
+    """
+    at = pl.col("ts").to_physical().cast(pl.Int64)
+    opened = rows(BrokerEvent).filter(
+        (pl.col("kind") == "conn_open") & pl.col("ts").is_not_null() & pl.col("src_port").is_not_null()
+    )
+    port = pl.col("src_port").cast(pl.Int64)
+    lines = [opened.select("source", "position", "src", node=log_node, at=at, port=port)]
+    said = rows(LogRecord).filter(
+        pl.col("message").str.contains("accepted (", literal=True) & pl.col("ts").is_not_null()
+    )
+    groups = pl.col("message").str.extract_groups(_ACCEPTED)
+    spoken = said.select(
+        "source", "position", src=groups.struct[0], node=log_node, at=at, port=groups.struct[1].cast(pl.Int64)
+    )
+    lines.append(spoken.drop_nulls(["src", "port"]))
+    accepted = pl.concat(lines).unique(["node", "src", "port"], keep="none").collect(engine="streaming")
+    if accepted.is_empty():
+        return []
+    ports = accepted["port"].unique().implode()
+    packets = rows(Packet).filter(pl.col("ts").is_not_null() & (pl.col("protocol") == 6))
+    flags = pl.col("tcp_flags") & 0x12
+    client = packets.filter((flags == 0x02) & pl.col("src_port").is_in(ports))
+    server = packets.filter((pl.col("payload_bytes") > 0) & pl.col("dst_port").is_in(ports))
+    syn = client.select(
+        "src", "source", "position", "dst", "dst_port", node=in_capture, port=pl.col("src_port").cast(pl.Int64), at=at
+    ).group_by("node", "src", "port").agg(
+        pl.col("source", "position", "dst", "dst_port", "at").sort_by("at", "position").first(),
+        spread=pl.col("at").max() - pl.col("at").min(), peers=pl.struct("dst", "dst_port").n_unique(),
+    ).filter((pl.col("spread") < 10 * SECOND_NS) & (pl.col("peers") == 1))  # fmt: skip
+    spoke = server.select(
+        node=in_capture, src="dst", port=pl.col("dst_port").cast(pl.Int64), dst="src", dst_port="src_port", spoke=at
+    ).group_by("node", "src", "port", "dst", "dst_port").agg(pl.col("spoke").min())  # fmt: skip
+    seen = (
+        syn.join(spoke, on=["node", "src", "port", "dst", "dst_port"], how="left")
+        .filter(pl.col("node").is_not_null() & (pl.col("spoke") >= pl.col("at")))
+        .collect(engine="streaming")
+    )
+    coarse = pl.when((pl.col("at") % SECOND_NS == 0).all().over("node")).then(SECOND_NS).otherwise(1_000_000)
+    pairs = accepted.with_columns(coarse=coarse).join(seen, on=["src", "port"], suffix="_b").with_columns(
+        upper=pl.col("at") + pl.col("coarse") - pl.col("at_b"),
+        lower=pl.col("at") - pl.col("spoke"),
+        what=pl.format("The connection from {}:{}", "src", "port"),
+        locator=pl.format("line:{}", "position"),
+        locator_b=pl.format("frame:{}", "position_b"),
+    )  # fmt: skip
+    basis = "{} connections: accepted after the SYN and before the server's first payload"
+    return [(names, tie) for names, part in _each(pairs) if (tie := _tie(part, basis)) is not None]
