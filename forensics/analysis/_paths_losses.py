@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from forensics.analysis._paths_fates import arrived, data, echoes, joined_segments, segments
+from forensics.analysis._paths_fates import arrived, echoes, joined_segments, segments
 from forensics.analysis._paths_packets import TCP
-from forensics.analysis._paths_ways import LENIENT_NS, Flags, Place, Times, Way, covered, pairs
+from forensics.analysis._paths_ways import LENIENT_NS, Flags, Place, Way, covered, pairs
 
 Sizes = npt.NDArray[np.int64]
 CHANCE = 1e-3
-"""Loss that asks for no size would look like this in less than one case of so many."""
+"""Loss that asks for no size looks like this in less than one case of a thousand: then size decides."""
 SURE = 1e-5
+WORTH_A_LOOK = 0.05
+"""Above this there is nothing to explain, unless a router says what it dropped."""
 
 
 @dataclass
@@ -88,15 +90,33 @@ def by_chance(strata: Iterable[tuple[int, int, int]], sizes: int) -> float:
     return min(1.0, math.exp(min(total, 0.0)) * (sizes if noise else 1))
 
 
-def hops(found: Mapping[tuple[str, str], Way], spans: Mapping[str, tuple[int, int]]) -> list[Hop]:
-    """Every hop on which packets above one size are lost, and smaller ones are not, beyond what chance does."""
+def hops(
+    found: Mapping[tuple[str, str], Way],
+    spans: Mapping[str, tuple[int, int]],
+    told_too_big: Collection[tuple[str, str]] = (),
+) -> list[Hop]:
+    """Every hop on which the largest packets are lost, and chance hardly does that or a router says that it does.
+
+    Args:
+        found: All ways, by source and destination.
+        spans: When each point captured.
+        told_too_big: Pairs of addresses whose packets a router called too big.
+    """
     told: dict[tuple[str, str, str, str], Hop] = {}
     for way, back in pairs(found):
         for near, far, part in _parts(way, back, spans):
             here, there = way.places[near], way.places[far]
             hop = told.setdefault((here.point, here.form, there.point, there.form), Hop(here, there))
             hop.parts.append(part)
-    return [hop for _, hop in sorted(told.items()) if _weigh(hop)]
+    return [
+        hop
+        for _, hop in sorted(told.items())
+        if _weigh(hop) and (hop.chance < WORTH_A_LOOK or _named(hop, told_too_big))
+    ]
+
+
+def _named(hop: Hop, pairs: Collection[tuple[str, str]]) -> bool:
+    return any((part.way.src, part.way.dst) in pairs for part in hop.parts)
 
 
 def _parts(way: Way, back: Way | None, spans: Mapping[str, tuple[int, int]]) -> Iterator[tuple[int, int, Part]]:
@@ -116,7 +136,7 @@ def _parts(way: Way, back: Way | None, spans: Mapping[str, tuple[int, int]]) -> 
         if sizes[ended].max(initial=0) <= sizes[beyond & ~cards].max(initial=0):
             continue  # what is lost is no larger than what passes: no question of size
         ended &= ~arrived(way, back, ended, beyond)
-        ended &= _same_flow_passed(way, ended, beyond)
+        ended &= _same_flow_passed(way, beyond)
         span = spans.get(way.places[far].point)
         yield (
             near,
@@ -125,7 +145,7 @@ def _parts(way: Way, back: Way | None, spans: Mapping[str, tuple[int, int]]) -> 
         )
 
 
-def _same_flow_passed(way: Way, ended: Flags, beyond: Flags) -> Flags:
+def _same_flow_passed(way: Way, beyond: Flags) -> Flags:
     """Packets of connections of which the far end saw something: others may take another way or be filtered out."""
     ported = way.rows["src_port"].is_not_null() & (way.rows["protocol"] == TCP)
     key = ["protocol", "src_port", "dst_port"]
@@ -138,7 +158,7 @@ def _same_flow_passed(way: Way, ended: Flags, beyond: Flags) -> Flags:
 
 
 def _weigh(hop: Hop) -> bool:
-    """Fill in the figures of a hop; whether they say that size decides."""
+    """Fill in the figures of a hop; whether any larger than all that passed are lost."""
     sizes = [part.way.sizes() for part in hop.parts]
     hop.delivered = np.concatenate([s[p.delivered] for s, p in zip(sizes, hop.parts, strict=True)])
     hop.lost = np.concatenate([s[p.lost] for s, p in zip(sizes, hop.parts, strict=True)])
@@ -147,7 +167,7 @@ def _weigh(hop: Hop) -> bool:
     hop.largest_delivered = int(hop.delivered.max())
     large = hop.lost > hop.largest_delivered
     hop.large, hop.small = int(large.sum()), int((~large).sum())
-    if hop.large < 2:
+    if not hop.large:
         return False
     hop.smallest_lost = int(hop.lost[large].min())
     strata = [
@@ -161,7 +181,7 @@ def _weigh(hop: Hop) -> bool:
     )
     came = np.concatenate([t[p.delivered] for t, p in zip(times, hop.parts, strict=True)])
     hop.amid = bool(((came > gone.min()) & (came < gone.max())).any())
-    return hop.chance < (CHANCE * 10 if hop.amid else CHANCE / 10)
+    return True
 
 
 def unanswered(found: Mapping[tuple[str, str], Way], spans: Mapping[str, tuple[int, int]],
@@ -213,28 +233,3 @@ def _weigh_ends(hop: Hop, rows: pl.DataFrame, fate: str) -> bool:
     first, last = gone.min(), gone.max()
     hop.amid = rows.filter(pl.col(fate), pl.col("sent") > first, pl.col("sent") < last).height > 0
     return hop.chance < (CHANCE if hop.amid else SURE)
-
-
-def probes(hop: Hop) -> tuple[int, int, str]:
-    """Echo requests of all pairs that cross a hop and those never replied to; else data segments; and which."""
-    asked = lost = 0
-    above = False
-    segs = gone = 0
-    done: set[frozenset[str]] = set()
-    for part in hop.parts:
-        for one, other in ((part.way, part.back), (part.back, part.way)):
-            if one is None or frozenset((one.src, one.dst, "back" if one is part.back else "")) in done:
-                continue
-            told = echoes(one, other)
-            asked += told.height
-            lost += int((~told["answered"]).sum())
-            above |= bool((told.filter(~pl.col("answered"))["ip_bytes"] > hop.largest_delivered).any())
-        done.add(frozenset((part.way.src, part.way.dst, "")))
-        done.add(frozenset((part.way.src, part.way.dst, "back")))
-        own = segments(part.way, part.back, part.delivered if hop.far else None)
-        own = own.filter(pl.col("arrived").is_not_null())
-        segs += own.height
-        gone += int((~own["arrived"]).sum())
-    if (above or not gone) and asked:
-        return asked, lost, "echo requests"
-    return segs, gone, "TCP data segments"

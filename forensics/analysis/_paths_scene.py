@@ -122,14 +122,21 @@ class Scene:
         """Whether TCP data is among what is lost: somebody's work hangs."""
         return any((data(part.way.rows).to_numpy() & self.gone(part)).any() for part in self.parts())
 
+    def credible(self, *, stacked: bool) -> bool:
+        """Whether there is enough to speak of: what few probes say counts where tags or a router explain it."""
+        main = self.main
+        if main.far is None:
+            return main.chance < (CHANCE if main.amid else SURE)
+        return bool(self.needed) or (main.large > 1 and (stacked or main.chance < 10 * CHANCE))
+
     def inferred(self) -> list[str]:
         """Links of the chain that nothing cites."""
         open_links = []
         if self.main.far is None:
             open_links.append("where they are lost: no capture saw the place behind it")
-        if not self.main.amid:
+        if not self.main.amid and not self.needed:
             open_links.append("that the link was up: nothing came through between the first and the last lost packet")
-        if self.main.chance >= (CHANCE if self.main.far else SURE):
+        if self.main.chance >= (CHANCE if self.main.far else SURE) and not self.needed:
             open_links.append(f"that size decides: chance alone does this in {self.main.chance:.2%} of cases")
         return open_links
 

@@ -62,9 +62,7 @@ def loss_finding(scene: Scene, instances: Sequence[str]) -> Finding:
     start, end = span(scene)
     open_links = scene.inferred()
     confidence = ("proven", "likely", "possible")[min(len(open_links), 2)]
-    severity = "info" if needed and all_df(scene) else "high" if scene.has_segments() and main.far else "medium"
-    if confidence == "possible":
-        severity = "info" if severity == "info" else "low"
+    severity = loss_severity(scene, confidence)
     return Finding(
         kind="size-dependent-loss",
         title=f"Packets above {main.largest_delivered} octets vanish {where(scene)}, smaller ones pass",
@@ -80,6 +78,16 @@ def loss_finding(scene: Scene, instances: Sequence[str]) -> Finding:
         remedy=loss_remedy(scene),
         next_evidence=tuple(wanted(scene)),
     )
+
+
+def loss_severity(scene: Scene, confidence: str) -> str:
+    """How bad: senders that are told, and can send smaller packets, are not hurt."""
+    if scene.needed and all_df(scene):
+        return "info"
+    if confidence == "proven":
+        return "high" if scene.has_segments() else "medium"
+    hurt = scene.main.amid and (scene.main.far is not None or scene.has_segments())
+    return "medium" if confidence == "likely" and hurt else "low"
 
 
 def stack_finding(scene: Scene, vids: Sequence[int], instances: Sequence[str]) -> Finding:
@@ -121,7 +129,7 @@ def stack_finding(scene: Scene, vids: Sequence[int], instances: Sequence[str]) -
     return Finding(
         kind="stacked-vlan",
         title=f"{on}: full-size frames carry a tag too many and are lost {where(scene)}",
-        severity="high" if confidence != "possible" else "low",
+        severity="high" if confidence == "proven" or (main.amid and main.far) else "medium",
         confidence=confidence,
         start=iso(start),
         end=iso(end),

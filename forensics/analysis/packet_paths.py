@@ -63,10 +63,13 @@ def findings(
         scene.stacks = stacks(hosts)
         options = config_options if config_options is not None else ConfigOption.empty().lazy()
         scene.settings = settings(options, clocks)
+        vids = _stack(scene)
+        stacked = scene.outgrown(vids)
+        if not scene.credible(stacked=stacked):
+            continue
         named = _instances(scene, edges)
         told.append(loss_finding(scene, named))
-        vids = _stack(scene)
-        if scene.outgrown(vids):
+        if stacked:
             told.append(stack_finding(scene, vids, named))
     told += [leak_finding(leak) for leak in leaks(rows, clocks, hosts)]
     return sorted(told, key=Finding.order)
@@ -113,10 +116,10 @@ def _scenes(packets: pl.LazyFrame, clocks: pl.LazyFrame | None, only: Collection
     own = seen.join(suspects.lazy(), on=["src", "dst"], how="semi").collect(engine="streaming")
     table = joined(own.sort("source", "position"))
     found, reach = ways(table), spans(seen if only is None else sightings(packets, clocks))
-    lossy = hops(found, reach)
+    needed = _needed(seen)
+    lossy = hops(found, reach, needed)
     known = [(part.way.src, part.way.dst) for hop in lossy for part in hop.parts]
     told = scenes([*lossy, *unanswered(found, reach, known)], table)
-    needed = _needed(seen) if told else {}
     for scene in told:
         pairs = {(part.way.src, part.way.dst) for part in scene.parts()}
         scene.needed = tuple(ref for pair in sorted(pairs) for ref in needed.get(pair, ()))
