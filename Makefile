@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -P -m pytest
 .PHONY: help setup demo test check golden generated lab bench system-deps lock clean
 
 help:
-	@echo "make demo         set up, triage the bundled cases, print the findings and where the report is"
+	@echo "make demo         set up, triage the bundled cases, print their findings and where the reports are"
 	@echo "make test         set up, run the whole suite"
 	@echo "make check        the quick part: lint, types, layers, unit tests"
 	@echo "make system-deps  install the Debian packages that only some tests and the lab need"

@@ -204,9 +204,14 @@ def test_formats_and_analyses(run) -> None:
 def test_demo(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, _ = run("demo", "--out", tmp_path)
     assert code == 0
-    guilty, healthy = out.split("=== healthy")
-    assert "dhcp-renewal-failure" in guilty
-    assert "HIGH" not in healthy
+    guilty, healthy = out.split("=== lost_lease, healthy")
+    names = re.findall(r"^=== (\w+), guilty\n", guilty, re.MULTILINE)
+    assert names == sorted(path.parent.parent.name for path in REPOSITORY.glob("data/*/guilty/case.toml"))
+    assert "  HIGH, proven  dhcp-renewal-failure\n" in guilty
+    assert not re.search("CRITICAL|HIGH|MEDIUM|LOW", healthy)
+    reports = re.findall(r"^  Report: (.+)$", out, re.MULTILINE)
+    assert len(reports) == len(names) + 1
+    assert all(Path(report).is_file() for report in reports)
     monkeypatch.setattr("forensics.cli._triage.__file__", str(tmp_path / "a" / "b.py"))
     code, _, err = run("demo")
     assert code == 2

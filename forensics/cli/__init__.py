@@ -241,7 +241,7 @@ def demo(
         Path | None, typer.Option("--out", help="Folder for the cases.", show_default="a temporary one")
     ] = None,
 ) -> int:
-    """Triage the bundled incident and its healthy twin."""
+    """Triage the bundled incidents, and one's healthy twin."""
     from forensics.cli import _triage as view
 
     return view.demo(out)

@@ -249,21 +249,42 @@ def _not_checked(case: Case) -> None:
 
 
 def demo(out: Path | None) -> int:
-    """Triage the bundled cases, guilty and healthy; returns the worse exit code."""
-    folder = Path(__file__).resolve().parents[2] / "data" / "lost_lease"
-    halves = [folder / half for half in ("guilty", "healthy")]
-    if not all(half.is_dir() for half in halves):
+    """Triage the bundled incidents, and one's healthy twin, each in a few lines; returns the worst exit code."""
+    folder = Path(__file__).resolve().parents[2] / "data"
+    cases = [path.parent for path in sorted(folder.glob("*/guilty/case.toml"))]
+    if not cases:
         raise CaseError(
             "the bundled cases are not here",
             where=str(folder),
             hint="they come with the source: run it from a checkout, or triage a folder of your own",
         )
     target = out if out is not None else Path(tempfile.mkdtemp(prefix="forensics-demo-"))
-    codes = []
-    for half in halves:
-        show.put(show.tinted(f"=== {half.name}: data/lost_lease/{half.name}", "bold"))
-        show.put()
-        case = target / f"lost_lease-{half.name}.case"
-        codes.append(triage(half, case, database=None, as_json=False, fail_on="", workers=1, again=False))
-        show.put()
+    codes = [_demonstrated(half, target) for half in (*cases, folder / "lost_lease" / "healthy")]
+    show.put("More of one of them: forensics triage data/NAME/guilty")
     return max(codes)
+
+
+def _demonstrated(half: Path, target: Path) -> int:
+    """Triage one half of a bundled incident: its title, its findings' titles, where its report is."""
+    name = half.parent.name
+    show.put(show.tinted(f"=== {name}, {half.name}", "bold"))
+    with show.progress() as (begin, advance):
+        out = target / f"{name}-{half.name}.case"
+        case = open_case(half, out=out, workers=1, begin=begin, advance=advance, finish=report.pages)
+    if case.title:
+        show.put(show.safe(case.title))
+    found = [one.finding for one in case.findings]
+    symptoms = {known for finding in found for known in finding.explains}
+    causes = [finding for finding in found if finding.id not in symptoms]
+    for finding in causes[:_MOST_SYMPTOMS]:
+        label = show.tinted(f"{finding.severity.upper()}, {finding.confidence}", finding.severity)
+        show.put(f"  {label}  {finding.kind}")
+        for line in show.wrapped(show.safe(finding.title), "    "):
+            show.put(line)
+    if not causes:
+        show.put("  no findings")
+    if len(causes) > _MOST_SYMPTOMS:
+        show.put(f"  and {len(causes) - _MOST_SYMPTOMS} more: see the report")
+    show.put(f"  Report: {show.safe(str(case.path / report.NAME))}")
+    show.put()
+    return _GAPS if has_gaps(case) else 0
