@@ -57,7 +57,7 @@ class Cache:
     lines: pl.DataFrame
     """Rows on removed files: `BaseFileEvent`, with ``at``, ``bound``, ``machine``, ``name``."""
     passes: pl.DataFrame
-    """``machine``, ``minute``, ``at``, ``source``, ``position``: minutes in which an image cache said something."""
+    """``machine``, ``minute``, ``host``, ``at``, ``source``, ``position``: minutes in which an image cache spoke."""
     sizes: pl.DataFrame
     """``image_hash``, ``size_gb``: the resized copies that are spoken of anywhere."""
     images: dict[str, str]
@@ -80,7 +80,10 @@ def cache(events: pl.LazyFrame, clocks: pl.LazyFrame) -> Cache:
     minute = (pl.col("at") // MINUTE_NS).alias("minute")
     first = pl.col("at").arg_min()
     passes = said.group_by("machine", minute).agg(
-        pl.col("at").min(), source=pl.col("source").get(first), position=pl.col("position").get(first)
+        pl.col("host").min(),
+        pl.col("at").min(),
+        source=pl.col("source").get(first),
+        position=pl.col("position").get(first),
     )
     sizes = said.filter(pl.col("size_gb").is_not_null()).select("image_hash", "size_gb").unique()
     both = said.filter(pl.col("image").is_not_null() & pl.col("image_hash").is_not_null())

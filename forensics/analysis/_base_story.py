@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -283,7 +283,7 @@ def _remedy(loss: Loss, images: pl.DataFrame) -> tuple[str, ...]:
     return tuple(steps)
 
 
-def removal_of(facts: dict[str, Any], removals: Sequence[Removal]) -> Removal | None:
+def removal_of(facts: Mapping[str, Any], removals: Sequence[Removal]) -> Removal | None:
     """The removal that a finding is about."""
     for one in removals:
         if one.path == facts["base_file"] and iso(one.at) == facts["removed_at"]:

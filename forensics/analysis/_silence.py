@@ -136,3 +136,30 @@ def usual(between: pl.DataFrame) -> pl.DataFrame:
         .agg(n=length.len(), median=length.median(), high=length.quantile(0.9, "nearest"))
         .sort("machine")
     )
+
+
+def stretches(said: pl.DataFrame, since: int, until: int) -> pl.DataFrame:
+    """When each machine spoke, its usual pauses left out of account; for charts.
+
+    Args:
+        said: As `signs` gives it.
+        since: Start of the window, in nanoseconds on the case's clock.
+        until: End of the window.
+
+    Returns:
+        ``host``, ``from_at``, ``to_at`` (instants) and ``lines``, by ``host`` and ``from_at``.
+    """
+    rows = said.sort("machine", "minute").with_columns(
+        gap=(pl.col("first_at") - pl.col("last_at").shift(1).over("machine"))
+    )
+    wont = pl.col("gap").drop_nulls().sort(descending=True).slice(3, 1).first()
+    custom = rows.group_by("machine").agg(wont=(wont * 1.5).cast(pl.Int64))
+    fresh = pl.col("gap") > pl.max_horizontal(pl.col("wont").fill_null(0), 5 * MINUTE_NS)
+    runs = rows.join(custom, on="machine").with_columns(run=fresh.fill_null(value=True).cum_sum().over("machine"))
+    spoke = runs.group_by("machine", "run").agg(
+        pl.col("host").min(), from_at=pl.col("first_at").min(), to_at=pl.col("last_at").max(), lines=pl.col("n").sum()
+    )
+    seen = spoke.filter((pl.col("to_at") >= since) & (pl.col("from_at") <= until))
+    clipped = seen.with_columns(pl.col("from_at").clip(since, until), pl.col("to_at").clip(since, until))
+    instants = pl.col("from_at", "to_at").cast(pl.Datetime("ns", "UTC"))
+    return clipped.select("host", instants, "lines").sort("host", "from_at")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from forensics.analysis import _base_needs as needing
-from forensics.analysis._base_losses import MARGINS, Scene, loss
+from forensics.analysis._base_losses import MARGINS, Loss, Scene, loss
 from forensics.analysis._base_removals import Cache, Removal, cache, look_around, removals
-from forensics.analysis._base_story import KIND, finding
+from forensics.analysis._base_story import KIND, finding, removal_of
 from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._silence import gaps, machine, of_compute, signs, usual
+from forensics.analysis._silence import gaps, machine, of_compute, signs, stretches, usual
 from forensics.records import (
     BaseFileEvent,
     Clock,
@@ -38,6 +39,7 @@ _AGES = {
     "remove_unused_resized_minimum_age_seconds": True,
     "remove_unused_original_minimum_age_seconds": False,
 }
+_MARK = {"host": pl.String, "at": pl.Int64} | dict.fromkeys(("what", "text", "source", "locator"), pl.String)
 _NO_BACKING = ("raw", "flat", "lvm", "rbd", "ploop")
 
 
@@ -144,18 +146,65 @@ def _signs_of_compute(given: _Inputs) -> pl.DataFrame:
     return signs(pl.concat([spoke, heard.select(columns), looked]), given.clocks)
 
 
-def removed(*frames: pl.LazyFrame | None) -> pl.DataFrame:
-    """Every base file that was removed, in use or not: ``at``, ``host``, ``base_file``, ``source``, ``position``.
+def chart_frames(finding: Finding, *frames: pl.LazyFrame | None) -> dict[str, Any] | None:
+    """What `forensics.charts.host_lanes.host_lanes` needs to draw a finding.
 
     Args:
+        finding: A `base-file-removed-in-use`.
         frames: As for `findings`.
+
+    Returns:
+        ``finding``, ``lanes``, ``silences`` and ``marks``, as that function has them; None where the removal is gone.
     """
-    happened = removals(_inputs(frames).said)
-    return pl.DataFrame(
-        {
-            "at": pl.Series([one.at for one in happened], dtype=pl.Int64).cast(pl.Datetime("ns", "UTC")),
-            "host": pl.Series([one.host for one in happened], dtype=pl.String),
-            "base_file": pl.Series([one.path for one in happened], dtype=pl.String),
-            "source": pl.Series([one.where.source for one in happened], dtype=pl.String),
-        }
-    )
+    given = _inputs(frames)
+    happened = removals(given.said)
+    one = removal_of(finding.facts, happened)
+    if one is None:
+        return None
+    scene = _scene(given, happened)
+    look_around(one, given.said, scene.registry)
+    lost = loss(one, scene)
+    if lost is None:
+        return None
+    spans = [(silence.host, silence.from_at, silence.to_at) for silence in lost.silences]
+    moments = [one.at, *(start for _, start, _ in spans), *(end for _, _, end in spans if end)]
+    moments += [victim.at for victim in lost.victims]
+    margin = max((max(moments) - min(moments)) * 2 // 5, 1800 * SECOND_NS)
+    since, until = min(moments) - margin, max(moments) + margin
+    marks = _marks(lost, happened, given.said)
+    window = (pl.col("at").to_physical() >= since) & (pl.col("at").to_physical() <= until)
+    times = {"from_at": pl.Datetime("ns", "UTC"), "to_at": pl.Datetime("ns", "UTC")}
+    rows = pl.DataFrame(spans, schema={"host": pl.String, "from_at": pl.Int64, "to_at": pl.Int64}, orient="row")
+    return {
+        "finding": finding,
+        "lanes": stretches(_signs_of_compute(given), since, until),
+        "silences": rows.cast(times),  # type: ignore[arg-type]
+        "marks": marks.filter(window).sort("at", "host", "text"),
+    }
+
+
+def _marks(lost: Loss, happened: list[Removal], said: Cache) -> pl.DataFrame:
+    """What a chart marks: removals, starts that failed, who runs on, and each look of an image cache."""
+    one, rows = lost.removal, []
+    for other in happened:
+        same = other is one
+        what = "removed in use" if same else "removed, not needed"
+        if same or other.path != one.path:
+            rows.append((other.host, other.at, what, other.name, other.where.source, other.where.locator))
+    homes = {needer.instance: needer.host or one.host for needer in lost.needers}
+    for victim in lost.victims:
+        where = victim.where
+        rows.append((homes[victim.instance], victim.at, "did not start", victim.instance, where.source, where.locator))
+    for needer in lost.at_risk:
+        where = needer.where[0]
+        host = needer.host or one.host
+        rows.append((host, one.at, "runs without it", needer.instance, where.source, where.locator))
+    told = pl.DataFrame(rows, schema=_MARK, orient="row")
+    looks = said.passes.select(
+        host="host", at="at", what=pl.lit("image cache looks"), text=pl.lit(""), source="source",
+        locator=pl.format("line:{}", "position"),
+    )  # fmt: skip
+    return pl.concat([told, looks]).with_columns(pl.col("at").cast(pl.Datetime("ns", "UTC")))
+
+
+CHARTS = {"host_lanes": chart_frames}

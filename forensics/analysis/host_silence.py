@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
-from forensics.analysis._silence import MINUTE_NS, Silence, gaps, machine, reference, signs, silence
+from forensics.analysis._silence import MINUTE_NS, Silence, gaps, machine, reference, signs, silence, stretches
 from forensics.records import Alternative, Clock, Finding, LogRecord, Notification, Reference, ServiceState, Step
 from forensics.records.finding import identity, iso
 
@@ -35,6 +35,16 @@ _STOPS = (
     r"system is (?:going down|rebooting|powering down)|caught sigterm, (?:exiting|stopping)|reboot: (?:restart|power)"
 )
 _ROTATED = r"\.(\d{1,3})(?:\.(?:gz|bz2|xz|zst))?$"
+_MARKS = pl.Schema(
+    {
+        "host": pl.String,
+        "at": pl.Datetime("ns", "UTC"),
+        "what": pl.String,
+        "text": pl.String,
+        "source": pl.String,
+        "locator": pl.String,
+    }
+)
 _SHOWN = {"machine": pl.String, "from_at": pl.Int64, "to_at": pl.Int64}
 
 
@@ -270,3 +280,44 @@ def _alternatives(
             Alternative("it was shut down on purpose", "open", "its own words before the silence", _first(stopped))
         )
     return tuple(told)
+
+
+def chart_frames(
+    finding: Finding,
+    log_records: pl.LazyFrame,
+    notifications: pl.LazyFrame | None = None,
+    services: pl.LazyFrame | None = None,  # noqa: ARG001  charts get all that findings get
+    clocks: pl.LazyFrame | None = None,
+) -> dict[str, Any]:
+    """What `forensics.charts.host_lanes.host_lanes` needs to draw a finding.
+
+    Args:
+        finding: A `host-silent`.
+        log_records: As for `findings`.
+        notifications: As for `findings`.
+        services: As for `findings`.
+        clocks: As for `findings`.
+
+    Returns:
+        ``finding``, ``lanes``, ``silences`` and ``marks`` (none), as that function has them.
+    """
+    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
+    heard = (notifications if notifications is not None else Notification.empty().lazy()).lazy()
+    said = _signs(log_records.lazy(), heard, ties)
+    instants = ("from_at", "to_at")
+    row = {"host": finding.facts["host"], "from_at": finding.start, "to_at": finding.end}
+    text = pl.DataFrame([row], schema=dict.fromkeys(row, pl.String))
+    quiet = text.with_columns(pl.col(*instants).str.to_datetime(time_unit="ns", time_zone="UTC"))
+    start = quiet["from_at"].to_physical()[0]
+    end = quiet["to_at"].to_physical()[0]
+    end = max(said["last_at"].to_list()) if end is None else end
+    margin = max((end - start) * 2 // 5, 1800 * SECOND_NS)
+    return {
+        "finding": finding,
+        "lanes": stretches(said, start - margin, end + margin),
+        "silences": quiet,
+        "marks": pl.DataFrame(schema=_MARKS),
+    }
+
+
+CHARTS = {"host_lanes": chart_frames}
