@@ -66,7 +66,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/dump.py --mib $(SIZE)
 
 # tshark tcpdump chromium strace mariadb-server postgresql: tests. The others: the lab.
-SYSTEM := tshark tcpdump chromium strace mariadb-server postgresql dnsmasq-base isc-dhcp-client rsyslog libfaketime \
+SYSTEM := tshark tcpdump nftables chromium strace mariadb-server postgresql dnsmasq-base isc-dhcp-client rsyslog libfaketime \
 	util-linux mount bsdutils procps iproute2 ethtool iputils-ping iperf3 wireshark-common tzdata openvswitch-switch openvswitch-common \
 	rabbitmq-server python3-amqp python3-eventlet curl qemu-utils fonts-dejavu-core
 system-deps:
