@@ -277,11 +277,12 @@ def chart_frames(finding: Finding, *given: pl.LazyFrame) -> dict[str, Any] | Non
     known = names(instances)
     lines = asked(console, api, clocks, known).requests
     name = (finding.entities.get("instances") or (None,))[0]
-    sized = lines.select("at", "instance", "source", "position", "user_id", size_bytes="response_bytes")
+    place = {name: pl.coalesce(f"answer_{name}", name) for name in ("source", "position")}
+    sized = lines.select("at", "instance", "user_id", size_bytes="response_bytes", **place)
     if sized.filter((pl.col("instance") == name) & pl.col("size_bytes").is_not_null()).is_empty():
         sized = replies(transfers, clocks).filter(pl.col("body_bytes") >= LARGE_BYTES).select(
-            "at", "source", "position", instance=pl.lit(name, pl.String), user_id=pl.lit(None, pl.String),
-            size_bytes="body_bytes")  # fmt: skip
+            "at", instance=pl.lit(name, pl.String), user_id=pl.lit(None, pl.String), size_bytes="body_bytes",
+            source="source", position="position")  # fmt: skip
     instant = pl.col("at").cast(pl.Datetime("ns", "UTC"))
     mine = (pl.col("instance") == name) if name is not None else pl.lit(value=True)
     moved = on_one_clock(transfers.filter(pl.col("method") == "publish"), clocks).select("at", "body_bytes").collect()
