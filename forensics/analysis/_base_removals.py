@@ -62,6 +62,8 @@ class Cache:
     """``image_hash``, ``size_gb``: the resized copies that are spoken of anywhere."""
     images: dict[str, str]
     """Hash -> image, where a line says both."""
+    counts_others: bool = False
+    """Whether other hosts' instances keep a file: Grizzly and later, whose lines begin with ``image ID at``."""
 
 
 def cache(events: pl.LazyFrame, clocks: pl.LazyFrame) -> Cache:
@@ -88,7 +90,8 @@ def cache(events: pl.LazyFrame, clocks: pl.LazyFrame) -> Cache:
     sizes = said.filter(pl.col("size_gb").is_not_null()).select("image_hash", "size_gb").unique()
     both = said.filter(pl.col("image").is_not_null() & pl.col("image_hash").is_not_null())
     images = both.select("image_hash", "image").unique()
-    rows, moments, copies, known = pl.collect_all([lines, passes, sizes, images], engine="streaming")
+    later = said.filter(pl.col("message").str.contains(r"^image \S* ?at \(")).select("action").head(1)
+    rows, moments, copies, known, modern = pl.collect_all([lines, passes, sizes, images, later], engine="streaming")
     name = pl.col("base_file").str.replace(r"^.*/", "")
     order = ("at", "source", "position", "base_file", "action")
     return Cache(
@@ -96,6 +99,7 @@ def cache(events: pl.LazyFrame, clocks: pl.LazyFrame) -> Cache:
         moments.sort("machine", "minute"),
         copies.sort("image_hash", "size_gb"),
         dict(known.sort("image_hash", "image").iter_rows()),
+        not modern.is_empty(),
     )
 
 

@@ -90,12 +90,12 @@ def finding(
             "owners_down": [silence.as_fact() for silence in loss.silences],
             "victims": victims,
             "at_risk": at_risk,
-            "next": following,
+            "next": [dict(one) for one in following],
         },
         story=_story(loss, scene),
         evidence=_evidence(loss),
         alternatives=_alternatives(loss, images, commands),
-        remedy=_remedy(loss, images),
+        remedy=_remedy(loss, images, following),
         next_evidence=tuple(text for _, text in inferred),
         id=named,
     )
@@ -249,13 +249,19 @@ def _alternatives(loss: Loss, images: pl.DataFrame, commands: pl.DataFrame) -> t
     return tuple(told)
 
 
-def _remedy(loss: Loss, images: pl.DataFrame) -> tuple[str, ...]:
+def _remedy(loss: Loss, images: pl.DataFrame, following: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     one = loss.removal
     glance = _in_glance(images, loss.image)
     kept = glance is not None and not glance["is_deleted"] and glance["status"] != "deleted"
     resized = f"; `qemu-img resize -f raw {one.path} {one.size_gb}G`" if one.size_gb is not None else ""
     where = "`remove_unused_base_images=False` ([DEFAULT]; [image_cache] since Ussuri)"
     steps = [f"First stop it: {where} in nova.conf on every compute host, then restart nova-compute: instances run on."]
+    if following:
+        first, hosts = following[0], listed(sorted({str(one["host"]) for one in following}))
+        steps.append(
+            f"Next, unless that is done: {hosts} is silent, and the base files of {amount(len(following), 'instance')} "
+            f"there are nobody else's; from {first['removable_at']} on {first['base_file']} may go."
+        )
     if loss.at_risk:
         names = listed([needer.instance for needer in loss.at_risk])
         find = "`ls -l /proc/$(pgrep -of NAME)/fd | grep deleted`"

@@ -9,6 +9,7 @@ import polars as pl
 
 from forensics.analysis import _base_needs as needing
 from forensics.analysis._base_losses import MARGINS, Loss, Scene, loss
+from forensics.analysis._base_next import following
 from forensics.analysis._base_removals import Cache, Removal, cache, look_around, removals
 from forensics.analysis._base_story import KIND, finding, removal_of
 from forensics.analysis._correlate import SECOND_NS
@@ -76,13 +77,15 @@ def findings(*frames: pl.LazyFrame | None) -> list[Finding]:
     images = given.frames[Image].select("image", "is_deleted", "status", "source", "position").collect()
     commands = given.frames[ShellCommand].filter(pl.col("command").str.contains(r"\b(?:rm|unlink|find|rsync)\b"))
     typed = commands.select("command", "source", "position").collect()
-    told = []
+    losses = []
     for one in happened:
         look_around(one, given.said, scene.registry)
-        lost = loss(one, scene)
-        if lost is not None:
-            told.append(finding(lost, scene, images, typed, []))
-    return sorted(told, key=Finding.order)
+        losses.append(loss(one, scene))
+    lost = [one for one in losses if one is not None]
+    table, heard, events = (given.frames[record] for record in (Instance, Notification, InstanceEvent))
+    gone = {one.name for one in happened}
+    coming = following(scene, gone, table, heard, events, given.clocks) if lost else []
+    return sorted((finding(one, scene, images, typed, coming) for one in lost), key=Finding.order)
 
 
 def _inputs(frames: tuple[pl.LazyFrame | None, ...]) -> _Inputs:

@@ -35,15 +35,8 @@ _STOPS = (
     r"system is (?:going down|rebooting|powering down)|caught sigterm, (?:exiting|stopping)|reboot: (?:restart|power)"
 )
 _ROTATED = r"\.(\d{1,3})(?:\.(?:gz|bz2|xz|zst))?$"
-_MARKS = pl.Schema(
-    {
-        "host": pl.String,
-        "at": pl.Datetime("ns", "UTC"),
-        "what": pl.String,
-        "text": pl.String,
-        "source": pl.String,
-        "locator": pl.String,
-    }
+_MARKS: dict[str, Any] = {"host": pl.String, "at": pl.Datetime("ns", "UTC")} | dict.fromkeys(
+    ("what", "text", "source", "locator"), pl.String
 )
 _SHOWN = {"machine": pl.String, "from_at": pl.Int64, "to_at": pl.Int64}
 
