@@ -58,20 +58,32 @@ class Fit:
     strain_ns: int
 
 
-def fit(upper_at: Times, upper: Times, lower_at: Times, lower: Times) -> Fit:
-    """What `settle` gives, with the strain: half of what the points give way until a line fits."""
+def fit(upper_at: Times, upper: Times, lower_at: Times, lower: Times, reach: tuple[int, int] | None = None) -> Fit:
+    """What `settle` gives, with the strain: half of what the points give way until a line fits.
+
+    Args:
+        upper_at: As `settle` has them.
+        upper: As well.
+        lower_at: As well.
+        lower: As well.
+        reach: From when to when the bound shall hold, as far as that is no further from the points than they are from
+            each other; a tenth of that where it is None.
+    """
     start, end = (int(edge) for edge in (min(upper_at.min(), lower_at.min()), max(upper_at.max(), lower_at.max())))
-    base, middle, span_s = int(np.median(upper)), (start + end) // 2, (end - start) / 1e9
+    base, middle = int(np.median(upper)), (start + end) // 2
     upper_at, upper = _extremes(upper_at, upper, start, end, np.minimum)
     lower_at, lower = _extremes(lower_at, lower, start, end, np.maximum)
     ceiling = _hull((upper_at - middle) / 1e9, (upper - base) / 1e9)
     floor_t, floor = _hull((lower_at - middle) / 1e9, -(lower - base) / 1e9)
     lines = _Lines(*ceiling, floor_t, -floor)
     strain = max(0.0, -float(lines.room(lines.slopes).max()) / 2)
-    slack, half = strain * 1.001 + 1e-9, span_s / 2
+    slack, width = strain * 1.001 + 1e-9, end - start
+    first, last = (start - width // 10, end + width // 10) if reach is None else reach
+    edges = [(min(max(first, start - width), start) - middle) / 1e9, (max(min(last, end + width), end) - middle) / 1e9]
     slopes = lines.fitting(slack)
-    above, below, swing = lines.above(slopes) + slack, lines.below(slopes) - slack, half * np.abs(slopes)
-    most, least = float((above + swing).max()), float((below - swing).min())
+    above, below = lines.above(slopes) + slack, lines.below(slopes) - slack
+    most = max(float((above + edge * slopes).max()) for edge in edges)
+    least = min(float((below + edge * slopes).min()) for edge in edges)
     slowest, fastest = float(slopes.min()), float(slopes.max())
     drift = (slowest + fastest) / 2 * 1e6 if slowest > 0 or fastest < 0 else None
     bound_s = (most - least) / 2 + strain

@@ -65,13 +65,13 @@ def clock_rows(
         if row["offset_s"] is not None and row["exchanges"] + (row["basis"] == "the reference"):
             timed.setdefault(_clock_of(told.get(source, {})), []).append(row)
     for source, about in told.items():
-        row = rows.get(source)
-        if about["status"] not in ("read", "damaged") or (row is not None and row["offset_s"] is not None):
+        known = rows.get(source)
+        if about["status"] not in ("read", "damaged") or (known is not None and known["offset_s"] is not None):
             continue
-        if row is not None and "log" not in {files[node].kind for node in nodes[source]}:
+        if known is not None and "log" not in {files[node].kind for node in nodes[source]}:
             continue
         alike = timed.get(_clock_of(about), []) if about["host"] is not None else []
-        rows[source] = _by_host(about, alike, row)
+        rows[source] = _by_host(about, alike, known)
     return pl.DataFrame(list(rows.values()), schema=Clock.polars_schema()).sort("source")
 
 

@@ -14,8 +14,8 @@ from forensics.analysis._correlate import SECOND_NS
 STEP_NS = SECOND_NS // 10
 """What no line fits by more than this is a clock that was set: ntpd slews what is less than 0.128 s (RFC 5905 11.1)."""
 MOST_PIECES = 8
-FEWEST = 3
-"""A stretch rests on no fewer pairs: two that were mistaken for one event look like a clock set to and fro."""
+FEWEST = 2
+"""A stretch rests on no fewer pairs: one that is two events looks like a clock set to and fro."""
 START, END = -(2**62), 2**62
 
 
@@ -28,6 +28,8 @@ class Piece:
     offset_ns: int
     bound_ns: int
     drift_ppm: float | None = None
+    sure: bool = True
+    """Whether one line holds: not so between the last pair before a clock was set and the first one after it."""
 
     @property
     def ends(self) -> tuple[int, int]:
@@ -63,18 +65,24 @@ def contiguous(stretches: Sequence[Piece]) -> tuple[Piece, ...]:
         edges = sorted((one.to_ns, following.from_ns))
         until, after = max(edges[0], since), max(edges[1] + 1, since)
         offset, bound = hull((one, following))
-        told += [replace(one, from_ns=since, to_ns=until), Piece(until, after, offset, bound)]
+        told += [replace(one, from_ns=since, to_ns=until), Piece(until, after, offset, bound, None, sure=False)]
         since = after
     return tuple(piece for piece in told if piece.from_ns < piece.to_ns)
 
 
 def turned(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """The same by the other clock, for the offset the other way round."""
+    """The same by the other clock, for the offset the other way round.
+
+    A stretch may last until the first pair of the next one, and begin with the last of the one before.
+    """
+    if not pieces:
+        return ()
+    sure = [piece for piece in pieces if piece.sure]
     stretches = []
-    for piece in pieces:
+    for before, piece, after in zip([None, *sure[:-1]], sure, [*sure[1:], None], strict=True):
         low, high = piece.ends
-        start = piece.from_ns - low if piece.from_ns > START else START
-        end = piece.to_ns - high if piece.to_ns < END else END
+        start = START if before is None else before.to_ns - high  # it may hold since the last pair of the one before
+        end = END if after is None else after.from_ns - low
         drift = None if piece.drift_ppm is None else -piece.drift_ppm
         stretches.append(Piece(min(start, end), max(start, end), -piece.offset_ns, piece.bound_ns, drift))
     return contiguous(stretches)
@@ -102,7 +110,8 @@ def added(near: Sequence[Piece], far: Sequence[Piece]) -> tuple[Piece, ...]:
         there = [one for one in far if one.from_ns < high and one.to_ns > low]
         far_offset, far_bound = hull(there)
         drift = here[0].drift_ppm if len(far) == 1 and far[0].drift_ppm == 0 else None
-        piece = Piece(start, end, offset + far_offset, bound + far_bound, drift)
+        sure = all(one.sure for one in (*here, *there)) and len(here) == len(there) == 1
+        piece = Piece(start, end, offset + far_offset, bound + far_bound, drift, sure)
         if told and (told[-1].offset_ns, told[-1].bound_ns) == (piece.offset_ns, piece.bound_ns):
             piece = replace(piece, from_ns=told.pop().from_ns)
         told.append(piece)
@@ -113,7 +122,9 @@ def _meets(piece: Piece, at: int) -> bool:
     return piece.from_ns <= at <= piece.to_ns
 
 
-def settled(upper_at: Times, upper: Times, lower_at: Times, lower: Times) -> tuple[Fit, tuple[Piece, ...]]:
+def settled(
+    upper_at: Times, upper: Times, lower_at: Times, lower: Times, reach: tuple[int, int] | None = None
+) -> tuple[Fit, tuple[Piece, ...]]:
     """One line if one fits, and else pieces; what neither fits widens the bound.
 
     Args:
@@ -121,11 +132,12 @@ def settled(upper_at: Times, upper: Times, lower_at: Times, lower: Times) -> tup
         upper: The offset is at most this, ns.
         lower_at: Instants.
         lower: The offset is at least this.
+        reach: From when to when it shall hold, see `fit`.
 
     Returns:
         The fit to all of it, and the pieces where the clock was set; no pieces where one line does.
     """
-    whole = fit(upper_at, upper, lower_at, lower)
+    whole = fit(upper_at, upper, lower_at, lower, reach)
     if whole.strain_ns <= STEP_NS:
         return whole, ()
     at = np.concatenate([upper_at, lower_at])

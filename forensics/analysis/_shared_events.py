@@ -14,7 +14,7 @@ import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._pieces import settled
-from forensics.analysis._ties import Tie
+from forensics.analysis._ties import Tie, set_back
 from forensics.records import (
     ApiRequest,
     BrokerEvent,
@@ -85,6 +85,12 @@ def _tie(pairs: pl.DataFrame, basis: str, *, steps: bool = True) -> Tie | None:
         basis: In words; ``{}`` is the number of pairs.
         steps: Whether the pairs are close enough to see that a clock was set.
     """
+    if set_back(pairs["at"], pairs["at_b"]):
+        swapped = {"at": "at_b", "source": "source_b", "locator": "locator_b"}
+        other = pairs.rename({one: f"{then}?" for one, then in (swapped | {b: a for a, b in swapped.items()}).items()})
+        other = other.rename({name: name.rstrip("?") for name in other.columns if name.endswith("?")})
+        turned = _tie(other.with_columns(upper=-pl.col("lower"), lower=-pl.col("upper")), basis, steps=steps)
+        return turned.turned() if turned else None
     high, low = pairs.drop_nulls("upper"), pairs.drop_nulls("lower")
     if high.is_empty() or low.is_empty() or pairs.height < FEWEST:
         return None
@@ -247,7 +253,7 @@ def _tellers(rows: Rows, wanted: pl.Series, log_node: pl.Expr, in_capture: pl.Ex
         .agg(pl.col(first).sort_by("at", "source", "position").first(), within=pl.col("sync").min())
         .with_columns(locator=pl.format("frame:{}", "position"))
     )
-    shown = (*by, "source", "position", pl.col("at").alias("first"), "within", "locator")
+    shown = [*map(pl.col, by), pl.col("source", "position"), pl.col("at").alias("first"), pl.col("within", "locator")]
     return pl.concat([of_logs.select(shown), of_wire.select(shown)]).collect(engine="streaming")
 
 

@@ -9,7 +9,15 @@ import numpy as np
 import polars as pl
 
 from forensics.analysis import _pieces
-from forensics.analysis._alignment import CLIENT_TYPES, IDENTITIES, LONGEST_TRANSIT_NS, MOST_KEYS, Times, fit
+from forensics.analysis._alignment import (
+    CLIENT_TYPES,
+    IDENTITIES,
+    LONGEST_TRANSIT_NS,
+    MOST_DRIFT_PPM,
+    MOST_KEYS,
+    Times,
+    fit,
+)
 from forensics.analysis._correlate import SECOND_NS, densest
 from forensics.analysis._pieces import END, FEWEST, START, Piece, contiguous, hull, settled
 
@@ -52,6 +60,8 @@ class Tie:
 
 MOST_STEP_NS = 7200 * SECOND_NS
 """Summer time, and what an administrator sets right; further away is another day's message."""
+MOST_ASIDE_NS = 45 * SECOND_NS
+"""A clock this far from a whole zone is not chosen among several that fit: a wrong tie is worse than none."""
 _RUN = 5
 """Pairs that say together where the difference is, before and after an instant."""
 _JUMP_NS = SECOND_NS // 2
@@ -136,7 +146,15 @@ def tie_captures(a: pl.DataFrame, b: pl.DataFrame, basis: str = "packets seen at
         .with_columns(difference=pl.col("at") - pl.col("at_b"))
         .sort("at", "at_b", "key")
     )
-    parts = [tie for part in _parts(both) if (tie := _tie_part(part, basis)) is not None]
+    if both.height < 2:
+        return None
+    if set_back(both["at"], both["at_b"]):
+        turned = tie_captures(b, a, basis)
+        return turned.turned() if turned else None
+    away = int(both["difference"].median())  # type: ignore[arg-type]
+    reach = _reach(a["at"], b["at"] + away)
+    cut = _parts(both)
+    parts = [tie for part in cut if (tie := _tie_part(part, basis, reach if len(cut) == 1 else None)) is not None]
     if not parts:
         return None
     most = max(tie.pairs for _, tie in parts)
@@ -158,26 +176,55 @@ def _parts(both: pl.DataFrame) -> list[pl.DataFrame]:
     if len(away) < 4 * _RUN:
         return [both]
     windows = np.median(np.lib.stride_tricks.sliding_window_view(away, _RUN), axis=1)
-    jumps = np.abs(windows[_RUN:] - windows[:-_RUN])  # of the pairs before i + _RUN, and of those from there on
+    times = np.median(np.lib.stride_tricks.sliding_window_view(both["at"].to_numpy(), _RUN), axis=1)
+    drifted = (times[_RUN:] - times[:-_RUN]) * MOST_DRIFT_PPM * 2e-6
+    jumps = np.abs(windows[_RUN:] - windows[:-_RUN]) - drifted  # of those before i + _RUN, and of those from there on
     cuts: list[int] = []
     for place in np.argsort(-jumps, kind="stable"):
         if jumps[place] <= _JUMP_NS or len(cuts) >= 4 * _pieces.MOST_PIECES:
             break
         if all(abs(place + _RUN - cut) >= _RUN for cut in cuts):
-            cuts.append(int(place) + _RUN)
+            cuts.append(_exactly(away, int(place) + _RUN))
     edges = [0, *sorted(cuts), len(away)]
     parts = [both.slice(first, last - first) for first, last in pairwise(edges)]
     kept = [parts[0]]
     for part in parts[1:]:
-        apart = abs(float(part["difference"].median()) - float(kept[-1]["difference"].median()))  # type: ignore[arg-type]
-        if apart <= _JUMP_NS:
+        near = kept[-1].tail(_RUN), part.head(_RUN)
+        apart, later = (abs(int(near[1][name].median()) - int(near[0][name].median())) for name in ("difference", "at"))
+        if apart - later * MOST_DRIFT_PPM * 2e-6 <= _JUMP_NS:
             kept[-1] = kept[-1].vstack(part)
         else:
             kept.append(part)
     return kept if len(kept) <= _pieces.MOST_PIECES else [both]
 
 
-def _tie_part(both: pl.DataFrame, basis: str) -> tuple[tuple[int, int], Tie] | None:
+def _exactly(away: Times, cut: int) -> int:
+    """Where a jump is that is known to a few pairs: what is before it is like what was before, and so on."""
+    before, after = (
+        np.median(away[max(cut - 3 * _RUN, 0) : cut - _RUN + 1]),
+        np.median(away[cut + _RUN - 1 : cut + 3 * _RUN]),
+    )
+    start = max(cut - _RUN, 0)
+    later = np.abs(away[start : cut + _RUN] - after) < np.abs(away[start : cut + _RUN] - before)
+    wrong = [int(later[:n].sum() + (~later[n:]).sum()) for n in range(len(later) + 1)]
+    return start + int(np.argmin(wrong))
+
+
+def set_back(at: pl.Series, other: pl.Series) -> bool:
+    """Whether the first of two clocks was set back: its times are no order of events, those of the other are."""
+    first, second = at.to_numpy(), other.to_numpy()
+    by_first = np.diff(second[np.argsort(first, kind="stable")])
+    by_second = np.diff(first[np.argsort(second, kind="stable")])
+    return int((by_first < -_JUMP_NS).sum()) > int((by_second < -_JUMP_NS).sum())
+
+
+def _reach(one: pl.Series, other: pl.Series) -> tuple[int, int]:
+    """From the first that either holds to the last."""
+    edges = [int(edge) for held in (one, other) for edge in (held.min(), held.max())]  # type: ignore[arg-type]
+    return min(edges), max(edges)
+
+
+def _tie_part(both: pl.DataFrame, basis: str, reach: tuple[int, int] | None) -> tuple[tuple[int, int], Tie] | None:
     """Tie two points by the packets of a stretch in which no clock was set, and that stretch."""
     middle = both["difference"].median()
     both = both.filter((pl.col("difference") - middle).abs() < 30 * SECOND_NS)
@@ -202,7 +249,7 @@ def _tie_part(both: pl.DataFrame, basis: str) -> tuple[tuple[int, int], Tie] | N
         least, most = int(differences.min()), int(differences.max())
         bound = (most - least) // 2 + LONGEST_TRANSIT_NS
         return span, Tie((least + most) // 2, bound, None, both.height, f"{both.height} {basis}, in one direction only")
-    found = fit(*_columns(upper), *_columns(lower))
+    found = fit(*_columns(upper), *_columns(lower), reach)
     basis = f"{directed.height} {basis}, in both directions"
     return span, Tie(found.offset_ns, found.bound_ns, found.drift_ppm, directed.height, basis)
 
@@ -242,6 +289,9 @@ def tie_messages(x: pl.DataFrame, y: pl.DataFrame) -> Tie | None:
     pairs = _paired(x, y) if x_place != y_place else None
     if pairs is None:
         return None
+    if set_back(pairs["at"], pairs["at_y"]):
+        turned = tie_messages(y, x)
+        return turned.turned() if turned else None
     x_first = pl.col("message_type").is_in(CLIENT_TYPES) == pl.lit(x_place < y_place)
     x_res, y_res = int(x["resolution_ns"][0]), int(y["resolution_ns"][0])
     earlier, later = pairs.filter(x_first), pairs.filter(~x_first)
@@ -255,7 +305,9 @@ def tie_messages(x: pl.DataFrame, y: pl.DataFrame) -> Tie | None:
         high_by = x_res if high.height == later.height else x_res + LONGEST_TRANSIT_NS
     upper_at, upper = _columns(high)
     lower_at, lower = _columns(low)
-    found, pieces = settled(upper_at, upper + high_by, lower_at, lower + low_by)
+    away = int(pairs["difference"].median())  # type: ignore[arg-type]
+    reach = _reach(x["at"], y["at"] + away)
+    found, pieces = settled(upper_at, upper + high_by, lower_at, lower + low_by, reach)
     jitter = 10_000_000  # from the program's line to the log daemon's stamp
     pieces = tuple(replace(piece, bound_ns=piece.bound_ns + jitter) for piece in pieces)
     if pieces:
@@ -281,11 +333,17 @@ def _paired(x: pl.DataFrame, y: pl.DataFrame) -> pl.DataFrame | None:
         width = SECOND_NS * 3 // 2 + min(span // 10_000, 5 * SECOND_NS)
         windows = densest(pairs["difference"].to_numpy(), pairs["owner"].cast(pl.Int64).to_numpy(), width)
         most = windows[0][1]
-        # A client that renews on the dot fits at every whole period; a clock is rarely far from a whole zone.
+        # A client that renews on the dot fits at every whole period: where all messages of both sides find each other
+        # that is it, else a clock is rarely far from a whole zone.
         close = [(edge, owners) for edge, owners in windows if owners >= 0.9 * most]
-        edge, owners = min(close, key=lambda window: (abs(_off_zone(window[0] + width // 2)), -window[1]))
+        whole = most == x.height == y.height and sum(owners == most for _, owners in close) == 1
+        edge, owners = (
+            close[0] if whole else min(close, key=lambda window: (abs(_off_zone(window[0] + width // 2)), -window[1]))
+        )
+        if len(close) > 1 and not whole and abs(_off_zone(edge + width // 2)) > MOST_ASIDE_NS:
+            continue
         chosen = _nearest(pairs, edge, width)
-        chosen = _after_steps(pairs, chosen, width)
+        chosen = _after_steps(pairs, chosen, width, distinct="xkey" in identity)
         if best is None or owners > 1.2 * best[0]:
             best = (owners, chosen)
     return best[1] if best else None
@@ -303,7 +361,7 @@ def _nearest(pairs: pl.DataFrame, edge: int, width: int) -> pl.DataFrame:
     )
 
 
-def _after_steps(pairs: pl.DataFrame, chosen: pl.DataFrame, width: int) -> pl.DataFrame:
+def _after_steps(pairs: pl.DataFrame, chosen: pl.DataFrame, width: int, *, distinct: bool) -> pl.DataFrame:
     """The chosen pairs, and those of stretches before or after a clock was set.
 
     Messages that found no partner do so at another offset, most of a stretch of their own at one and the same, and
@@ -312,7 +370,8 @@ def _after_steps(pairs: pl.DataFrame, chosen: pl.DataFrame, width: int) -> pl.Da
     """
     for _ in range(_pieces.MOST_PIECES - 1):
         left = pairs.join(chosen, on="owner", how="anti").join(chosen, on=["source_y", "position_y"], how="anti")
-        if left["owner"].n_unique() < FEWEST:
+        fewest = FEWEST if distinct else FEWEST + 1
+        if left["owner"].n_unique() < fewest:
             break
         windows = densest(left["difference"].to_numpy(), left["owner"].cast(pl.Int64).to_numpy(), width)
         edge, owners = windows[0]
@@ -322,7 +381,7 @@ def _after_steps(pairs: pl.DataFrame, chosen: pl.DataFrame, width: int) -> pl.Da
         within = chosen["at"].is_between(first, last).sum()
         second = max((count for at, count in windows[1:] if abs(at - edge) > width), default=0)
         moved = abs(int(more["difference"].median()) - int(chosen["difference"].median()))  # type: ignore[arg-type]
-        if more.height < FEWEST or within or owners < 0.8 * rivals or second > 0.6 * owners or moved > MOST_STEP_NS:
+        if more.height < fewest or within or owners < 0.8 * rivals or second > 0.6 * owners or moved > MOST_STEP_NS:
             break
         chosen = pl.concat([chosen, more]).sort("at")
     return chosen

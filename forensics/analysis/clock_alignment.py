@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -14,6 +15,7 @@ from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._own_zones import own_zones
 from forensics.analysis._shared_events import event_ties
 from forensics.analysis._sightings import Pair, Witnesses, partners, sightings
+from forensics.analysis._step_findings import step_findings
 from forensics.analysis._ties import Tie, message_keys, packet_keys, tie_captures, tie_messages
 from forensics.records import (
     Alternative,
@@ -34,17 +36,17 @@ from forensics.records import (
     Reference,
     Step,
 )
-from forensics.records.finding import identity, iso
+from forensics.records.finding import iso
 
 NEEDS = (Clock,)
-USES = (DhcpMessage, Packet)
+USES = (DhcpMessage, Packet, LogRecord)
 KINDS = {
     "clock-skew": (
         "two sources that saw the same packets, DHCP exchanges, requests, connections or log lines",
         "a log that says that its clock was set",
     )
 }
-SHARED = (
+SHARED: tuple[type[Record], ...] = (
     LogRecord, ApiRequest, BrokerEvent, BrokerTransfer, ConsoleRequest, Notification, Instance, InstanceEvent,
 )  # fmt: skip
 """Records beside packets and DHCP messages that tell of events which other sources tell of, too."""
@@ -86,7 +88,7 @@ def clocks(
     frames = packets.lazy()
     points = frames.select("source", "host").unique().collect(engine="streaming").sort("source", "host")
     messages, owners = _owned(points, _messages(dhcp_messages.lazy()))
-    given = {**(others or {}), Packet: frames}
+    given: dict[type[Record], pl.LazyFrame] = {**(others or {}), Packet: frames}
 
     def rows(record: type[Record]) -> pl.LazyFrame:
         """Rows of a record, or none."""
@@ -268,18 +270,35 @@ def findings(
     clocks: pl.DataFrame | pl.LazyFrame,
     dhcp_messages: pl.DataFrame | pl.LazyFrame | None = None,
     packets: pl.DataFrame | pl.LazyFrame | None = None,
+    log_records: pl.DataFrame | pl.LazyFrame | None = None,
 ) -> list[Finding]:
-    """Name the hosts whose clocks are certainly apart.
+    """Name the hosts whose clocks are certainly apart, and the clocks that were set.
 
     Args:
         clocks: One row per `Clock`.
         dhcp_messages: One row per `DhcpMessage`, to show an exchange as each of two sources saw it.
         packets: One row per `Packet`, for the same.
+        log_records: One row per `LogRecord`, for what a host's own log says of its clock.
 
     Returns:
-        One `clock-skew` per host, ``info``: it hurts nobody, yet whoever compares stamps by eye should know.
+        One `clock-skew` per host and one per step of a clock, ``info``: it hurts nobody, yet whoever compares stamps
+        by eye should know.
     """
-    rows = clocks.lazy().collect().drop_nulls(["offset_s", "bound_s", "reference"])
+    table = clocks.lazy().collect()
+    table = table.with_columns(
+        pl.lit(None, Clock.polars_schema()[name]).alias(name)
+        for name in ("pieces", "witnesses")
+        if name not in table.columns
+    )
+    said = DhcpMessage.empty().lazy() if dhcp_messages is None else dhcp_messages.lazy()
+    frames = Packet.empty().lazy() if packets is None else packets.lazy()
+    logs = LogRecord.empty().lazy() if log_records is None else log_records.lazy()
+    return [*_skews(table, said, frames), *step_findings(table, said, frames, logs)]
+
+
+def _skews(table: pl.DataFrame, said: pl.LazyFrame, frames: pl.LazyFrame) -> list[Finding]:
+    """Hosts whose clocks are apart."""
+    rows = table.drop_nulls(["offset_s", "bound_s", "reference"])
     own = (pl.col("offset_s") - pl.col("zone_s").fill_null(0.0)).alias("own_s")
     rows = rows.with_columns(own)
     skewed = rows.filter((pl.col("own_s").abs() > pl.col("bound_s")) & (pl.col("own_s").abs() >= 0.01))
@@ -294,13 +313,29 @@ def findings(
         return []
     held = rows.filter(pl.col("exchanges") > 0)["source"].implode()
     held = pl.concat([held.explode(), worst["reference"]]).unique().implode()
-    said = DhcpMessage.empty().lazy() if dhcp_messages is None else dhcp_messages.lazy()
-    frames = Packet.empty().lazy() if packets is None else packets.lazy()
     frames = frames.filter(pl.col("source").is_in(held))
     points = frames.select("source", "host").unique().collect(engine="streaming").sort("source", "host")
     messages, owners = _owned(points, _messages(said.filter(pl.col("source").is_in(held))))
     witnesses = Witnesses(packet_keys(frames, owners, located=True), messages, rows)
-    return [_skew(row, witnesses.chain(row["source"], row["reference"])) for row in worst.iter_rows(named=True)]
+    found = []
+    for row in worst.iter_rows(named=True):
+        pairs = _remembered(row["witnesses"]) or witnesses.chain(row["source"], row["reference"])
+        found.append(_skew(row, pairs))
+    return found
+
+
+def _remembered(places: Sequence[Mapping[str, Any]] | None) -> tuple[Pair, ...]:
+    """What a tie itself remembers, two places each."""
+    pairs = []
+    for one, other in zip((places or ())[::2], (places or ())[1::2], strict=True):
+        refs = [Reference(place["source"], place["locator"], iso(_ns(place["at"]))) for place in (one, other)]
+        away_s = (_ns(one["at"]) - _ns(other["at"])) / SECOND_NS
+        pairs.append(Pair((refs[0], refs[1]), away_s, str(one["what"])))
+    return tuple(pairs)
+
+
+def _ns(at: object) -> int:
+    return int(pl.Series([at], dtype=pl.Datetime("ns", "UTC")).to_physical()[0])
 
 
 def _skew(row: dict[str, object], chain: tuple[Pair, ...]) -> Finding:
