@@ -297,7 +297,7 @@ def test_zones_that_the_clocks_tell_move_rows(tmp_path: Path, monkeypatch: pytes
         assert one.clocks["offset_s"].to_list() == [6.5]
 
 
-def test_timeline_and_who(small: forensics.Case) -> None:
+def test_timeline_and_mentions(small: forensics.Case) -> None:
     rows = small.timeline(entity="fa:16:3e:24:e7:22")
     assert set(rows["record"]) == {"DhcpMessage", "Packet"}
     assert rows["at"].is_sorted()
@@ -305,9 +305,12 @@ def test_timeline_and_who(small: forensics.Case) -> None:
     near = small.timeline(around="2013-02-15T01:40:05Z", minutes=0.1)
     assert near.height > 0
     assert near["at"].min() >= pl.Series(["2013-02-15T01:39:59Z"]).str.to_datetime(time_zone="UTC")[0]
-    who = small.who("10.0.0.5")
-    assert set(who["source"]) == {"node1/syslog", "node1/syslog.1.gz", "node1/br100.pcap"}
-    assert small.who("10.0.0").height == 0 or set(who["record"]) >= {"LogRecord"}
+    told = small.mentions("10.0.0.5")
+    assert set(told["source"]) == {"node1/syslog", "node1/syslog.1.gz", "node1/br100.pcap"}
+    assert small.mentions("10.0.0").height == 0 or set(told["record"]) >= {"LogRecord"}
+    assert small.mentions("FA-16-3E-24-E7-22").equals(small.mentions("fa:16:3e:24:e7:22"))
+    assert "10.0.0.5" in small.who("fa16.3e24.e722")["name"].to_list()
+    assert small.conflicts.is_empty()
     with pytest.raises(CaseError, match="no instant"):
         small.timeline(around="yesterday")
 

@@ -11,6 +11,7 @@ from forensics.analysis._entity_spans import CLAIM, PLACE
 
 _SURE = ("stated", "command", "file-name")
 _RUNS_HERE = ("creating", "spawned", "built", "started", "resumed", "rebooting", "rebooted", "rescued")
+_ORDER = ("at", "source", "position")
 _NOT_HERE = r"^(?:scheduler|image|network|port|subnet|router|floatingip|volume|snapshot|keypair|identity)\b"
 
 
@@ -85,6 +86,7 @@ def of_instances(rows: pl.LazyFrame) -> list[pl.LazyFrame]:
             for kind in ("image", "flavor")
         ),
         claim(snap, "Instance", ("instance", "who", "host", "compute_host"), now, False, closed),
+        claim(snap, "Instance", ("image", "image", "base_file", "image_hash"), (pl.col("created_at"), end)),
     ]
 
 
@@ -132,33 +134,48 @@ def of_ports(rows: pl.LazyFrame) -> list[pl.LazyFrame]:
 
 def of_notifications(rows: pl.LazyFrame) -> list[pl.LazyFrame]:
     """Claims of `Notification` rows, dated."""
-    at = (pl.col("at"), pl.col("at"))
-    compute = rows.filter(~pl.col("event_type").str.contains(_NOT_HERE).fill_null(False))
-    ended = pl.coalesce("deleted_at", "terminated_at")
-    begun = (pl.coalesce("created_at", "at"), pl.coalesce(ended, "at"))
-    opened, closed = pl.col("created_at").is_not_null(), ended.is_not_null()
+    compute = rows.filter(
+        ~pl.col("event_type").str.contains(_NOT_HERE).fill_null(False), pl.col("who").is_not_null()
+    ).with_columns(ended=pl.coalesce("deleted_at", "terminated_at"))
+    states = _states(compute)
+    at, count = (pl.col("at"), pl.col("last")), pl.col("n")
+    begun = (pl.coalesce("created_at", "at"), pl.coalesce("ended", "last"))
+    opened, closed = pl.col("created_at").is_not_null(), pl.col("ended").is_not_null()
     owned = [("user", "user_id"), ("project", "project_id"), ("image", "image"), ("name", "display_name")]
-    ports = compute.filter(pl.col("macs").list.len() > 0)
-    pairs = compute.filter(pl.col("macs").list.len() == 1, pl.col("ips").list.len() == 1)
-    actors = [("user", "user_id"), ("project", "project_id")]
+    told = "Notification"
+    ports = _repeated(compute.filter(pl.col("macs").list.len() > 0).explode("macs"), "who", "macs")
+    lent = _repeated(compute.filter(pl.col("ips").list.len() > 0).explode("ips"), "who", "ips")
+    both = compute.filter(pl.col("macs").list.len() == 1, pl.col("ips").list.len() == 1)
+    pairs = _repeated(both.with_columns(pl.col("macs", "ips").list.first()), "macs", "ips")
     return [
-        *(
-            claim(compute, "Notification", ("instance", "who", kind, name), begun, opened, closed)
-            for kind, name in owned
-        ),
-        claim(compute, "Notification", ("instance", "who", "flavor", "flavor"), at),
-        claim(compute, "Notification", ("instance", "who", "host", "compute_host"), at),
-        claim(rows, "Notification", ("instance", "who", "request", "request_id"), at, True, True),
-        *(claim(rows, "Notification", ("request", "request_id", kind, name), at, True, True) for kind, name in actors),
-        claim(ports.explode("macs"), "Notification", ("instance", "who", "mac", "macs"), at),
-        claim(
-            compute.filter(pl.col("ips").list.len() > 0).explode("ips"),
-            "Notification",
-            ("instance", "who", "ip", "ips"),
-            at,
-        ),
-        claim(pairs, "Notification", ("mac", pl.col("macs").list.first(), "ip", pl.col("ips").list.first()), at),
+        *(claim(states, told, ("instance", "who", kind, name), begun, opened, closed, n=count) for kind, name in owned),
+        claim(states, told, ("instance", "who", "flavor", "flavor"), at, n=count),
+        claim(states, told, ("instance", "who", "host", "compute_host"), at, n=count),
+        *of_requests(rows, told, rows.select("request_id").drop_nulls().unique()),
+        claim(ports, told, ("instance", "who", "mac", "macs"), at, n=count),
+        claim(lent, told, ("instance", "who", "ip", "ips"), at, n=count),
+        claim(pairs, told, ("mac", "macs", "ip", "ips"), at, n=count),
     ]
+
+
+def _states(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Notifications of one instance that say the same, one after the other, as one row."""
+    same = ("who", "user_id", "project_id", "image", "display_name", "flavor", "compute_host", "created_at", "ended")
+    ordered = rows.select(*same, "at", *PLACE).sort("who", "at", "source", "position")
+    changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in same)
+    return (
+        ordered.with_columns(run=changed.cum_sum())
+        .group_by("run")
+        .agg(pl.col(*same, "at", *PLACE).first(), last=pl.col("at").max(), n=pl.len())
+    )
+
+
+def _repeated(rows: pl.LazyFrame, *same: str) -> pl.LazyFrame:
+    """Rows of an hour that tell the same relation, as one row."""
+    hour = (pl.col("at") // 3_600_000_000_000).alias("hour")
+    return (
+        rows.sort(_ORDER).group_by(*same, hour).agg(pl.col("at", *PLACE).first(), last=pl.col("at").max(), n=pl.len())
+    )
 
 
 def of_events(rows: pl.LazyFrame) -> list[pl.LazyFrame]:
@@ -202,11 +219,12 @@ def of_requests(rows: pl.LazyFrame, told_by: str, concerned: pl.LazyFrame) -> li
         concerned: ``request_id`` of those requests.
     """
     said = ("request_id", "user_id", "project_id", "who")
-    first = [pl.col(name).sort_by("at", "position").first() for name in PLACE]
     each = (
         rows.join(concerned, on="request_id", how="semi")
+        .select(*said, "at", *PLACE)
+        .sort(_ORDER)
         .group_by(said)
-        .agg(*first, at=pl.col("at").min(), last=pl.col("at").max(), n=pl.len())
+        .agg(pl.col("at", *PLACE).first(), last=pl.col("at").max(), n=pl.len())
     )
     at, count = (pl.col("at"), pl.col("last")), pl.col("n")
     return [
@@ -227,11 +245,11 @@ def of_base_files(rows: pl.LazyFrame, told_by: str, images: pl.LazyFrame) -> lis
         told_by: Name of the record.
         images: ``hash`` and ``of_image``: which image each SHA-1 is of.
     """
-    first = [pl.col(name).sort_by("at", "position", nulls_last=False).first() for name in PLACE]
     each = (
         rows.filter(pl.col("file").is_not_null())
+        .sort(_ORDER)
         .group_by("file", "who")
-        .agg(*first, at=pl.col("at").min(), last=pl.col("at").max(), n=pl.len())
+        .agg(pl.col("at", *PLACE).first(), last=pl.col("at").max(), n=pl.len())
         .with_columns(hash=pl.col("file").str.slice(0, 40))
         .join(images, on="hash", how="left")
     )

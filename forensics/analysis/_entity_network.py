@@ -185,11 +185,15 @@ def announced(packets: pl.LazyFrame) -> pl.LazyFrame:
             )
         )
     minute = pl.col("ts").dt.truncate("1m").alias("minute")
-    first = [pl.col(name).sort_by("ts", "position").first() for name in ("position", "offset_bytes", "length_bytes")]
     return (
         pl.concat(parts)
+        .sort("ts", "source", "position")
         .group_by("mac", "ip", "network", "source", minute)
-        .agg(pl.col("ts").min(), *first, last_ts=pl.col("ts").max(), packets=pl.len())
+        .agg(
+            pl.col("ts", "position", "offset_bytes", "length_bytes").first(),
+            last_ts=pl.col("ts").max(),
+            packets=pl.len(),
+        )
         .drop("minute")
     )
 

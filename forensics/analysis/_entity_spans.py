@@ -118,6 +118,15 @@ def _clipped(held: pl.DataFrame, lives: pl.DataFrame) -> pl.DataFrame:
 
 def _merged(held: pl.DataFrame) -> pl.DataFrame:
     """Overlapping spans of one relation become one, those that tell no network joining the one network that is told."""
+    twice = held.select(ENDS).is_duplicated()
+    whole = pl.concat([held.filter(~twice), _joined(held.filter(twice))], how="diagonal")
+    return whole.with_columns(
+        from_ns=pl.when(pl.col("from_ns") > _FIRST).then("from_ns"),
+        to_ns=pl.when(pl.col("to_ns") < _LAST).then("to_ns"),
+    )
+
+
+def _joined(held: pl.DataFrame) -> pl.DataFrame:
     relation = list(ENDS)
     known = pl.col("network").drop_nulls()
     only = pl.when(known.n_unique().over(relation) == 1).then(known.first().over(relation))
@@ -134,10 +143,6 @@ def _merged(held: pl.DataFrame) -> pl.DataFrame:
             pl.col("to_ns").max(),
             pl.col("rows").sum(),
             *(pl.col(name).first() for name in ("told_by", *PLACE)),
-        )
-        .with_columns(
-            from_ns=pl.when(pl.col("from_ns") > _FIRST).then("from_ns"),
-            to_ns=pl.when(pl.col("to_ns") < _LAST).then("to_ns"),
         )
         .drop("span")
     )

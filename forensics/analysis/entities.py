@@ -10,6 +10,7 @@ import polars as pl
 from forensics.analysis import _entity_cloud as cloud
 from forensics.analysis import _entity_names as names
 from forensics.analysis import _entity_network as network
+from forensics.analysis._entity_conflicts import conflicting
 from forensics.analysis._entity_spans import spans
 from forensics.records import (
     ApiRequest,
@@ -60,6 +61,28 @@ def edges(clocks: pl.LazyFrame, *records: pl.LazyFrame) -> DataFrame[Edge]:
     )
     ordered = dated.sort("subject_kind", "subject", "object_kind", "object", "network", "from_at", nulls_last=False)
     return Edge.validate(ordered.select(Edge.polars_schema().names()), cast=True)
+
+
+def conflicts(edges: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    """What cannot hold at one time, and is told all the same.
+
+    One MAC belongs to one instance, one address within a network to one MAC, one instance runs on one host, but for the
+    minutes of a migration. Tenants may use the same addresses: those of different networks, or of different projects
+    where no network is told, are no conflict.
+
+    Args:
+        edges: One row per `Edge`.
+
+    Returns:
+        By ``thing`` and start: ``conflict`` (what is wrong, in words), ``kind`` and ``thing`` that has two partners,
+        ``first`` and ``second`` (the partners), ``network``, ``from_at``, ``to_at`` (when both hold), and of both
+        ``told_by`` and the place of the evidence, as ``first_source`` and so on.
+
+    Examples:
+        >>> conflicts(Edge.empty()).height
+        0
+    """
+    return conflicting(edges.lazy().collect())
 
 
 def _claims(rows: Mapping[type[Record], pl.LazyFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:

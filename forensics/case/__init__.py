@@ -14,16 +14,18 @@ import polars as pl
 from forensics import escape
 from forensics import records as known
 from forensics.analysis._notification_pairs import operations
+from forensics.analysis.entities import conflicts
 from forensics.case._build import Finish, build, tool
-from forensics.case._cite import cited, places_in, places_of
+from forensics.case._cite import cited, damage, places_in, places_of, references_in
 from forensics.case._database import FOLDER, kept
 from forensics.case._findings import CaseFinding, Findings, from_file
 from forensics.case._load import Advance
 from forensics.case._query import query_failed
 from forensics.case._rows import Rows
-from forensics.case._time import timeline, who
+from forensics.case._time import mentions, timeline
+from forensics.case._who import spelled, who
 from forensics.errors import CaseError, StoreDamagedError
-from forensics.evidence import EvidenceFile, open_stream, walk
+from forensics.evidence import EvidenceFile, walk
 from forensics.records import Clock, Finding, LazyFrame, LogRecord, Packet, Problem, Record, Reference, Source
 from forensics.store import Store, is_store
 
@@ -183,7 +185,7 @@ class Case:
         """
         if isinstance(what, pl.LazyFrame):
             what = what.collect()
-        places = places_in(what) if isinstance(what, pl.DataFrame) else places_of(_references(what), self._rows)
+        places = places_in(what) if isinstance(what, pl.DataFrame) else places_of(references_in(what), self._rows)
         return cited(places, self.evidence_files())
 
     def evidence_files(self) -> Mapping[str, EvidenceFile]:
@@ -211,14 +213,36 @@ class Case:
         """
         return timeline(self._rows, _TIMED, entity=entity, around=around, minutes=minutes)
 
-    def who(self, entity: str) -> pl.DataFrame:
+    @property
+    def conflicts(self) -> pl.DataFrame:
+        """What the evidence tells of one time and cannot both be so: see `forensics.analysis.entities.conflicts`."""
+        return conflicts(self.edges)
+
+    def who(self, name: str, at: str | datetime | None = None) -> pl.DataFrame:
+        """What belongs to something, directly and by way of what is its own, and when it did.
+
+        Args:
+            name: A MAC in any spelling, an IP address, uuid, any name of an instance, tap, host, switch port, image,
+                base file, user, project, request, ``i-0000002a`` or ``ami-00000007``.
+            at: An instant, ISO 8601, UTC where it names no zone: what belonged to it then. Of all time where None.
+
+        Returns:
+            Nearest first: ``kind``, ``name``, ``from_at``, ``to_at`` (null where open), ``via`` (the way there),
+            ``hop``, ``conflict`` (what contradicts it), ``told_by``, ``rows`` and the place of the evidence.
+
+        Examples:
+            ``case.who("fa:16:3e:24:e7:22", at="2013-02-15 01:40:18")``: instance, host, image, user, switch port, then
+        """
+        return who(self.edges, name, at)
+
+    def mentions(self, entity: str) -> pl.DataFrame:
         """Where the records speak of something.
 
         Returns:
             One row for each record, source and host: ``record``, ``source``, ``host``, ``rows``, ``first_at``,
             ``last_at`` (as the source's own clock has them); the earliest first.
         """
-        return who(self._rows, _TIMED, entity)
+        return mentions(self._rows, _TIMED, spelled(entity))
 
     def sql(self, query: str) -> pl.DataFrame:
         """Ask in SQL (polars' dialect). Tables: those of `tables`."""
@@ -270,16 +294,6 @@ class Case:
 _SMALL = ("sources", "problems", "clocks", "edges")
 
 
-def _references(what: Any) -> list[Reference]:
-    if isinstance(what, Reference):
-        return [what]
-    if isinstance(what, (CaseFinding, Finding)):
-        return list(what.references())
-    if isinstance(what, Sequence) and not isinstance(what, str):
-        return [reference for one in what for reference in _references(one)]
-    raise CaseError(f"a {type(what).__name__} cannot be cited", hint="give rows, findings or references")
-
-
 def verify(path: Path_, *, evidence: Path_ | None = None) -> list[tuple[str, str]]:
     """Compare a case and the evidence that it was made of with their digests.
 
@@ -299,20 +313,7 @@ def verify(path: Path_, *, evidence: Path_ | None = None) -> list[tuple[str, str
     if wrong:
         return wrong
     case = Case(store, Path(evidence) if evidence is not None else store.hint())
-    return _evidence_damage(case.sources, case.evidence_files())
-
-
-def _evidence_damage(sources: pl.DataFrame, files: Mapping[str, EvidenceFile]) -> list[tuple[str, str]]:
-    wrong = []
-    for source, sha256 in sources.select("source", "sha256").drop_nulls().iter_rows():
-        if source not in files:
-            wrong.append((source, "is missing"))
-            continue
-        with open_stream(files[source], digest=True) as stream:
-            if stream.finish().sha256 != sha256:
-                wrong.append((source, "differs from its digest in the case"))
-    known = set(sources["source"].to_list())
-    return wrong + [(name, "is new since the case was made") for name in files if name not in known]
+    return damage(case.sources, case.evidence_files())
 
 
 def default_target(evidence: Path) -> Path:

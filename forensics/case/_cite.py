@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -182,3 +183,29 @@ def places_in(rows: pl.DataFrame) -> pl.DataFrame:
         )
     position = pl.col("position") if "position" in rows.columns else pl.lit(None, pl.Int64).alias("position")
     return rows.select(pl.col("source"), position, pl.col("offset_bytes"), pl.col("length_bytes"))
+
+
+def references_in(what: Any) -> list[Reference]:
+    """References of a finding, or of several things."""
+    if isinstance(what, Reference):
+        return [what]
+    finding = getattr(what, "finding", what)  # a finding of a case has it inside
+    if isinstance(finding, Finding):
+        return list(finding.references())
+    if isinstance(what, Sequence) and not isinstance(what, str):
+        return [reference for one in what for reference in references_in(one)]
+    raise CaseError(f"a {type(what).__name__} cannot be cited", hint="give rows, findings or references")
+
+
+def damage(sources: pl.DataFrame, files: Mapping[str, EvidenceFile]) -> list[tuple[str, str]]:
+    """Which evidence is no longer as it was: name and what is wrong."""
+    wrong = []
+    for source, sha256 in sources.select("source", "sha256").drop_nulls().iter_rows():
+        if source not in files:
+            wrong.append((source, "is missing"))
+            continue
+        with open_stream(files[source], digest=True) as stream:
+            if stream.finish().sha256 != sha256:
+                wrong.append((source, "differs from its digest in the case"))
+    listed = set(sources["source"].to_list())
+    return wrong + [(name, "is new since the case was made") for name in files if name not in listed]

@@ -90,8 +90,8 @@ def timeline(
     return found.filter(told_best).sort("at", "source", "position", nulls_last=True).select(shown).collect()
 
 
-def who(rows: Rows, records: Sequence[type[Record]], entity: str) -> pl.DataFrame:
-    """See `forensics.case.Case.who`."""
+def mentions(rows: Rows, records: Sequence[type[Record]], entity: str) -> pl.DataFrame:
+    """See `forensics.case.Case.mentions`."""
     parts = [
         rows(record)
         .filter(speaks_of(record, entity))

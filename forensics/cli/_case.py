@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -58,20 +61,42 @@ def _iso(rows: pl.DataFrame) -> list[pl.Expr]:
     ]
 
 
-def who(path: Path, entity: str, *, as_json: bool) -> int:
-    """Say where the records speak of something."""
-    rows = _opened(path).who(entity)
+def who(path: Path, entity: str, at: str | None, limit: int, *, as_json: bool) -> int:
+    """Say what belongs to something, and where the records speak of it."""
+    case = _opened(path)
+    held, told = case.who(entity, at), case.mentions(entity)
     if as_json:
-        show.as_json(rows.with_columns(_iso(rows)).to_dicts())
-    elif rows.height:
+        belongs, mentions = (rows.with_columns(_iso(rows)).to_dicts() for rows in (held, told))
+        show.as_json({"belongs": belongs, "mentions": mentions})
+        return 0
+    for row in held.head(limit).iter_rows(named=True):
+        span = f"{_second(row['from_at']) or '…'} to {_second(row['to_at']) or '…'}"
+        doubt = f" contradicted: {row['conflict']}" if row["conflict"] else ""
+        text = f"{row['kind']:12} {show.safe(row['name'])} {span} [{show.safe(_place(row))}]{doubt}"
+        for line in show.wrapped(text, "", " " * 13):
+            show.put(line)
+    if held.height > limit:
+        show.put(f"… and {held.height - limit:,} more (--limit)")
+    if held.height and told.height:
+        show.put("")
+    if told.height:
         table = [
             [row["record"], row["source"], row["rows"], *show.from_to(row["first_at"], row["last_at"])]
-            for row in rows.iter_rows(named=True)
+            for row in told.iter_rows(named=True)
         ]
         show.table(["RECORD", "SOURCE", "ROWS", "FIRST (UTC)", "LAST"], table, numbers=["ROWS"], path="SOURCE")
-    else:
+    elif held.is_empty():
         show.put(f"no record speaks of {show.safe(entity)}")
     return 0
+
+
+def _second(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    place: str = row["source"] if row["position"] is None else f"{row['source']}:{row['position']}"
+    return place
 
 
 def sql(path: Path, query: str, limit: int, *, as_json: bool) -> int:

@@ -16,9 +16,9 @@ class Edge(Record):
     """One relation between two things, once for each span in which it held.
 
     Directions are fixed: an instance is the subject of its mac, ip, tap, host, image, user, project, flavor, name,
-    base_file and request; a mac of its ip, tap, host and switch_port; a tap of its host; a host of its ip, mac and switch_port; an
-    image of its base_file, name and project; a request of its user and project. Instants are on the reference
-    clock of the case.
+    base_file and request; a mac of its ip, tap, host and switch_port; a tap of its host; a host of its ip, mac and
+    switch_port; an image of its base_file, name and project; a request of its user and project. Instants are on the
+    reference clock of the case.
     """
 
     subject_kind = choice("what the first thing is", *THINGS)
