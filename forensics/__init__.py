@@ -19,6 +19,7 @@ if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
 TYPE_CHECKING = False  # as type checkers know it, without the import
 if TYPE_CHECKING:
     from forensics.case import Case, open_case
+    from forensics.case._factors import common_factors
     from forensics.errors import (
         CaseError,
         EvidenceError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Case": "forensics.case",
+    "common_factors": "forensics.case._factors",
     "open_case": "forensics.case",
     "scan_dhcp": "forensics.loaders._scan_records",
     "scan_logs": "forensics.loaders.log_files",
@@ -56,6 +58,7 @@ __all__ = [
     "NotUnderstoodError",
     "StoreDamagedError",
     "UnknownColumnError",
+    "common_factors",
     "open_case",
     "scan_dhcp",
     "scan_logs",

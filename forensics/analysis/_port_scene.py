@@ -85,6 +85,7 @@ def survey(
         wire = _moved(wire, moved)
         spans, found, _ = _looked_at(_moved(rows, moved), wire, told, moved if anchors else {})
     by_capture(found, wire)
+    by_twin(found)
     by_neighbour(found)
     map_senders(found, told)
     by_start(found, told)
