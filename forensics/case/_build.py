@@ -231,7 +231,8 @@ def _clocks(rows: Rows) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _related(rows: Rows) -> Rows:
     """The rows with what belongs to what, or with a problem where that could not be worked out."""
     try:
-        found = entities.edges(*(rows(record) for record in (Clock, *entities.RECORDS)))
+        asked: tuple[type[Record], ...] = (Clock, *entities.RECORDS)
+        found = entities.edges(*(rows(record) for record in asked))
         return replace(rows, edges=found.select(Edge.polars_schema().names()).cast(Edge.polars_schema()))
     except (KeyboardInterrupt, SystemExit):
         raise

@@ -189,12 +189,14 @@ def who(
     entity: Annotated[
         str, typer.Argument(metavar="ENTITY", help="Address, host, instance, request or text.", show_default=False)
     ],
+    at: Annotated[str, typer.Option(help="What belonged to it then: ISO 8601, UTC unless it names a zone.")] = "",
+    limit: Limit = 200,
     json: Json = False,
 ) -> int:
-    """Say where the records speak of something: first and last, and in which sources."""
+    """Say what belongs to something and since when, and where the records speak of it."""
     from forensics.cli import _case as view
 
-    return view.who(case, entity, as_json=json)
+    return view.who(case, entity, at or None, limit, as_json=json)
 
 
 @app.command(
