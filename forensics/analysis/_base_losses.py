@@ -228,7 +228,11 @@ def _by_logs_alone(one: Removal, scene: Scene, margin: int, found: Loss) -> Loss
 
     A host that deleted an instance after its last pass may have stopped needing the file, and is no owner.
     """
-    if one.seen_again or not scene.needs.lives.filter(pl.col("image_hash") == one.image_hash).is_empty():
+    if (
+        one.seen_again
+        or scene.needs.tabled
+        or not scene.needs.lives.filter(pl.col("image_hash") == one.image_hash).is_empty()
+    ):
         return None
     spoken = scene.said.lines.filter(
         (pl.col("base_file") == one.path) & (pl.col("at") <= one.at) & (pl.col("machine") != one.machine)

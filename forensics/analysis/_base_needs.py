@@ -45,6 +45,8 @@ class Needs:
     """``at``, ``instance``: starts that succeeded."""
     ended: pl.DataFrame
     """``at``, ``machine``: a host was told to delete an instance, or to give it away."""
+    tabled: bool
+    """Whether there is a table of instances: what it does not have, is not there."""
 
 
 def digest(image: str) -> str:
@@ -222,6 +224,11 @@ def endings(events: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
     """When a host deleted an instance or gave it away: ``at`` and ``machine``."""
     left = events.filter(pl.col("event").is_in(["terminating", "files_deleted", "migrating", "resized"]))
     return on_one_clock(left, clocks).with_columns(machine=machine()).select("at", "machine").collect()
+
+
+def tabled(instances: pl.LazyFrame) -> bool:
+    """Whether a database's own table of instances is there, not merely a listing of some."""
+    return not instances.filter(pl.col("database").is_not_null()).select("source").head(1).collect().is_empty()
 
 
 def place(row: dict[str, object]) -> Reference:

@@ -129,6 +129,7 @@ def _scene(given: _Inputs, happened: list[Removal]) -> Scene:
         needing.failures(rows[InstanceEvent], rows[Notification], clocks),
         needing.starts(rows[InstanceEvent], rows[Notification], clocks),
         needing.endings(rows[InstanceEvent], clocks),
+        needing.tabled(rows[Instance]),
     )
     said = _signs_of_compute(given)
     between = gaps(said)

@@ -169,7 +169,9 @@ def _candidates(said: pl.DataFrame) -> pl.DataFrame:
             continue
         told.append({**{key: row[key] for key in ("machine", "from_at", "to_at", "until", "usual", "rhythm", "long")},
                      "others": others, "goes_on": middle})  # fmt: skip
-    return pl.DataFrame(told, infer_schema_length=None) if told else pl.DataFrame(schema=_SHOWN)
+    if not told:
+        return pl.DataFrame(schema=_SHOWN)
+    return pl.DataFrame(told, infer_schema_length=None).with_columns(pl.col("from_at", "to_at").cast(pl.Int64))
 
 
 def _around(logs: pl.LazyFrame, ties: pl.LazyFrame, found: pl.DataFrame) -> pl.DataFrame:
