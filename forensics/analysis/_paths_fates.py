@@ -191,5 +191,5 @@ def segments(way: Way, back: Way | None, beyond: Flags | None) -> pl.DataFrame:
         acked = (behind(pl.col("last_ack"), end) >= 0).fill_null(value=False)
     if beyond is not None:
         return distinct.with_columns(arrived=pl.col("came") | acked)
-    unknown = pl.when(acked).then(True).when(pl.col("tries") >= TRIES).then(False)  # noqa: FBT003
+    unknown = pl.when(acked).then(True).when(pl.col("tries") >= TRIES).then(False)
     return distinct.with_columns(arrived=unknown)

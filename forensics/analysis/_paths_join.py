@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._paths_packets import ICMP, ICMPV6, IDENTITY, TCP
+from forensics.analysis._paths_packets import ICMP, ICMPV6, IDENTITY, TCP, UDP
 
 DOUBLE_NS = SECOND_NS // 1000
 """A frame on a bridge and on its port: microseconds apart. A retransmission takes a round trip at least."""
@@ -33,20 +33,27 @@ def joined(seen: pl.DataFrame) -> pl.DataFrame:
     """
     if seen.is_empty():
         return seen.with_columns(packet=pl.lit(0, pl.UInt32), copies=pl.lit(0, pl.UInt32), place=pl.lit(0, pl.UInt32))
-    keyed = seen.with_columns(key=pl.struct(IDENTITY).hash(), site=pl.struct("point", "form", "hops").hash())
+    whole = _filled(seen)
+    keyed = whole.with_columns(key=pl.struct(IDENTITY).hash(), site=pl.struct("point", "form", "hops").hash())
     keyed = _once(keyed.sort("key", "site", "at", "source", "position"))
-    times = pl.len().over("key", "site").max().over("key")
-    span = (pl.col("at").max() - pl.col("at").min()).over("key")
-    keyed = keyed.with_columns(again=(times > 1) | (span > LONGEST_JOURNEY_NS + 2 * pl.col("bound").max().over("key")))
+    keyed = keyed.with_columns(times=pl.len().over("key", "site").max().over("key"))
+    lag, spread = _lags(keyed.filter(pl.col("times") == 1))
+    keyed = keyed.join(lag, on=["src", "dst", "site"], how="left", maintain_order="left").with_columns(
+        due=pl.col("at") - pl.col("lag").fill_null(0)
+    )
+    journey = (pl.col("due").max() - pl.col("due").min()).over("key")
+    keyed = keyed.with_columns(again=(pl.col("times") > 1) | (journey > LONGEST_JOURNEY_NS))
     plain = keyed.filter(~pl.col("again")).with_columns(turn=pl.lit(0, pl.Int64))
     parts = [plain]
     if plain.height < keyed.height:
-        parts.append(_turns(keyed.filter("again"), plain))
+        parts.append(_turns(keyed.filter("again"), spread))
     whole = pl.concat(parts, how="diagonal_relaxed").sort("at", "source", "position")
     first = whole.select("key", "turn").unique(maintain_order=True).with_row_index("packet")
     numbered = whole.join(first, on=["key", "turn"], maintain_order="left")
     places = numbered.select("site").unique(maintain_order=True).with_row_index("place")
-    return numbered.join(places, on="site", maintain_order="left").drop("key", "site", "again", "turn", "strong")
+    return numbered.join(places, on="site", maintain_order="left").drop(
+        "key", "site", "again", "turn", "strong", "times", "lag", "due"
+    )
 
 
 def _once(keyed: pl.DataFrame) -> pl.DataFrame:
@@ -65,12 +72,8 @@ def _once(keyed: pl.DataFrame) -> pl.DataFrame:
     return keyed.group_by(run.alias("run"), maintain_order=True).agg(*rest, copies=pl.len()).drop("run")
 
 
-def _turns(repeated: pl.DataFrame, plain: pl.DataFrame) -> pl.DataFrame:
+def _turns(repeated: pl.DataFrame, spread: int) -> pl.DataFrame:
     """Which use of an identity each sighting belongs to (``turn``)."""
-    lag, spread = _lags(plain)
-    repeated = repeated.join(lag, on=["src", "dst", "site"], how="left").with_columns(
-        due=pl.col("at") - pl.col("lag").fill_null(0).cast(pl.Int64)
-    )
     count = pl.len().over("key", "site")
     earliest = pl.col("due").min().over("key", "site")
     busiest = pl.col("site").sort_by(pl.struct(-count.cast(pl.Int64), earliest, "site")).first().over("key")
@@ -92,14 +95,52 @@ def _turns(repeated: pl.DataFrame, plain: pl.DataFrame) -> pl.DataFrame:
     nth = pl.int_range(pl.len()).over("key", "run", "site")
     stray = stray.with_columns(turn=-1 - (pl.struct("run", nth.alias("nth")).rank("dense").cast(pl.Int64)))
     kept = pl.concat([base, near.filter(pl.col("turn").is_not_null()), stray], how="diagonal_relaxed")
-    return kept.drop("lag", "due", "base", "base_due", "run", strict=False)
+    return kept.drop("base", "base_due", "run", strict=False)
 
 
 def _lags(plain: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """How much later a place usually sees what passes from one address to another, and how far that varies."""
-    away = pl.col("at") - pl.col("at").min().over("key")
-    lag = plain.with_columns(away=away).group_by("src", "dst", "site").agg(lag=pl.col("away").median())
-    rest = plain.with_columns(away=away).join(lag, on=["src", "dst", "site"])
+    """How much later than the busiest one a place sees what passes from one address to another; and how that varies.
+
+    A constant offset between two clocks is part of it, so it does no harm.
+    """
+    pair = ["src", "dst"]
+    busy = plain.group_by(*pair, "site").len().sort("len", "site", descending=[True, False])
+    hub = busy.unique(pair, keep="first", maintain_order=True).select(*pair, "site")
+    passed = plain.join(hub, on=[*pair, "site"], how="semi").select("key", hub_at="at")
+    away = plain.join(passed, on="key").with_columns(away=pl.col("at") - pl.col("hub_at"))
+    lag = away.group_by(*pair, "site").agg(lag=pl.col("away").median().cast(pl.Int64))
     off = (pl.col("away") - pl.col("lag")).abs()
-    wide = rest.select(off.quantile(0.99, "higher")).item() if rest.height else None
-    return lag, int(min(max(4 * (wide or 0), LEAST_SPREAD_NS), MOST_SPREAD_NS)) if wide is not None else MOST_SPREAD_NS
+    rest = away.join(lag, on=[*pair, "site"]).filter(pl.col("away") != 0)
+    if rest.is_empty():
+        return lag, MOST_SPREAD_NS
+    wide = int(rest.select(off.quantile(0.99, "higher")).item())
+    return lag, min(max(4 * wide, LEAST_SPREAD_NS), MOST_SPREAD_NS)
+
+
+_HEADER = ("protocol", "ip_id", "ip_bytes", "more_fragments", "fragment_offset_bytes")
+_BEHIND = tuple(name for name in IDENTITY if name not in (*_HEADER, "src", "dst"))
+
+
+def _filled(seen: pl.DataFrame) -> pl.DataFrame:
+    """Packets whose transport header a short snaplen cut off, with that of the same packet seen elsewhere.
+
+    The IP header alone tells which it is, where its sender numbers packets, among those of about the same time.
+    """
+    needs = pl.col("protocol").is_in([TCP, UDP, ICMP, ICMPV6]) & (pl.col("fragment_offset_bytes").fill_null(0) == 0)
+    there = pl.when(pl.col("protocol").is_in([ICMP, ICMPV6])).then(pl.col("icmp_type").is_not_null())
+    there = there.when(pl.col("protocol") == TCP).then(
+        pl.col("tcp_flags").is_not_null() & pl.col("payload_bytes").is_not_null()
+    )
+    cut = needs & ~there.otherwise(pl.col("payload_bytes").is_not_null())
+    marked = seen.with_row_index("nth").with_columns(cut=cut.fill_null(value=False))
+    if not marked["cut"].any():
+        return seen
+    own = ["src", "dst", *_HEADER]
+    full = marked.filter(~pl.col("cut") & needs.fill_null(value=False)).sort("at")
+    told = full.select(*own, "at", *_BEHIND)
+    parts = [marked.filter(~pl.col("cut"))]
+    for numbered, tolerance in ((True, LONGEST_JOURNEY_NS), (False, MOST_SPREAD_NS)):
+        some = marked.filter(pl.col("cut"), (pl.col("ip_id").fill_null(0) != 0) == numbered).sort("at").drop(*_BEHIND)
+        near = some.join_asof(told, on="at", by=own, strategy="nearest", tolerance=tolerance, check_sortedness=False)
+        parts.append(near.select(marked.columns))
+    return pl.concat(parts).sort("nth").drop("nth", "cut")

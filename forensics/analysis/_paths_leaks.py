@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from forensics.analysis._correlate import on_one_clock
+from forensics.analysis._paths_doubts import amount
 from forensics.analysis._paths_hosts import Device, captured_on
 from forensics.analysis._paths_packets import FRAME
 from forensics.records import Clock
-from forensics.records.finding import Reference, iso
+from forensics.records.finding import Alternative, Finding, Reference, Step, iso
 
 MOST_CITED = 3
 LEAST_TALK = 4
@@ -161,3 +162,51 @@ def _refs(rows: pl.DataFrame) -> tuple[Reference, ...]:
         Reference(source, f"frame:{position}", iso(at))
         for at, source, position in rows.select("at", "source", "position").iter_rows()
     )
+
+
+def leak_finding(leak: Leak) -> Finding:
+    """The finding `vlan-leak`."""
+    why = []
+    if leak.outer_vid is not None:
+        why.append(
+            f"elsewhere the same senders' frames have VLAN {leak.outer_vid} on top, which was taken off on the way"
+        )
+    if leak.host is not None:
+        why.append(f"{leak.host.host} has no VLAN on {leak.host.name}")
+    if leak.other_way:
+        why.append("the other direction of the same flow is untagged")
+    sure = leak.outer_vid is not None
+    confidence = "proven" if sure and leak.host else "likely" if sure else "possible"
+    config = leak.host.refs[-1:] if leak.host else ()
+    own = f"What {leak.point} says to others and hears from them is untagged."
+    come = f"{amount(leak.frames, 'frame')} with tag {leak.vid} come in: {'; '.join(why)}."
+    story = [Step(leak.plain[0].at if leak.plain else None, own, leak.plain), Step(iso(leak.since), come, leak.refs)]
+    if leak.elsewhere:
+        same = f"The same senders' frames elsewhere carry the tags {leak.outer_vid}, {leak.vid}."
+        story.append(Step(leak.elsewhere[0].at, same, leak.elsewhere))
+    if config and leak.host:
+        story.append(Step(None, f"The listing of {leak.host.host} shows no VLAN on {leak.host.name}.", config))
+    story.sort(key=lambda step: step.at or "~")
+    return Finding(
+        kind="vlan-leak",
+        title=f"Frames of VLAN {leak.vid} reach {leak.point}, which knows of no VLAN",
+        severity="medium" if leak.outer_vid is not None else "info",
+        confidence=confidence,
+        start=iso(leak.since),
+        end=iso(leak.until),
+        entities={"capture_points": (leak.point,), "macs": leak.macs, "interfaces": (f"vlan {leak.vid}",)},
+        facts={"capture_point": leak.point, "vid": leak.vid, "frames": leak.frames},
+        story=tuple(story),
+        evidence=tuple(dict.fromkeys((*leak.refs, *leak.elsewhere, *leak.plain, *config))),
+        alternatives=(
+            Alternative("the card takes tags off before the capture, on one side only", "ruled out",
+                        "both directions of its own conversation are untagged", leak.plain),
+            Alternative("a trunk, and somebody speaks in that VLAN", "ruled out",
+                        f"nobody answers in VLAN {leak.vid} at {leak.point}", leak.refs),
+        ),
+        remedy=(
+            "Find the port that takes one tag off and sends the rest: an access port that gets frames with two tags.",
+            "Take the tag off where it was put on by mistake (see stacked-vlan), or drop tagged frames at that port.",
+        ),
+        next_evidence=() if leak.host else (f"`ip -d link` of the host of {leak.point}",),
+    )  # fmt: skip

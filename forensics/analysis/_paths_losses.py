@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._paths_fates import arrived, echoes, joined_segments, segments
 from forensics.analysis._paths_packets import TCP
 from forensics.analysis._paths_ways import LENIENT_NS, Flags, Place, Way, covered, pairs
@@ -18,6 +19,8 @@ Sizes = npt.NDArray[np.int64]
 CHANCE = 1e-3
 """Loss that asks for no size looks like this in less than one case of a thousand: then size decides."""
 SURE = 1e-5
+PATIENCE_NS = 2 * SECOND_NS
+"""An answer may come so late; what was sent later before the end of a capture proves nothing."""
 WORTH_A_LOOK = 0.05
 """Above this there is nothing to explain, unless a router says what it dropped."""
 
@@ -184,9 +187,20 @@ def _weigh(hop: Hop) -> bool:
     return True
 
 
-def unanswered(found: Mapping[tuple[str, str], Way], spans: Mapping[str, tuple[int, int]],
-               known: Iterable[tuple[str, str]]) -> list[Hop]:  # fmt: skip
-    """Ways whose large echo requests or segments are never answered while small ones are: lost, nobody saw where."""
+def unanswered(
+    found: Mapping[tuple[str, str], Way],
+    spans: Mapping[str, tuple[int, int]],
+    known: Iterable[tuple[str, str]],
+    told_too_big: Collection[tuple[str, str]] = (),
+) -> list[Hop]:
+    """Ways whose large echo requests or segments are never answered while small ones are: lost, nobody saw where.
+
+    Args:
+        found: All ways, by source and destination.
+        spans: When each point captured.
+        known: Pairs of addresses whose losses have a place already.
+        told_too_big: Pairs of addresses whose packets a router called too big.
+    """
     told: list[Hop] = []
     done = {frozenset(pair) for pair in known}
     for way, back in pairs(found):
@@ -194,42 +208,39 @@ def unanswered(found: Mapping[tuple[str, str], Way], spans: Mapping[str, tuple[i
             continue
         for kind, rows in (("echoes", echoes(way, back)), ("segments", segments(way, back, None))):
             fate = "answered" if kind == "echoes" else "arrived"
-            rows = rows.filter(pl.col(fate).is_not_null())
-            if rows.is_empty() or rows[fate].all() or not rows[fate].any():
-                continue
-            hop = Hop(way.places[_end(way)], None, kind=kind)
-            late = np.array([spans[place.point][1] for place in way.places], np.int64).max()
-            rows = rows.filter(pl.col(fate) | (pl.col("sent") < late - 2_000_000_000))
-            hop.delivered = rows.filter(fate)["ip_bytes"].cast(pl.Int64).to_numpy()
-            hop.lost = rows.filter(~pl.col(fate))["ip_bytes"].cast(pl.Int64).to_numpy()
-            if _weigh_ends(hop, rows, fate):
-                nth = rows.filter(~pl.col(fate)).select(pl.col("nth").explode() if kind == "segments" else "nth")["nth"]
-                flags = np.zeros(way.rows.height, np.bool_)
-                flags[nth.to_numpy()] = True
-                hop.parts = [Part(way, back, ~flags, flags, flags)]
+            hop = _ends(way, back, rows.filter(pl.col(fate).is_not_null()).rename({fate: "came"}), kind, spans)
+            if hop is not None and (hop.chance < WORTH_A_LOOK or (way.src, way.dst) in told_too_big):
                 told.append(hop)
     return told
+
+
+def _ends(
+    way: Way, back: Way, rows: pl.DataFrame, kind: str, spans: Mapping[str, tuple[int, int]]
+) -> Hop | None:  # fmt: skip
+    """What was sent and answered as a hop without a far end; None where none larger than all answered is in vain."""
+    until = max(spans[place.point][1] for place in way.places)
+    rows = rows.filter(pl.col("came") | (pl.col("sent") < until - PATIENCE_NS)).with_columns(
+        pl.col("ip_bytes").cast(pl.Int64)
+    )
+    hop = Hop(way.places[_end(way)], None, kind=kind)
+    hop.delivered = rows.filter("came")["ip_bytes"].to_numpy()
+    hop.lost = rows.filter(~pl.col("came"))["ip_bytes"].to_numpy()
+    if not len(hop.delivered) or hop.lost.max(initial=0) <= hop.delivered.max():
+        return None
+    hop.largest_delivered = int(hop.delivered.max())
+    vain = rows.filter(~pl.col("came"), pl.col("ip_bytes") > hop.largest_delivered)
+    hop.large, hop.small = vain.height, len(hop.lost) - vain.height
+    hop.smallest_lost = int(hop.lost[hop.lost > hop.largest_delivered].min())
+    hop.chance = by_chance([(rows.height, len(hop.lost), hop.large)], rows["ip_bytes"].n_unique())
+    first, last = vain["sent"].min(), vain["sent"].max()
+    hop.amid = rows.filter("came", pl.col("sent") > first, pl.col("sent") < last).height > 0
+    gone = np.zeros(way.rows.height, np.bool_)
+    gone[rows.filter(~pl.col("came")).select(pl.col("nth").explode()).to_series().to_numpy()] = True
+    hop.parts = [Part(way, back, ~gone, gone, gone)]
+    return hop
 
 
 def _end(way: Way) -> int:
     """The place that sees most of the way's packets, the last of those."""
     counts = way.seen.sum(axis=0)
     return int(np.flatnonzero(counts == counts.max())[-1])
-
-
-def _weigh_ends(hop: Hop, rows: pl.DataFrame, fate: str) -> bool:
-    if not len(hop.delivered) or not len(hop.lost):
-        return False
-    hop.largest_delivered = int(hop.delivered.max())
-    large = hop.lost > hop.largest_delivered
-    hop.large, hop.small = int(large.sum()), int((~large).sum())
-    if hop.large < 2:
-        return False
-    hop.smallest_lost = int(hop.lost[large].min())
-    count = len(hop.delivered) + len(hop.lost)
-    sizes = len(np.unique(np.concatenate([hop.delivered, hop.lost])))
-    hop.chance = by_chance([(count, len(hop.lost), hop.large)], sizes)
-    gone = rows.filter(~pl.col(fate), pl.col("ip_bytes") > hop.largest_delivered)["sent"]
-    first, last = gone.min(), gone.max()
-    hop.amid = rows.filter(pl.col(fate), pl.col("sent") > first, pl.col("sent") < last).height > 0
-    return hop.chance < (CHANCE if hop.amid else SURE)

@@ -125,8 +125,8 @@ class Scene:
     def credible(self, *, stacked: bool) -> bool:
         """Whether there is enough to speak of: what few probes say counts where tags or a router explain it."""
         main = self.main
-        if main.far is None:
-            return main.chance < (CHANCE if main.amid else SURE)
+        if main.far is None and not self.needed:
+            return main.large > 1 and main.chance < (CHANCE if main.amid else SURE)
         return bool(self.needed) or (main.large > 1 and (stacked or main.chance < 10 * CHANCE))
 
     def inferred(self) -> list[str]:
@@ -196,7 +196,7 @@ def cited(scene: Scene, part: Part, rows: Flags, place: Place, most: int) -> tup
         column = next((n for n, one in enumerate(way.places) if one[:2] == place[:2]), 0)
     nth = np.flatnonzero(rows & way.seen[:, column])
     sizes = way.sizes()[nth]
-    again = {size: 0 for size in set(sizes.tolist())}
+    again = dict.fromkeys(set(sizes.tolist()), 0)
     ranked = []
     for row, size in zip(nth.tolist(), sizes.tolist(), strict=True):
         ranked.append((again[size], size, row))

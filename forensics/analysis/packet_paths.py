@@ -8,13 +8,13 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._links import links
-from forensics.analysis._paths_hosts import Stack, captured_on, devices, named_vid, settings, stacks
+from forensics.analysis._paths_hosts import Stack, captured_on, devices, settings, stacks
 from forensics.analysis._paths_join import joined
-from forensics.analysis._paths_leaks import leaks
+from forensics.analysis._paths_leaks import leak_finding, leaks
 from forensics.analysis._paths_losses import hops, unanswered
 from forensics.analysis._paths_packets import ECHO, ECHO_REPLY, TCP, TOO_BIG, sightings
 from forensics.analysis._paths_scene import Scene, scenes
-from forensics.analysis._paths_story import leak_finding, loss_finding, stack_finding
+from forensics.analysis._paths_story import loss_finding, stack_finding
 from forensics.analysis._paths_ways import spans, ways
 from forensics.records import Clock, ConfigOption, Edge, Finding, HostInterface, Packet
 from forensics.records.finding import Reference, iso
@@ -30,6 +30,57 @@ MOST_PAIRS = 500
 """Pairs of addresses that are looked at closely: those with most packets among the suspects."""
 LARGE_BYTES = 512
 """Smaller segments are no question of size."""
+
+
+_SAME = (
+    *("src", "dst", "protocol", "ip_id", "ip_bytes", "fragment_offset_bytes", "src_port", "dst_port"),
+    *("tcp_seq", "tcp_flags", "payload_bytes", "icmp_type", "icmp_id", "icmp_seq"),
+)
+_SIGHTING = ("at", "vlan_ids", "wire_bytes", "captured_bytes", "ttl", "interface", "source", "position", "copies")
+
+
+def paths(
+    packets: pl.DataFrame | pl.LazyFrame,
+    clocks: pl.DataFrame | pl.LazyFrame | None = None,
+    nat: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
+    """Every packet once, with what each capture point saw of it.
+
+    A packet is recognised by what no hop changes: addresses, protocol, IP id, ports, sequence numbers, lengths,
+    fragment, those of the packet inside where it goes through a tunnel. Tags, TTL and hardware addresses may change.
+    Retransmissions, and identifications that come round, are packets of their own: order and time tell them apart.
+
+    Args:
+        packets: One row per `Packet`, from any number of capture points.
+        clocks: One row per `Clock`; without it, stamps are taken as they are, and constant offsets do no harm.
+        nat: Address, or ``address:port``, on one side of a translation -> that on the other, which the result has.
+
+    Returns:
+        One row per packet, by when it was first seen: ``packet`` (its number), what identifies it, and one struct
+        per capture point, null where that has not seen it: ``at``, ``vlan_ids``, ``wire_bytes``,
+        ``captured_bytes``, ``ttl``, ``interface``, ``source``, ``position`` and ``copies`` (how often it stands
+        there: a bridge and its port show it twice). A point that a packet passes twice, before a router and behind
+        it, has a second column, ``point (2)``.
+
+    References:
+        RFC 791 (identification), RFC 6864 (where it means nothing), RFC 9293 section 3.4 (sequence numbers).
+
+    Examples:
+        >>> paths(Packet.empty()).height
+        0
+    """
+    seen = sightings(packets.lazy(), clocks.lazy() if clocks is not None else None, nat)
+    table = joined(seen.collect(engine="streaming").sort("source", "position"))
+    nth = pl.int_range(pl.len()).over("packet", "point")
+    named = table.sort("packet", "point", "at", "hops", "source", "position").with_columns(
+        column=pl.when(nth == 0).then("point").otherwise(pl.format("{} ({})", "point", nth + 1)),
+        at=pl.col("at").cast(pl.Datetime("ns", "UTC")),
+    )
+    whole = named.sort("at", "source", "position").unique("packet", keep="first").select("packet", *_SAME)
+    for column in sorted(named["column"].unique()):
+        own = named.filter(pl.col("column") == column).select("packet", pl.struct(_SIGHTING).alias(column))
+        whole = whole.join(own, on="packet", how="left")
+    return whole.sort("packet")
 
 
 def findings(
@@ -119,7 +170,7 @@ def _scenes(packets: pl.LazyFrame, clocks: pl.LazyFrame | None, only: Collection
     needed = _needed(seen)
     lossy = hops(found, reach, needed)
     known = [(part.way.src, part.way.dst) for hop in lossy for part in hop.parts]
-    told = scenes([*lossy, *unanswered(found, reach, known)], table)
+    told = scenes([*lossy, *unanswered(found, reach, known, needed)], table)
     for scene in told:
         pairs = {(part.way.src, part.way.dst) for part in scene.parts()}
         scene.needed = tuple(ref for pair in sorted(pairs) for ref in needed.get(pair, ()))
@@ -178,17 +229,18 @@ def _instances(scene: Scene, edges: pl.LazyFrame | None) -> list[str]:
 
 
 def explained(cause: Finding, findings: Sequence[Finding]) -> Sequence[str]:
-    """Loss by size on the hop where a stacked VLAN is, and of the same addresses, is its symptom."""
+    """Loss by size on the hop of a stacked VLAN, of the same addresses, is its symptom; listings only say the same."""
     if cause.kind != "stacked-vlan" or cause.facts["lost_between"] is None:
         return ()
+    places, addresses = cause.facts["lost_between"], set(cause.entities.get("ips", ()))
+    outer = cause.facts["outer_vid"]
     return [
         one.id
         for one in findings
-        if one.kind == "size-dependent-loss"
-        and one.facts["lost_between"] == cause.facts["lost_between"]
-        and set(one.entities.get("ips", ())) == set(cause.entities.get("ips", ()))
-    ]
+        if (one.kind == "size-dependent-loss" and one.facts["lost_between"] == places
+            and set(one.entities.get("ips", ())) == addresses)
+        or (one.kind == "stacked-vlan" and one.facts["lost_between"] is None and one.facts["outer_vid"] == outer)
+    ]  # fmt: skip
 
 
 CHARTS: dict[str, Any] = {}
-_ = (Mapping, named_vid)
