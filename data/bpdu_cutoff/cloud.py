@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hosts import FAKETIME, Host, wait_until
+from _lab import FAKETIME, wait_until
+from hosts import Host
 
 SERVER = "10.0.0.1"
 IMAGES = {"ubuntu": "cedef40a-ed67-4d10-800e-17455edce175", "centos": "155d900f-4e14-4e4c-a73d-069cbf4541e6"}

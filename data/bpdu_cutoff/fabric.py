@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hosts import BRIDGE, Clock, Host, Machine, wait_until
+from _lab import Machine, wait_until
+from hosts import BRIDGE, Clock, Host, connect
 
 SWITCHES = {"SW-1": "sw1", "SW-2": "sw2"}
 CORE = "core"
@@ -103,7 +104,7 @@ class Fabric(threading.Thread):
                           f'other_config:hwaddr="{mac}"', f"other_config:rstp-priority={priority}")  # fmt: skip
         for own, theirs in (("sw1-et47", "sw2-et47"), ("sw1-et48", "core-et1"), ("sw2-et48", "core-et2")):
             near, far = (MACS[name.split("-")[0]][:-2] + f"{int(name[-2:].strip('t')):02x}" for name in (own, theirs))
-            machine.cable(own, machine, theirs, near, far)
+            connect(machine, own, machine, theirs, near, far)
             for name in (own, theirs):
                 vswitch.vsctl("add-port", name.split("-")[0], name)
 
@@ -119,7 +120,7 @@ class Fabric(threading.Thread):
     def connect(self, host: Machine, interface: str, switch: str, number: int, guarded: bool = True) -> None:
         """An edge port, with the guard on it or without."""
         port = f"{SWITCHES[switch]}-et{number}"
-        self.machine.cable(port, host, interface)
+        connect(self.machine, port, host, interface)
         self.vswitch.vsctl("add-port", f"{SWITCHES[switch]}e", port)
         if guarded:
             self.edge[switch, number] = port

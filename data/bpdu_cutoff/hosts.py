@@ -7,11 +7,10 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-FAKETIME = next((str(p) for p in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), "libfaketimeMT.so.1")
+from _lab import FAKETIME, PATH, Machine, cable, wait_until
+
 SNAPLEN = "128"
 BRIDGE = "br135"
 """The bridge of the instances. No other name would do: all namespaces of a machine share one kernel log."""
@@ -68,66 +67,6 @@ class Clock:
         return real_ns + self.skipped_s * 10**9
 
 
-class Machine:
-    """A process in namespaces of its own; they are gone as soon as this process is."""
-
-    def __init__(self, name: str, script: str, *arguments: str, kinds: tuple[str, ...] = ("--net",)) -> None:
-        self.name, self.kinds = name, kinds
-        self.env = {"PATH": PATH, "LC_ALL": "C"}
-        # `cat` is the namespaces' first process: it ends when our end of its pipe closes, and takes all others along.
-        self.shell = subprocess.Popen(
-            ["unshare", *kinds, "--pid", "--fork", "--mount-proc", "--kill-child",
-             "sh", "-c", script, "sh", *arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env, cwd="/", start_new_session=True,
-        )  # fmt: skip
-        assert self.shell.stdout is not None
-        if self.shell.stdout.readline() != b"ready\n":
-            self.close()
-            raise RuntimeError(f"{name}: its namespaces could not be set up (see the message above)")
-        self.pid = child_of(self.shell.pid)
-
-    def _inside(self, command: tuple[str, ...]) -> list[str]:
-        return ["nsenter", "--target", str(self.pid), *self.kinds, "--mount", "--pid", "--", *command]
-
-    def tried(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, however it ends."""
-        return subprocess.run(self._inside(command), env=self.env, cwd="/", capture_output=True, text=True, check=False)
-
-    def run(self, *command: str) -> str:
-        """Run a command to its end; a failure ends the whole run."""
-        done = self.tried(*command)
-        if done.returncode:
-            raise RuntimeError(f"{self.name}: {' '.join(command)}: {(done.stderr or done.stdout).strip()}")
-        return done.stdout
-
-    def spawn(self, *command: str, **env: str) -> int:
-        """Start a program and return its process id, as seen from outside."""
-        outer = subprocess.Popen(
-            self._inside(command), env=self.env | env, cwd="/", start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        return child_of(outer.pid)
-
-    def cable(self, own: str, other: "Machine", theirs: str, own_mac: str = "", their_mac: str = "") -> None:
-        """Connect two machines, both ends up."""
-        address = [["address", mac] if mac else [] for mac in (own_mac, their_mac)]
-        added = ["ip", "link", "add", own, *address[0], "type", "veth", "peer", "name", theirs, *address[1]]
-        entered = ["nsenter", "--target", str(self.pid), "--net"]  # and no more: `netns` takes an outer process id
-        subprocess.run([*entered, *added, "netns", str(other.pid)], check=True)
-        self.run("ip", "link", "set", own, "up")
-        other.run("ip", "link", "set", theirs, "up")
-
-    def close(self) -> None:
-        """End the machine and all that runs on it."""
-        assert self.shell.stdin is not None
-        self.shell.stdin.close()
-        try:
-            self.shell.wait(5)
-        except subprocess.TimeoutExpired:
-            self.shell.kill()  # --kill-child takes the rest along
-            self.shell.wait()
-
-
 class Host(Machine):
     """A machine with files, a syslog, a zone and a clock that may be wrong."""
 
@@ -141,8 +80,8 @@ class Host(Machine):
         self.captures: dict[str, int] = {}
         self.ring: list[str] | None = []  # what the kernel says before there is a syslog to read it
         self.set_clock()
-        super().__init__(name, ENTER, name, str(self.folder), kinds=("--net", "--uts", "--mount"))
-        self.env |= {"TMPDIR": "/run", "TZ": zone}
+        env = {"PATH": PATH, "LC_ALL": "C", "TMPDIR": "/run", "TZ": zone}
+        super().__init__(name, ENTER, name, str(self.folder), env=env, kinds=("--net", "--uts"))
 
     def now_ns(self) -> int:
         """What this host takes for the time."""
@@ -207,9 +146,9 @@ class Instance(Machine):
     """An instance: a network card, an address, somebody to talk to."""
 
     def __init__(self, name: str, host: Host, tap: str, mac: str, ip: str) -> None:
-        super().__init__(name, ENTER_INSTANCE)
+        super().__init__(name, ENTER_INSTANCE, env={"PATH": PATH, "LC_ALL": "C"}, kinds=("--net",))
         self.ip = ip
-        host.cable(tap, self, "eth0", f"fe{mac[2:]}", mac)
+        connect(host, tap, self, "eth0", f"fe{mac[2:]}", mac)
         host.run("ip", "link", "set", tap, "master", BRIDGE)
         self.run("ethtool", "-K", "eth0", "tx", "off")
         self.run("ip", "addr", "add", f"{ip}/24", "dev", "eth0")
@@ -256,20 +195,12 @@ class KernelLog(threading.Thread):
         os.close(self.file)
 
 
-def child_of(pid: int) -> int:
-    """The process that `unshare` or `nsenter` forked."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    wait_until(lambda: bool(children.read_text()), 5, f"process {pid}")
-    return int(children.read_text().split()[0])
-
-
-def wait_until(happened: Callable[[], object], limit_s: float, what: str) -> None:
-    """Look twenty times a second; give up after `limit_s`."""
-    end = time.monotonic() + limit_s
-    while not happened():
-        if time.monotonic() > end:
-            raise RuntimeError(f"{what}: nothing after {limit_s:.0f} s")
-        time.sleep(0.05)
+def connect(one: Machine, end: str, other: Machine, other_end: str, own_mac: str = "", their_mac: str = "") -> None:
+    """Connect two machines, both ends up."""
+    ours, theirs = (("address", mac) if mac else () for mac in (own_mac, their_mac))
+    cable(one, end, other, other_end, ours, theirs)
+    one.run("ip", "link", "set", end, "up")
+    other.run("ip", "link", "set", other_end, "up")
 
 
 def copy(source: Path, target: Path) -> None:

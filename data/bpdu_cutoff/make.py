@@ -48,26 +48,22 @@ for all namespaces share one kernel log: two runs at a time would read each othe
 end with this process, however it ends; only FOLDER and a temporary folder are written.
 """
 
-import argparse
-import gzip
 import json
-import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -P` leaves it out
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `python -P` leaves both out
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from _lab import FAKETIME, main, pack, wait_until
 from cloud import LAUNCHED, SERVER, STANDING, Cloud, Server, utc
 from fabric import Bond, Fabric
 from hosts import (
     BRIDGE,
-    FAKETIME,
-    PATH,
     RSYSLOG_RECEIVES,
     RSYSLOG_SENDS,
     Clock,
@@ -75,7 +71,6 @@ from hosts import (
     Instance,
     KernelLog,
     copy,
-    wait_until,
 )
 from truth import AHEAD_S, ZONE, truth
 
@@ -293,13 +288,6 @@ class Incident:
         (evidence / "case.toml").write_text(f'title = "{TITLES[self.half]}"\n')
 
 
-def pack(plain: Path, packed: Path) -> None:
-    """Compress a file; the result names neither the file nor the time."""
-    packed.parent.mkdir(parents=True, exist_ok=True)
-    with open(packed, "wb") as target, gzip.GzipFile("", "wb", 9, target, mtime=0) as zipped:
-        zipped.write(plain.read_bytes())
-
-
 def make(half: str, out: Path) -> None:
     """Make one half: its evidence, and its truth beside it."""
     with tempfile.TemporaryDirectory(prefix="bpdu_cutoff_") as folder, ExitStack() as stack:
@@ -311,32 +299,5 @@ def make(half: str, out: Path) -> None:
     print(f"{half}: {told}")
 
 
-def main() -> int:
-    """Read the arguments, check what is needed, make what was asked for."""
-    parser = argparse.ArgumentParser(description="Make the BPDU cut-off again (as root, four minutes a half).")
-    parser.add_argument("--half", choices=(*TITLES, "both"), default="both")
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent, help="default: beside this script")
-    arguments = parser.parse_args()
-    if os.geteuid():
-        print("make.py: only root may make network namespaces\nHint: sudo make lab", file=sys.stderr)
-        return 1
-    os.environ["PATH"] = PATH
-    missing = [name for name in PACKAGES if not (shutil.which(name) or Path(name).exists())]
-    if missing:
-        packages = " ".join(sorted({PACKAGES[name] for name in missing}))
-        print(f"make.py: not found: {', '.join(missing)}\nHint: apt install {packages}", file=sys.stderr)
-        return 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that everything is put away
-    try:
-        for half in TITLES if arguments.half == "both" else (arguments.half,):
-            make(half, arguments.out)
-    except RuntimeError as error:
-        print(f"make.py: {arguments.half}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("Make the BPDU cut-off again (as root, four minutes a half).", tuple(TITLES), make, PACKAGES))

@@ -5,6 +5,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
+from _lab import AstrayError
 from cloud import IMAGES, LAUNCHED, STANDING, USERS
 from fabric import Bond, Cut
 
@@ -107,14 +108,14 @@ def truth(half: str, evidence: Path, cuts: list[Cut], bonds: dict[str, Bond]) ->
     sent = [sender for told in wire.values() for sender in told["bpdus"]]
     guests = {sender for sender in sent if sender.startswith("fa:16:3e")}
     if not any(sender.startswith("00:1c:73") for sender in sent):
-        raise RuntimeError("no BPDU of a switch was captured; please run it again")
+        raise AstrayError("no BPDU of a switch was captured")
     if half == "healthy":
         if cuts or guests or any("Down" in said for bond in bonds.values() for _, said in bond.events):
             raise RuntimeError("something was cut off, and should not have been")
         return {"findings": [], **rest}
     server = {server.mac: server for server in LAUNCHED}
     if [(c.switch, c.mac) for c in cuts] != [(s, m) for m in server for s in ("SW-1", "SW-2")] or guests != set(server):
-        raise RuntimeError(f"other cuts than told: {cuts}; please run it again")
+        raise AstrayError(f"other cuts than told: {cuts}")
     for cut in cuts:
         of = server[cut.mac]
         ahead = round(AHEAD_S.get(of.host, 0) * 1e9)

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from _lab import AstrayError
 from rendered import Tags
 
 OUTSIDE, INSTANCE = "198.51.100.9", "10.0.100.5"
@@ -97,7 +98,7 @@ def truth(evidence: Path, tags: Tags, dropped: int, ahead_s: dict[str, float], z
         edge = min(vanished)
         agreed = agreed and max(sizes_came) < edge and lost == [p for p in asked if p.size >= edge]
     if not agreed:
-        raise RuntimeError(f"the run went another way than told ({len(lost)} of {len(asked)} echoes lost, "
+        raise AstrayError(f"the run went another way than told ({len(lost)} of {len(asked)} echoes lost, "
                            f"{len(vanished)} packets vanished, {dropped} dropped, tags {tagged})")  # fmt: skip
     there = {
         "echo_requests": len(asked),

@@ -2,12 +2,10 @@
 
 import re
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-FAKETIME = next((str(p) for p in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), "libfaketimeMT.so.1")
+from _lab import FAKETIME, PATH, Machine, wait_until
+
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 ROOM = "9000"  # for cables that must not be what loses a frame
 
@@ -24,43 +22,14 @@ exec cat
 """
 
 
-class Host:
-    """A host in namespaces of its own, gone as soon as this process is."""
+class Host(Machine):
+    """A host whose clock may be wrong."""
 
     def __init__(self, name: str, work: Path, zone: str = "UTC", ahead_s: float = 0) -> None:
-        self.name, self.log, self.ahead_s = name, work / name / "log", ahead_s
+        self.log, self.ahead_s = work / name / "log", ahead_s
         self.log.mkdir(parents=True)
-        self.env = {"PATH": PATH, "LC_ALL": "C", "TZ": zone, "OVS_RUNDIR": "/run", "OVS_LOGDIR": "/run"}
-        # `cat` is the namespaces' first process: it ends when our end of its pipe closes, and takes all others along.
-        self.shell = subprocess.Popen(
-            ["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child",
-             "sh", "-c", ENTER, "sh", name, str(work / name)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env, cwd="/", start_new_session=True,
-        )  # fmt: skip
-        assert self.shell.stdout is not None
-        if self.shell.stdout.readline() != b"ready\n":
-            self.close()
-            raise RuntimeError(f"{name}: its namespaces could not be set up (see the message above)")
-        self.pid = child_of(self.shell.pid)
-
-    def _inside(self, command: tuple[str, ...]) -> list[str]:
-        return ["nsenter", "--target", str(self.pid), "--net", "--uts", "--mount", "--pid", "--", *command]
-
-    def run(self, *command: str, failing: bool = False, **env: str) -> str:
-        """Run a command to its end and return what it printed; a failure ends the whole run, unless it is expected."""
-        done = subprocess.run(
-            self._inside(command), env=self.env | env, cwd="/", capture_output=True, text=True, check=False
-        )
-        if done.returncode and not failing:
-            raise RuntimeError(f"{self.name}: {' '.join(command)}: {(done.stderr or done.stdout).strip()}")
-        return done.stdout
-
-    def spawn(self, *command: str) -> subprocess.Popen[bytes]:
-        """Start a program."""
-        return subprocess.Popen(
-            self._inside(command), env=self.env, cwd="/", start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        env = {"PATH": PATH, "LC_ALL": "C", "TZ": zone, "OVS_RUNDIR": "/run", "OVS_LOGDIR": "/run"}
+        super().__init__(name, ENTER, name, str(work / name), env=env, kinds=("--net", "--uts"))
 
     def date(self) -> str:
         """What `date` says here, by the host's own clock and zone."""
@@ -80,12 +49,12 @@ class Host:
         in lib/flow.c); without megaflows each frame is looked at for itself.
         """
         self.run("ovsdb-tool", "create", "/run/double_vlan.db", SCHEMA)
-        self.spawn("ovsdb-server", "/run/double_vlan.db", "--remote=punix:/run/db.sock", "--unixctl=/run/db.ctl")
-        wait_until(lambda: self.run("find", "/run/db.sock", failing=True), 20, f"{self.name}: ovsdb-server")
+        self.start("ovsdb-server", "/run/double_vlan.db", "--remote=punix:/run/db.sock", "--unixctl=/run/db.ctl")
+        wait_until(lambda: self.tried("find", "/run/db.sock").stdout, 20, f"{self.name}: ovsdb-server")
         self.run("ovs-vsctl", "--no-wait", "set", "Open_vSwitch", ".", "other_config:vlan-limit=0")
-        self.spawn("ovs-vswitchd", "unix:/run/db.sock", "--unixctl=/run/vswitchd.ctl")
+        self.start("ovs-vswitchd", "unix:/run/db.sock", "--unixctl=/run/vswitchd.ctl")
         control = ("ovs-appctl", "-t", "/run/vswitchd.ctl")
-        wait_until(lambda: self.run(*control, "version", failing=True), 20, f"{self.name}: ovs-vswitchd")
+        wait_until(lambda: self.tried(*control, "version").stdout, 20, f"{self.name}: ovs-vswitchd")
         self.run(*control, "upcall/disable-megaflows")
 
     def bridge(self, name: str, *ports: tuple[str, ...]) -> None:
@@ -104,12 +73,12 @@ class Host:
     def tcpdump(self, interface: str, snaplen: int) -> None:
         """Start a capture of an interface, flushed packet by packet."""
         path = f"/var/log/{interface}.pcap"
-        self.spawn("tcpdump", "-i", interface, "-n", "-U", "-Z", "root", "-s", str(snaplen), "-w", path)
+        self.start("tcpdump", "-i", interface, "-n", "-U", "-Z", "root", "-s", str(snaplen), "-w", path)
         wait_until(lambda: (self.log / f"{interface}.pcap").exists(), 20, f"{self.name}: tcpdump")
 
     def stop(self, program: str) -> None:
         """Ask every process of that name on this host to end (it has process ids of its own)."""
-        self.run("pkill", "-INT", "-x", program, failing=True)
+        self.tried("pkill", "-INT", "-x", program)
 
     def dropped(self, interface: str) -> int:
         """Frames that an interface sent and the other end of its cable did not take, as the kernel counted them."""
@@ -118,38 +87,6 @@ class Host:
         if found is None:
             raise RuntimeError(f"{self.name}: ip -s link: no counters of {interface}")
         return int(found[1])
-
-    def close(self) -> None:
-        """End the host and all that runs on it."""
-        assert self.shell.stdin is not None
-        self.shell.stdin.close()
-        try:
-            self.shell.wait(5)
-        except subprocess.TimeoutExpired:
-            self.shell.kill()  # --kill-child takes the rest along
-            self.shell.wait()
-
-
-def cable(one: Host, end: str, other: Host, other_end: str) -> None:
-    """Lay a cable between two cards."""
-    lay = ["ip", "link", "add", end, "type", "veth", "peer", "name", other_end, "netns", str(other.pid)]
-    subprocess.run(["nsenter", "--target", str(one.pid), "--net", *lay], check=True)
-
-
-def child_of(pid: int) -> int:
-    """The process that `unshare` forked."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    wait_until(lambda: bool(children.read_text()), 5, f"process {pid}")
-    return int(children.read_text().split()[0])
-
-
-def wait_until(happened: Callable[[], object], limit_s: float, what: str) -> None:
-    """Look ten times a second; give up after `limit_s`."""
-    end = time.monotonic() + limit_s
-    while not happened():
-        if time.monotonic() > end:
-            raise RuntimeError(f"{what}: nothing after {limit_s:.0f} s")
-        time.sleep(0.1)
 
 
 def ended(programs: list[subprocess.Popen[bytes]], limit_s: float, what: str) -> None:

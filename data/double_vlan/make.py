@@ -43,12 +43,8 @@ Run as root: `python3 make.py [--half guilty|healthy|qinq|all] [--out FOLDER]`, 
 in namespaces that end with this process, however it ends; only FOLDER and a temporary folder are written.
 """
 
-import argparse
-import gzip
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -56,10 +52,12 @@ import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -P` leaves it out
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `python -P` leaves both out
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from _lab import FAKETIME, cable, main, pack
 from counted import truth
-from hosts import FAKETIME, PATH, ROOM, SCHEMA, Host, cable, ended
+from hosts import ROOM, SCHEMA, Host, ended
 from rendered import Tags, card, devices, ip_address, ip_link, nova_conf, vlan_config
 
 OUTSIDE, CONTROLLER, GATEWAY, INSTANCE = "198.51.100.9", "198.51.100.2", "10.0.100.1", "10.0.100.5"
@@ -183,14 +181,14 @@ def traffic(outside: Host, instance: Host) -> None:
     session = Path(__file__).with_name("session.py").read_text()
     for host in (outside, instance):
         host.run("sh", "-c", 'printf %s "$1" > /run/session.py', "sh", session)
-    instance.spawn("python3", "/run/session.py", "serve")
-    instance.spawn("ping", "-n", "-i", "5", GONE)
+    instance.start("python3", "/run/session.py", "serve")
+    instance.start("ping", "-n", "-i", "5", GONE)
     time.sleep(2)
     talk = ("python3", "/run/session.py", "talk", INSTANCE)
     outside.run(*talk, "uptime", "ps aux")
     for _ in range(WORKERS):
-        instance.spawn("sleep", "86400")
-    sweeps = [instance.spawn("sh", "-c", sweep(OUTSIDE)), outside.spawn("sh", "-c", sweep(INSTANCE))]
+        instance.start("sleep", "86400")
+    sweeps = [instance.start("sh", "-c", sweep(OUTSIDE)), outside.start("sh", "-c", sweep(INSTANCE))]
     for commands in SESSIONS:
         outside.run(*talk, *commands)
     ended(sweeps, 240, "the pings")
@@ -238,12 +236,6 @@ def place(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def pack(plain: Path, packed: Path) -> None:
-    """Compress a file; the result names neither the file nor the time."""
-    with open(packed, "wb") as target, gzip.GzipFile("", "wb", 9, target, mtime=0) as zipped:
-        zipped.write(plain.read_bytes())
-
-
 def make(half: str, out: Path) -> None:
     """Make one half: its evidence, and its truth beside it."""
     with tempfile.TemporaryDirectory(prefix="double_vlan_") as folder:
@@ -254,33 +246,5 @@ def make(half: str, out: Path) -> None:
     print(f"{half}: {json.dumps(told, indent=2)}")
 
 
-def main() -> int:
-    """Read the arguments, check what is needed, make what was asked for."""
-    parser = argparse.ArgumentParser(description="Make the double VLAN again (as root, a minute a half).")
-    parser.add_argument("--half", choices=(*HALVES, "all"), default="all")
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent, help="default: beside this script")
-    arguments = parser.parse_args()
-    if os.geteuid():
-        print("make.py: only root may make network namespaces\nHint: sudo make lab", file=sys.stderr)
-        return 1
-    os.environ["PATH"] = PATH
-    missing = [name for name in PACKAGES if not (shutil.which(name) or Path(name).exists())]
-    if missing:
-        packages = " ".join(sorted({PACKAGES[name] for name in missing}))
-        print(f"make.py: not found: {', '.join(missing)}\nHint: apt install {packages}", file=sys.stderr)
-        return 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that everything is put away
-    half = arguments.half
-    try:
-        for half in HALVES if arguments.half == "all" else (arguments.half,):
-            make(half, arguments.out)
-    except RuntimeError as error:
-        print(f"make.py: {half}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("Make the double VLAN again (as root, a minute a half).", tuple(HALVES), make, PACKAGES, every="all"))

@@ -43,15 +43,9 @@ Run: `python3 make.py [--half guilty|healthy|both] [--out FOLDER]`, nine minutes
 as mysql) or not, with the project's extra `db`. Servers and temporary folders end with this process, however it ends.
 """
 
-import argparse
-import gzip
-import importlib.util
 import json
-import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack, closing
@@ -59,10 +53,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -P` leaves it out
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `python -P` leaves both out
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from _lab import FAKETIME, main, pack
 from lines import PS_HEADING, Request, access_line, date_line, ps_line, share, start_lines
-from server import FAKETIME
 from true_facts import told
 
 TITLES = {"guilty": "The EC2 API is slow on one of two clouds", "healthy": "Two clouds under a varying load"}
@@ -287,53 +282,13 @@ def write(lab: Lab, folder: Path) -> None:
         (folder / "row-counts.txt").write_text("".join(lab.boxes))
 
 
-def pack(plain: bytes, packed: Path) -> None:
-    """Compress; the result names neither a file nor a time."""
-    with open(packed, "wb") as target, gzip.GzipFile("", "wb", 9, target, mtime=0) as zipped:
-        zipped.write(plain)
-
-
-def make_both(out: Path) -> int:
-    """Make the halves one after the other: both need a processor."""
-    command = [sys.executable, __file__, "--out", str(out), "--half"]
-    for half in TITLES:
-        process = subprocess.Popen([*command, half], start_new_session=True)
-        try:
-            if process.wait():
-                return 1
-        finally:
-            process.terminate()
-            process.wait()
-    return 0
-
-
-def main() -> int:
-    """Read the arguments, check what is needed, make what was asked for."""
-    parser = argparse.ArgumentParser(description="Make the haunted API again (five minutes).")
-    parser.add_argument("--half", choices=(*TITLES, "both"), default="both")
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent, help="default: beside this script")
-    arguments = parser.parse_args()
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
-    missing = {name: package for name, package in PACKAGES.items() if not (shutil.which(name) or Path(name).exists())}
-    missing |= {name: package for name, package in MODULES.items() if importlib.util.find_spec(name) is None}
-    if missing:
-        packages = " ".join(sorted({*missing.values()}))
-        print(f"make.py: not found: {', '.join(missing)}\nHint: apt install {packages}", file=sys.stderr)
-        return 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that everything is put away
-    try:
-        if arguments.half == "both":
-            return make_both(arguments.out)
-        true = json.dumps(incident(arguments.half, arguments.out / arguments.half), indent=2)
-    except RuntimeError as error:
-        print(f"make.py: {arguments.half}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    (arguments.out / f"{arguments.half}.truth.json").write_text(true + "\n")
-    print(f"{arguments.half}: {true}")
-    return 0
+def make(half: str, out: Path) -> None:
+    """Make one half: its evidence, and its truth beside it."""
+    true = json.dumps(incident(half, out / half), indent=2)
+    (out / f"{half}.truth.json").write_text(true + "\n")
+    print(f"{half}: {true}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    what = "Make the haunted API again (nine minutes)."  # one half after the other: both need a processor
+    sys.exit(main(what, tuple(TITLES), make, PACKAGES, at_a_time=1, root_may="", modules=MODULES))

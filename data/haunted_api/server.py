@@ -10,8 +10,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from _lab import FAKETIME, AstrayError
+
 PROMPT = "mysql> "
-FAKETIME = next((str(p) for p in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), "libfaketimeMT.so.1")
 
 
 class Server:
@@ -90,7 +91,7 @@ class Server:
         text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
         text = text.replace("\r\n", "\n").replace("\r", "")
         if any(text.count(statement) != 1 for statement in statements):
-            raise RuntimeError("mariadb: the terminal showed a statement twice; please run it again")
+            raise AstrayError("mariadb: the terminal showed a statement twice")
         return text
 
     @staticmethod

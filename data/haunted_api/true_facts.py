@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
+from _lab import AstrayError
 from lines import Request, as_of, rank_correlation, slope
 
 Truth = dict[str, Any]
@@ -36,7 +37,7 @@ def told(half: str, labs: dict[str, Any], database: dict[str, Any], clouds: dict
             "to_bytes": lasting[-1][2], "exhausted_at": None}},
     ]  # fmt: skip
     if half == "guilty" and not (per_request[1] > 0 and medians[SLOW] > 5 * medians[FAST]):
-        raise RuntimeError("the run went another way than told; please run it again")
+        raise AstrayError("the run went another way than told")
     clocks = {
         f"{name}/{file}": {"offset_s": ahead_s, "zone": zone}
         for name, (_, zone, ahead_s) in clouds.items()

@@ -6,14 +6,11 @@ import os
 import re
 import select
 import struct
-import subprocess
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-FAKETIME = next((str(p) for p in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), "libfaketimeMT.so.1")
+from _lab import FAKETIME, PATH, Machine, wait_until
+
 SNAPLEN = "400"  # a DHCP message with its options fits
 
 # A host of its own: nothing that it writes to /dev/log, /run, /var/log or /var/lib reaches the machine's.
@@ -52,11 +49,11 @@ exit 0
 """
 
 
-class Host:
-    """A host in namespaces of its own, gone as soon as this process is."""
+class Host(Machine):
+    """A host with a syslog, and a clock that may be wrong."""
 
     def __init__(self, name: str, work: Path, zone: str = "UTC", ahead_s: float = 0) -> None:
-        self.name, self.folder, self.log = name, work / name, work / name / "log"
+        self.folder, self.log = work / name, work / name / "log"
         for folder in ("log", "rsyslog.d", "dhcp"):
             (self.folder / folder).mkdir(parents=True)
         (self.folder / "hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n")
@@ -68,36 +65,9 @@ class Host:
         script = self.folder / "dhcp" / "lab-script"
         script.write_text(DHCLIENT_SCRIPT)
         script.chmod(0o755)
-        self.env = {"PATH": PATH, "LC_ALL": "C", "TMPDIR": "/run", "TZ": zone}
         self.ahead_s = ahead_s
-        # `cat` is the namespaces' first process: it ends when our end of its pipe closes, and takes all others along.
-        self.shell = subprocess.Popen(
-            ["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child",
-             "sh", "-c", ENTER, "sh", name, str(self.folder)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env, cwd="/", start_new_session=True,
-        )  # fmt: skip
-        assert self.shell.stdout is not None
-        if self.shell.stdout.readline() != b"ready\n":
-            self.close()
-            raise RuntimeError(f"{name}: its namespaces could not be set up (see the message above)")
-        self.pid = child_of(self.shell.pid)
-
-    def _inside(self, command: tuple[str, ...]) -> list[str]:
-        return ["nsenter", "--target", str(self.pid), "--net", "--uts", "--mount", "--pid", "--", *command]
-
-    def run(self, *command: str) -> None:
-        """Run a command to its end; a failure ends the whole run."""
-        done = subprocess.run(self._inside(command), env=self.env, cwd="/", capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{self.name}: {' '.join(command)}: {(done.stderr or done.stdout).strip()}")
-
-    def spawn(self, *command: str, **env: str) -> int:
-        """Start a program and return its process id, as seen from outside."""
-        outer = subprocess.Popen(
-            self._inside(command), env=self.env | env, cwd="/", start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        return child_of(outer.pid)
+        env = {"PATH": PATH, "LC_ALL": "C", "TMPDIR": "/run", "TZ": zone}
+        super().__init__(name, ENTER, name, str(self.folder), env=env, kinds=("--net", "--uts"))
 
     def syslogd(self) -> int:
         """Start rsyslogd, by a clock that is `ahead_s` ahead."""
@@ -116,16 +86,6 @@ class Host:
     def said(self, pattern: str) -> list[re.Match[str]]:
         """What the host's syslog says that fits `pattern`."""
         return list(re.finditer(pattern, (self.log / "syslog").read_text(), re.MULTILINE))
-
-    def close(self) -> None:
-        """End the host and all that runs on it."""
-        assert self.shell.stdin is not None
-        self.shell.stdin.close()
-        try:
-            self.shell.wait(5)
-        except subprocess.TimeoutExpired:
-            self.shell.kill()  # --kill-child takes the rest along
-            self.shell.wait()
 
 
 class Virtio(threading.Thread):
@@ -158,19 +118,3 @@ class Virtio(threading.Thread):
         device = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
         fcntl.ioctl(device, 0x400454CA, struct.pack("16sH22x", name.encode(), 0x1002))  # TUNSETIFF, IFF_TAP | IFF_NO_PI
         return device
-
-
-def child_of(pid: int) -> int:
-    """The process that `unshare` or `nsenter` forked."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    wait_until(lambda: bool(children.read_text()), 5, f"process {pid}")
-    return int(children.read_text().split()[0])
-
-
-def wait_until(happened: Callable[[], object], limit_s: float, what: str) -> None:
-    """Look ten times a second; give up after `limit_s`."""
-    end = time.monotonic() + limit_s
-    while not happened():
-        if time.monotonic() > end:
-            raise RuntimeError(f"{what}: nothing after {limit_s:.0f} s")
-        time.sleep(0.1)

@@ -3,14 +3,14 @@
 import os
 import re
 import signal
-import subprocess
 import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from _lab import cable, wait_until
 from faults import FAULTS
-from hosts import Host, Virtio, wait_until
+from hosts import Host, Virtio
 
 MAC = "fa:16:3e:4b:77:d2"
 CONTROLLER_MAC = "00:25:90:3a:5c:10"
@@ -60,9 +60,7 @@ class Lab:
         """One more instance on the compute host's bridge."""
         host = self.stack.enter_context(closing(Host(name, self.work)))
         port = f"to-{name}"
-        cable = ["ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", str(host.pid)]
-        cable += ["address", mac]
-        subprocess.run(["nsenter", "--target", str(self.compute.pid), "--net", *cable], check=True)
+        cable(self.compute, port, host, "eth0", theirs=("address", mac))
         self.compute.run("ip", "link", "set", port, "master", "br100", "up")
         host.syslogd()
         return host
@@ -121,8 +119,7 @@ def wire(lab: Lab) -> None:
     lab.card.start()
     if not lab.card.ready.wait(5):
         raise RuntimeError("/dev/net/tun: the taps could not be made. Try: modprobe tun")
-    cable = ["ip", "link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", str(compute.pid)]
-    subprocess.run(["nsenter", "--target", str(controller.pid), "--net", *cable], check=True)
+    cable(controller, "eth1", compute, "eth1")
     controller.run("ip", "link", "set", "eth1", "address", CONTROLLER_MAC)
     for host, ports in ((controller, ["eth1"]), (compute, ["eth1", "vnet0"])):
         host.run("ip", "link", "add", "br100", "type", "bridge")

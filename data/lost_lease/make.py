@@ -52,21 +52,18 @@ Everything lives in namespaces that end with this process, however it ends; only
 written.
 """
 
-import argparse
-import gzip
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -P` leaves it out
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `python -P` leaves both out
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from _lab import FAKETIME, main, pack
 from faults import FAULTS
-from hosts import FAKETIME, PATH
 from incident import AHEAD_S, NAME, ZONE, incident
 from truth import truth
 
@@ -91,12 +88,6 @@ def collect(work: Path, evidence: Path) -> None:
     pack(work / NAME / "log" / "eth0.pcap", evidence / NAME / "eth0.pcap.gz")
 
 
-def pack(plain: Path, packed: Path) -> None:
-    """Compress a file; the result names neither the file nor the time."""
-    with open(packed, "wb") as target, gzip.GzipFile("", "wb", 9, target, mtime=0) as zipped:
-        zipped.write(plain.read_bytes())
-
-
 def make(half: str, out: Path) -> None:
     """Make one half: its evidence, and its truth beside it."""
     with tempfile.TemporaryDirectory(prefix="lost_lease_") as folder:
@@ -108,46 +99,6 @@ def make(half: str, out: Path) -> None:
     print(f"{half}: {told}")
 
 
-def make_all(out: Path) -> int:
-    """Make all halves side by side, each in a process of its own; returns the exit status."""
-    command = [sys.executable, __file__, "--out", str(out), "--half"]
-    running = [subprocess.Popen([*command, half], start_new_session=True) for half in FAULTS]
-    try:
-        statuses = [process.wait() for process in running]
-        return int(any(statuses))
-    finally:
-        for process in running:
-            process.terminate()
-            process.wait()
-
-
-def main() -> int:
-    """Read the arguments, check what is needed, make what was asked for."""
-    parser = argparse.ArgumentParser(description="Make the lost lease again (as root, six minutes).")
-    parser.add_argument("--half", choices=(*FAULTS, "all"), default="all")
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent, help="default: beside this script")
-    arguments = parser.parse_args()
-    if os.geteuid():
-        print("make.py: only root may make network namespaces and tap devices\nHint: sudo make lab", file=sys.stderr)
-        return 1
-    os.environ["PATH"] = PATH
-    missing = [name for name in PACKAGES if not (shutil.which(name) or Path(name).exists())]
-    if missing:
-        packages = " ".join(sorted({PACKAGES[name] for name in missing}))
-        print(f"make.py: not found: {', '.join(missing)}\nHint: apt install {packages}", file=sys.stderr)
-        return 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that everything is put away
-    try:
-        if arguments.half == "all":
-            return make_all(arguments.out)
-        make(arguments.half, arguments.out)
-    except RuntimeError as error:
-        print(f"make.py: {arguments.half}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    what, may = "Make the lost lease again (as root, six minutes).", "make network namespaces and tap devices"
+    sys.exit(main(what, tuple(FAULTS), make, PACKAGES, every="all", at_a_time=len(FAULTS), root_may=may))

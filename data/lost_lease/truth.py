@@ -6,6 +6,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
+from _lab import AstrayError
 from faults import FAULTS
 from incident import AHEAD_S, CLIENT, LEASE_S, MAC, NAME, SERVER, ZONE
 
@@ -154,4 +155,4 @@ def verify(cause: str, wire: dict[str, object]) -> None:
 def check(holds: bool, what: str) -> None:
     """End the run with a word where it did not go as told."""
     if not holds:
-        raise RuntimeError(f"the run went another way than told ({what}); please run it again")
+        raise AstrayError(f"the run went another way than told ({what})")

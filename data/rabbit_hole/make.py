@@ -39,8 +39,6 @@ Run as root: `python3 make.py [--half guilty|healthy|both] [--out FOLDER]`, abou
 namespaces that end with this process, however it ends; only FOLDER and a temporary folder are written.
 """
 
-import argparse
-import gzip
 import json
 import os
 import random
@@ -53,9 +51,11 @@ import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -P` leaves it out
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `python -P` leaves both out
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from hosts import FAKETIME, PATH, Host, connect, wait_until
+from _lab import FAKETIME, main, pack, wait_until
+from hosts import Host, connect
 from plan import INSTANCES, LOUD, libvirt_xml, plan
 from truth import truth
 
@@ -190,8 +190,7 @@ def collect(work: Path, evidence: Path) -> None:
         (folder / f"instance-{one['id']:08x}.xml").write_text(libvirt_xml(one))
     raw, moved = work / "mq1" / "log" / "eth0.pcap", work / "moved.pcap"
     subprocess.run(["editcap", "-F", "pcap", "-t", str(AHEAD_S["mq1"]), raw, moved], check=True)
-    with open(evidence / "mq1" / "eth0.pcap.gz", "wb") as target, gzip.GzipFile("", "wb", 9, target, mtime=0) as zipped:
-        zipped.write(moved.read_bytes())
+    pack(moved, evidence / "mq1" / "eth0.pcap.gz")
 
 
 def make(half: str, out: Path) -> None:
@@ -205,46 +204,5 @@ def make(half: str, out: Path) -> None:
     print(f"{half}: {told}")
 
 
-def make_both(out: Path) -> int:
-    """Make the halves side by side, each in a process of its own; returns the exit status."""
-    command = [sys.executable, __file__, "--out", str(out), "--half"]
-    running = [subprocess.Popen([*command, half], start_new_session=True) for half in TITLES]
-    try:
-        statuses = [process.wait() for process in running]
-        return int(any(statuses))
-    finally:
-        for process in running:
-            process.terminate()
-            process.wait()
-
-
-def main() -> int:
-    """Read the arguments, check what is needed, make what was asked for."""
-    parser = argparse.ArgumentParser(description="Make the rabbit hole again (as root, four minutes).")
-    parser.add_argument("--half", choices=(*TITLES, "both"), default="both")
-    parser.add_argument("--out", type=Path, default=HERE, help="default: beside this script")
-    arguments = parser.parse_args()
-    if os.geteuid():
-        print("make.py: only root may make network namespaces\nHint: sudo make lab", file=sys.stderr)
-        return 1
-    os.environ["PATH"] = PATH
-    missing = [name for name in PACKAGES if not (shutil.which(name) or Path(name).exists())]
-    if missing:
-        packages = " ".join(sorted({PACKAGES[name] for name in missing}))
-        print(f"make.py: not found: {', '.join(missing)}\nHint: apt install {packages}", file=sys.stderr)
-        return 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that everything is put away
-    try:
-        if arguments.half == "both":
-            return make_both(arguments.out)
-        make(arguments.half, arguments.out)
-    except RuntimeError as error:
-        print(f"make.py: {arguments.half}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("Make the rabbit hole again (as root, four minutes).", tuple(TITLES), make, PACKAGES, at_a_time=2))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from _lab import AstrayError
 from plan import LOUD, USERS
 
 STAMPED = r"^(\S+ \S+) \[\w+\] <[\d.]+> "
@@ -40,9 +41,9 @@ def truth(
     requests = len(re.findall(rf"\[instance: {uuid}\] Get console output$", compute, re.MULTILINE))
     log = work / "cc12" / "nova" / "instances" / f"instance-{LOUD['id']:08x}" / "console.log"
     if not requests == len(replies) == len(received) == len(answers) or sorted(replies) != sorted(received):
-        raise RuntimeError(f"a request went missing: {requests} asked, {replies} logged, {received} received")
+        raise AstrayError(f"a request went missing: {requests} asked, {replies} logged, {received} received")
     if bool(alarms["set"]) != (half == "guilty") or len(alarms["set"]) != len(alarms["cleared"]):
-        raise RuntimeError(f"the broker's alarms went another way than told: {alarms}; please run it again")
+        raise AstrayError(f"the broker's alarms went another way than told: {alarms}")
     wire = on_the_wire(evidence / "mq1" / "eth0.pcap.gz", addresses)
     wire["reply_body_bytes"] = sum(answers)
     facts = {

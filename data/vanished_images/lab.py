@@ -2,19 +2,17 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-FAKETIME = next((str(p) for p in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), "libfaketimeMT.so.1")
+from _lab import FAKETIME, PATH, wait_until
+
 INSTANCES = Path("/var/lib/nova/instances")
 BASE = INSTANCES / "_base"
 TREE = Path("/var/log/rsyslog")
@@ -209,7 +207,7 @@ class Node:
             raise RuntimeError(f"{self.name}: the worker died at {what!r} (see the message above)")
         answer: dict[str, Any] = json.loads(told)
         self.lines += answer["lines"]
-        wait_until(lambda: self.written() >= self.lines, 20, f"{self.name}: {what}: its lines in the tree")
+        wait_until(lambda: self.written() >= self.lines, 20, f"{self.name}: {what}: its lines in the tree", 0.004)
         self.lab.stamp_files(began)
         return answer
 
@@ -226,17 +224,3 @@ class Node:
     def said(self) -> list[str]:
         """The lines of the tree."""
         return self.log.read_text().splitlines()
-
-
-def wait_until(happened: Callable[[], object], limit_s: float, what: str) -> None:
-    """Look again and again; give up after `limit_s`."""
-    end = time.monotonic() + limit_s
-    while not happened():
-        if time.monotonic() > end:
-            raise RuntimeError(f"{what}: nothing after {limit_s:.0f} s")
-        time.sleep(0.004)
-
-
-def missing(packages: dict[str, str]) -> list[str]:
-    """Programs and files that are not there."""
-    return [name for name in packages if not (shutil.which(name, path=PATH) or Path(name).exists())]

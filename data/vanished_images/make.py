@@ -46,12 +46,10 @@ namespaces that end with this process, however it ends; only FOLDER and a tempor
 """
 
 import argparse
-import gzip
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -59,11 +57,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -P` leaves it out
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `python -P` leaves both out
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import new_release
 import old_release
-from lab import BASE, FAKETIME, INSIDE, INSTANCES, PATH, TREE, Lab, Node, instant, missing
+from _lab import FAKETIME, each, pack, parser, ready
+from lab import BASE, INSIDE, INSTANCES, TREE, Lab, Node, instant
 
 HERE = Path(__file__).resolve().parent
 TITLES = {
@@ -145,12 +145,6 @@ def collect(half: str, lab: Lab, story: Any, evidence: Path) -> None:
 def zone_of(half: str) -> str:
     """The controller's zone."""
     return old_release.ZONE if half in ("guilty", "healthy") else "UTC"
-
-
-def pack(plain: bytes, packed: Path) -> None:
-    """Compress; the result names neither the file nor the time."""
-    with open(packed, "wb") as target, gzip.GzipFile("", "wb", 9, target, mtime=0) as zipped:
-        zipped.write(plain)
 
 
 ZONED = ("base_files.txt", "nova.sql.gz")  # the stamps of `ls` and the last line of mysqldump
@@ -267,35 +261,17 @@ def make(half: str, out: Path, nova: Path | None) -> None:
 
 def main() -> int:
     """Read the arguments, check what is needed, make what was asked for."""
-    parser = argparse.ArgumentParser(description="Make the vanished images again (as root, ten minutes).")
-    parser.add_argument("--half", choices=(*TITLES, "both", "all"), default="all")
-    parser.add_argument("--out", type=Path, default=HERE, help="default: beside this script")
-    parser.add_argument("--nova", type=Path, help="a virtual environment that has nova, pymysql and python-memcached")
-    parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if os.geteuid():
-        print("make.py: only root may make namespaces\nHint: sudo make lab", file=sys.stderr)
+    told = parser("Make the vanished images again (as root, ten minutes).", (*TITLES, "both"), "all")
+    told.add_argument("--nova", type=Path, help="a virtual environment that has nova, pymysql and python-memcached")
+    told.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
+    arguments = told.parse_args()
+    if not ready(PACKAGES, root_may="make namespaces"):
         return 1
-    os.environ["PATH"] = PATH
-    if absent := missing(PACKAGES):
-        packages = " ".join(sorted({PACKAGES[name] for name in absent}))
-        print(f"make.py: not found: {', '.join(absent)}\nHint: apt install {packages}", file=sys.stderr)
-        return 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that everything is put away
     halves = {"both": ("guilty", "healthy"), "all": tuple(TITLES)}.get(arguments.half, (arguments.half,))
     nova = arguments.nova.resolve() if arguments.nova else None
-    try:
-        for half in halves:
-            if arguments.inside:
-                perform(half, arguments.inside, nova)
-            else:
-                make(half, arguments.out.resolve(), nova)
-    except RuntimeError as error:
-        print(f"make.py: {half}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    if arguments.inside:
+        return each(halves, lambda half: perform(half, arguments.inside, nova))
+    return each(halves, lambda half: make(half, arguments.out.resolve(), nova))
 
 
 if __name__ == "__main__":

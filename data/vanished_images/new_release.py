@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from lab import BASE, PATH, Lab, Node, instant, utc
+from _lab import PATH
+from lab import BASE, Lab, Node, instant, utc
 from old_release import GB, made_up
 
 HERE = Path(__file__).resolve().parent
