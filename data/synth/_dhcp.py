@@ -100,7 +100,10 @@ def udhcpc(said: Said, dst: str) -> str:
 def started(client: str, interface: str, mac: str) -> list[str]:
     """What a client says first."""
     if client == "dhclient":
-        return ["Internet Systems Consortium DHCP Client 4.1-ESV-R4", "All rights reserved.",
+        version, until = (("4.1-ESV-R4", 2011), ("4.2.4", 2012), ("4.4.3-P1", 2022))[int(mac[-2:], 16) % 3]
+        return [f"Internet Systems Consortium DHCP Client {version}",
+                f"Copyright 2004-{until} Internet Systems Consortium.", "All rights reserved.",
+                "For info, please visit https://www.isc.org/software/dhcp/", "",
                 f"Listening on LPF/{interface}/{mac}", f"Sending on   LPF/{interface}/{mac}",
                 "Sending on   Socket/fallback"]  # fmt: skip
     return ["started, v1.30.1"] if client == "udhcpc" else []

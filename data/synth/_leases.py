@@ -272,7 +272,8 @@ class Client:
     def boot(self, at: int) -> int:
         """DISCOVER to ACK; when it was bound, or 0."""
         self.fresh(at)
-        self.tell(at - 2 * MS, *started(self.program, self.interface, self.mac))
+        first = enumerate(started(self.program, self.interface, self.mac))
+        self.lines += [Line(at - 2 * MS + n * 40 * US, self.program, text) for n, text in first]
         heard, offer, _ = self.say(at, "DISCOVER")
         if offer is None:
             return 0

@@ -188,6 +188,7 @@ class _Story:
             clock = self.evidence.clocks[mq]
             node = f"rabbit@{mq}"
             said: list[tuple[datetime, str, str]] = []
+            word = node if form == "logger" else f"'{node}'"  # quoted up to 3.8
             for _ in range(random.randrange(5, 25)):
                 at = self.start + (self.end - self.start) * random.random()
                 port = random.randrange(32768, 60999)
@@ -199,13 +200,16 @@ class _Story:
                 if modern:
                     stars = "*" * 58
                     block = f"\n\n{stars}\n*** Publishers will be blocked until this alarm clears ***\n{stars}"
-                    said.append((at, "WARNING", f"memory resource limit alarm set on node '{node}'.{block}"))
+                    said.append((at, "WARNING", f"memory resource limit alarm set on node {word}.{block}"))
                 self.alarms.append({"at": instant(at), "node": node, "kind": "memory"})
                 until = at + timedelta(seconds=random.randrange(20, 100))
                 used = limit - random.randrange(1, 10**7)
                 said.append((until, "INFO", f"vm_memory_high_watermark clear. Memory used:{used} allowed:{limit}"))
                 if modern:
-                    said.append((until, "WARNING", f"memory resource limit alarm cleared on node '{node}'"))
+                    said.append((until, "WARNING", f"memory resource limit alarm cleared on node {word}"))
+                    said += [(until, "WARNING", "memory resource limit alarm cleared across the cluster")] * (
+                        form == "logger"
+                    )
             said.sort(key=lambda one: one[0])
             text = "".join(_broker_record(form, clock.local(at), level, message) for at, level, message in said)
             name = f"{mq}/rabbit@{mq}.log" if random.random() < 0.6 else f"{mq}/var/log/rabbitmq/rabbit@{mq}.log"
