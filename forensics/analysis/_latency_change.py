@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from forensics.analysis._latency_growth import WEIGHT, arrivals
-from forensics.analysis._latency_statistics import Values, change, correlation, partial, ranks
+from forensics.analysis._latency_growth import BUSY, HALF_HOUR_S, WEIGHT, arrivals
+from forensics.analysis._latency_statistics import Change, Values, change, correlation, independent, partial, ranks
 
 LEAST_RATIO = 1.5
 LEAST_SEPARATION = 0.9
+LEAST_SIGMAS = 3.0
 LEAST_SIDE = 5
 LEAST_OF_EACH = 8
 CHANCE = 0.005
@@ -86,7 +87,7 @@ def over_time(requests: pl.DataFrame, operation: str, everything: pl.DataFrame, 
     if ratio < LEAST_RATIO or min(found.place, requests.height - found.place) < least:
         return None
     logs = np.log(np.maximum(seconds, 1e-6))
-    if not _is_sharp(logs, found.place) or not _lasts(logs, found.place):
+    if not (_is_sharp(logs, found.place) and _lasts(logs, found.place) and _is_sure(logs, found)):
         return None
     before, after = requests[: found.place], requests[found.place :]
     moment = int(after["at"][0])
@@ -104,6 +105,15 @@ def _is_sharp(logs: Values, place: int) -> bool:
     near = [max(3, len(side) * 3 // 10) for side in (logs[:place], logs[place:])]
     step = float(np.median(logs[place : place + near[1]]) - np.median(logs[place - near[0] : place]))
     return step >= 0.6 * float(np.median(logs[place:]) - np.median(logs[:place]))
+
+
+def _is_sure(logs: Values, found: Change) -> bool:
+    """Whether the two sides differ by more than a sequence does that wanders by itself."""
+    count, place = len(logs), found.place
+    rests = np.concatenate([logs[:place] - np.median(logs[:place]), logs[place:] - np.median(logs[place:])])
+    left = independent(rests) / count
+    first, second = place * left, (count - place) * left
+    return (found.separation - 0.5) / float(np.sqrt((first + second + 1) / (12 * first * second))) >= LEAST_SIGMAS
 
 
 def _lasts(logs: Values, place: int) -> bool:
@@ -149,11 +159,15 @@ def _held(
     both = pl.concat([before, after])
     seconds = both["duration_s"].to_numpy().astype(np.float64)
     side = np.repeat([0.0, 1.0], [before.height, after.height])
-    reach = np.array([float(np.median(before["duration_s"].to_numpy()))])
-    loads = [_load(everything, part, reach) for everything, part in scenes]
-    load = np.concatenate(loads)
+    usual = float(np.median(before["duration_s"].to_numpy()))
+    load, longer = (
+        np.concatenate([_load(everything, part, np.array([reach])) for everything, part in scenes])
+        for reach in (usual, HALF_HOUR_S)
+    )
+    busy = float(np.quantile(longer, 0.9)) / (2 * HALF_HOUR_S) * usual >= BUSY
     sizes = both["response_bytes"].cast(pl.Float64)
-    known = [load] if sizes.null_count() else [load, sizes.to_numpy()]
+    known = [load, longer] if busy else [load]
+    known += [] if sizes.null_count() else [sizes.to_numpy()]
     others = [values for values in known if _rises(values, seconds, before.height)]
     return correlation(load, seconds), partial(side, seconds, others)
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._latency_rows import Series
-from forensics.analysis._latency_statistics import Fit, Values, correlation, line, misfit, p_of, partial
+from forensics.analysis._latency_statistics import Fit, Values, correlation, independent, line, misfit, p_of, partial
 
 LEAST_REQUESTS = 12
 LEAST_CORRELATION = 0.5
@@ -24,6 +24,9 @@ MOST_ELASTIC = 2.5
 CHANCE = 1e-4
 WEIGHT = 0.3
 """Load or size must vary by this power of what the latency varies by, to be held still as a possible cause."""
+BUSY = 0.3
+"""Requests in flight from which on load may make others wait."""
+HALF_HOUR_S = 1800.0
 SAME = 0.02
 """Rank correlations closer than this explain equally well."""
 PARENTS = ("instances", "instance_system_metadata", "instance_info_caches")
@@ -41,6 +44,9 @@ class Control:
     growth: float
     """By what share of its own latency it rises from the fewest rows to the most."""
     moves: bool
+    """Whether it surely follows the rows, too."""
+    still: bool
+    """Whether it surely does not, or by less than half as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,18 @@ def arrivals(starts: npt.NDArray[np.int64], at: npt.NDArray[np.int64], seconds: 
     return (upto - np.searchsorted(starts, at - reach, side="left")).astype(np.float64)
 
 
+def loads(starts: npt.NDArray[np.int64], at: npt.NDArray[np.int64], seconds: Values) -> list[Values]:
+    """Load at the time of each request, and within half an hour where a service has that much to do that it queues.
+
+    By Little's law so many requests are in flight as come in a second times the seconds that each stays: where that is
+    next to nothing, more requests an hour keep nobody waiting.
+    """
+    short = arrivals(starts, at, seconds)
+    long = arrivals(starts, at, np.array([HALF_HOUR_S]))
+    in_flight = float(np.quantile(long, 0.9)) / (2 * HALF_HOUR_S) * float(np.median(seconds))
+    return [short, long] if in_flight >= BUSY else [short]
+
+
 def growth(
     requests: pl.DataFrame, operation: str, everything: pl.DataFrame, tables: Sequence[Series], tests: int
 ) -> Growth | None:
@@ -157,11 +175,14 @@ def _against(
     rho = correlation(rows, seconds)
     if rho < LEAST_CORRELATION or p_of(rho, part.height) * tests > CHANCE:
         return None
-    load = arrivals(starts, at, seconds)
+    load, *longer = loads(starts, at, seconds)
     sizes = part["response_bytes"].cast(pl.Float64).to_numpy() if part["response_bytes"].null_count() == 0 else None
-    others = [other for other in (load, sizes) if other is not None and _weighs(other, seconds)]
+    others = [other for other in (load, *longer, sizes) if other is not None and _weighs(other, seconds)]
     left = partial(rows, seconds, others)
     fit = line(rows, seconds)
+    order = np.argsort(at, kind="stable")
+    if p_of(rho, independent((seconds - fit.level - fit.slope * rows)[order])) * tests > CHANCE:
+        return None
     middle, typical = float(np.median(rows)), float(np.median(seconds))
     elastic = fit.low * middle / max(typical, 1e-9)
     if left < LEAST_PARTIAL or fit.low <= 0 or elastic > MOST_ELASTIC or _is_step(at, seconds, rows, fit):
@@ -171,7 +192,7 @@ def _against(
 
 
 def _weighs(other: Values, seconds: Values) -> bool:
-    """Whether something varies enough to explain how the latency varies: nobody waits three times longer for a tenth."""
+    """Whether something varies enough to explain how the latency varies: a tenth more does not take thrice as long."""
     low, high = np.quantile(other, [0.1, 0.9])
     fast, slow = np.quantile(seconds, [0.1, 0.9])
     return bool(np.log((high + 1e-9) / (low + 1e-9)) >= WEIGHT * np.log((slow + 1e-9) / (fast + 1e-9)))
@@ -208,17 +229,19 @@ def _controls(one: Growth, everything: pl.DataFrame) -> tuple[Control, ...]:
             continue
         rho, fit = correlation(rows, seconds), line(rows, seconds)
         low = fit.at(float(rows.min()))
-        grown = fit.slope * float(np.ptp(rows)) / max(low, float(np.median(seconds)) / 100, 1e-9)
-        moves = rho > 0.3 and grown > min(rise, 4) / 4
-        told.append(Control(str(operation), known.height, rho, grown, moves))
-    return tuple(sorted(told, key=lambda control: (control.moves, -control.requests, control.operation)))
+        share = float(np.ptp(rows)) / max(low, float(np.median(seconds)) / 100, 1e-9)
+        moves = rho > 0.3 and p_of(rho, known.height) < 0.01 and fit.slope * share > min(rise, 4) / 4
+        still = not moves and (fit.high * share < rise / 2 or rho <= 0)
+        told.append(Control(str(operation), known.height, rho, fit.slope * share, moves, still))
+    return tuple(sorted(told, key=lambda control: (not control.still, -control.requests, control.operation)))
 
 
 def _whole_host(one: Growth) -> bool:
     """Whether everything slowed down, also what never looks at that table: then the host did, or what it waits for."""
     if not one.series.table.startswith("instance"):
         return False
-    strangers = [control for control in one.controls if not _SERVERS.search(control.operation)]
+    own = bool(_SERVERS.search(one.operation))
+    strangers = [control for control in one.controls if not (own and _SERVERS.search(control.operation))]
     return any(control.moves for control in strangers) and all(control.moves for control in one.controls)
 
 

@@ -9,8 +9,11 @@ import polars as pl
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
 
 GENERIC = frozenset(
-    "var log logs rsyslog syslog journal kolla nova api nova-api containers pods archive old backup backups "
-    "evidence data db database dump dumps sql mysql metrics ps memory etc home root tmp srv opt usr remote".split()
+    (
+        *("var", "log", "logs", "rsyslog", "syslog", "journal", "kolla", "nova", "api", "nova-api", "containers"),
+        *("pods", "archive", "old", "backup", "backups", "evidence", "data", "db", "database", "dump", "dumps"),
+        *("sql", "mysql", "metrics", "ps", "memory", "etc", "home", "root", "tmp", "srv", "opt", "usr", "remote"),
+    )
 )
 """Folders that say what lies in them, not whose it is."""
 LAYERS = ("eventlet", "requestlog", "uwsgi", "apache", "http.server", "ec2-filter")
@@ -128,7 +131,7 @@ def once(requests: pl.LazyFrame, logs: pl.LazyFrame, clocks: pl.LazyFrame, owner
 
 
 def _one_layer(rows: pl.DataFrame) -> pl.DataFrame:
-    """Where two layers tell of one operation at the same time, the one that tells of more requests, then the nearest."""
+    """Where two layers tell of one operation at one time, the one that tells of more requests, then the nearest."""
     of = ["deployment", "project", "operation"]
     spans = rows.group_by(*of, "layer").agg(n=pl.len(), from_at=pl.col("at").min(), to_at=pl.col("at").max())
     if spans.group_by(of).len()["len"].max() in (None, 1):

@@ -43,7 +43,8 @@ class Series:
         if self.basis != "rebuilt" and len(self.at) > 1:
             slack = max(slack, int(np.diff(self.at).max()))
         first = self.at[0] - slack if self.basis != "rebuilt" else np.iinfo(np.int64).min
-        return (at >= first) & (at <= self.at[-1] + slack)
+        near: npt.NDArray[np.bool_] = (at >= first) & (at <= self.at[-1] + slack)
+        return near
 
     def reference(self, place: int) -> Reference:
         """Where a count is written."""

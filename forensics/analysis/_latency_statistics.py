@@ -96,7 +96,7 @@ def partial(x: Values, y: Values, others: Sequence[Values]) -> float:
     return _pearson(left[0], left[1])
 
 
-def p_of(rho: float, count: int) -> float:
+def p_of(rho: float, count: float) -> float:
     """How likely a rank correlation as strong as this is among unrelated values (Student's t, two-sided)."""
     from scipy.stats import t as student
 
@@ -105,6 +105,26 @@ def p_of(rho: float, count: int) -> float:
     if abs(rho) >= 1:
         return 0.0
     return float(2 * student.sf(abs(rho) * np.sqrt((count - 2) / (1 - rho * rho)), count - 2))
+
+
+def independent(rests: Values) -> float:
+    """Values that say something new, of a sequence in which each may resemble the one before.
+
+    Args:
+        rests: What a model leaves unexplained, in order of time, shape (n,).
+
+    Returns:
+        n (1 - r) / (1 + r) where r is the rank correlation of neighbours; never more than n.
+
+    References:
+        Bartlett, Some aspects of the time-correlation problem, JRSS 98 (1935).
+
+    Examples:
+        >>> independent(np.array([1.0, -1, 1, -1, 1, -1])), independent(np.arange(6.0)) < 1
+        (6.0, True)
+    """
+    near = max(correlation(rests[:-1], rests[1:]), 0.0) if len(rests) > 3 else 0.0
+    return len(rests) * (1 - near) / (1 + near)
 
 
 def line(x: Values, y: Values) -> Fit:

@@ -110,7 +110,7 @@ def foretold(one: Growth, remain: int) -> float:
 
 def _sure(one: Growth) -> str:
     """Proven by an experiment only: rows fell, the latency followed as foretold, and other operations did not."""
-    still = any(not control.moves for control in one.controls)
+    still = any(control.still for control in one.controls)
     if one.fall and one.fall.followed and still and one.fall.to_rows <= 0.8 * one.fall.from_rows:
         return "proven"
     return "likely" if still or (one.fall and one.fall.followed) else "possible"
@@ -144,9 +144,10 @@ def _growth_story(one: Growth, ordered: pl.DataFrame, purge: Purge, predicted: f
         fall = one.fall
         then = "followed" if fall.followed else "did not follow"
         text = (
-            f"The rows fall from {fall.from_rows:,} to {fall.to_rows:,}. What came before lets expect {said(fall.told_s)} "
-            f"now; {fall.requests} requests take {said(fall.seen_s)}, after {said(fall.peak_s)} at the peak: the latency {then}."
-        )  # fmt: skip
+            f"The rows fall from {fall.from_rows:,} to {fall.to_rows:,}. What came before lets expect "
+            f"{said(fall.told_s)} now; {fall.requests} requests take {said(fall.seen_s)}, after {said(fall.peak_s)} at "
+            f"the peak: the latency {then}."
+        )
         late = one.requests.filter(pl.col("start") >= fall.at)
         steps.append((fall.at, text, (one.series.reference(fall.place), *cite(late))))
     for at, statement, affected, ref in purge.commands:
@@ -158,9 +159,10 @@ def _growth_story(one: Growth, ordered: pl.DataFrame, purge: Purge, predicted: f
     last = int(one.requests["at"][-1])
     sample = f" (of {one.fit.points:,} of them)" if one.requests.height > MOST_POINTS else ""
     text = (
-        f"Over {one.requests.height:,} requests{sample} the slope is {said(one.fit.slope * SCALE)} per 100,000 rows (95 %: "
-        f"{said(one.fit.low * SCALE)} to {said(one.fit.high * SCALE)}), Spearman's rank correlation {one.correlation:.2f}."
-    )  # fmt: skip
+        f"Over {one.requests.height:,} requests{sample} the slope is {said(one.fit.slope * SCALE)} per 100,000 rows "
+        f"(95 %: {said(one.fit.low * SCALE)} to {said(one.fit.high * SCALE)}), Spearman's rank correlation "
+        f"{one.correlation:.2f}."
+    )
     if predicted is not None and purge.rows is not None:
         text += f" Without the {purge.rows:,} rows deleted more than a year ago it would be {said(predicted)}."
     steps.append((last, text, cite(one.requests.tail(1))))
@@ -168,7 +170,7 @@ def _growth_story(one: Growth, ordered: pl.DataFrame, purge: Purge, predicted: f
 
 
 def _growth_alternatives(one: Growth) -> tuple[Alternative, ...]:
-    still = [control for control in one.controls if not control.moves]
+    still = [control for control in one.controls if control.still]
     told = []
     for what, rho in (
         ("load (requests that come in at the same time)", one.load),
@@ -192,7 +194,7 @@ def _growth_alternatives(one: Growth) -> tuple[Alternative, ...]:
         )
         told.append(Alternative("the whole host or service became slower", "ruled out", because))
     else:
-        because = "no other operation with enough requests was there to compare"
+        because = "no other operation with enough requests is known to have stayed as it was"
         told.append(Alternative("the whole host or service became slower", "open", because))
     drift = (
         "something else that grew along with the rows, such as memory in use, another table or the age of the process"
@@ -224,11 +226,15 @@ def _growth_remedy(one: Growth, purge: Purge, predicted: float | None) -> tuple[
     steps = ["Back up first: `mysqldump --single-transaction nova > nova-$(date +%F).sql`."]
     if table.startswith(("instance", "block_device", "fixed_ip", "migration", "virtual_interface")):
         steps += [
-            "Move deleted rows to the shadow tables, a batch at a time until it says 0: `nova-manage db "
-            "archive_deleted_rows --max_rows 1000` (later releases: `--before`, `--until-complete`)." + gain,
-            "By hand, children first (instance_system_metadata, instance_info_caches, instance_faults, …), in batches: "
-            "`delete from … where deleted != 0 and terminated_at < now() - interval 1 year limit 1000`. Not `deleted = 1`: "
-            "since Grizzly a deleted row's `deleted` is its own id.",
+            (
+                "Move deleted rows to the shadow tables, a batch at a time until it says 0: `nova-manage db "
+                f"archive_deleted_rows --max_rows 1000` (later releases: `--before`, `--until-complete`).{gain}"
+            ),
+            (
+                "By hand, children first (instance_system_metadata, instance_info_caches, instance_faults, …), in "
+                "batches: `delete from … where deleted != 0 and terminated_at < now() - interval 1 year limit 1000`. "
+                "Not `deleted = 1`: since Grizzly a deleted row's `deleted` is its own id."
+            ),
         ]
     else:
         steps += [
@@ -247,7 +253,7 @@ def _growth_next(one: Growth, purge: Purge) -> tuple[str, ...]:
     if not (one.fall and one.fall.followed):
         wanted.append(f"latencies of {one.operation} before and after a purge of {one.series.table}")
         wanted.append("MySQL's slow query log over the same time: Rows_examined and Query_time of the statements")
-    if not any(not control.moves for control in one.controls):
+    if not any(control.still for control in one.controls):
         wanted.append("access lines of other operations of the same service over the same time")
     if purge.rows is None:
         wanted.append(

@@ -112,9 +112,9 @@ def segments(
         if not _ANY_PROJECT.match(str(process)):
             own = own.filter(pl.col("service").str.split("-").list.first() == re.split(r"[-_]", str(process))[0])
         begun_at = starts.filter(pl.col("deployment") == deployment, pl.col("id") == pid)["at"].sort()
-        for life in _lives(group, begun_at.to_list()):
-            if (one := _segment(life, own, str(deployment or ""), host, str(process), pid)) is not None:
-                found.append(one)
+        lives = _lives(group, begun_at.to_list())
+        told = (_segment(life, own, str(deployment or ""), host, str(process), pid) for life in lives)
+        found += [one for one in told if one is not None]
     return found
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from forensics.analysis._correlate import on_one_clock
-from forensics.analysis._latency_change import Slower, between, over_time
+from forensics.analysis._latency_change import LEAST_OF_EACH, Slower, between, over_time
 from forensics.analysis._latency_growth import Growth, growth
 from forensics.analysis._latency_requests import SERVED, at_home, once, places
 from forensics.analysis._latency_rows import YEAR_NS, Series, old_counts, series, stock
@@ -76,9 +77,12 @@ def findings(
         return []
     slopes = _growths(scene)
     told = [grown(one, _purge(one, scene), one.deployments) for one in slopes]
-    for change in _changes(scene, slopes):
-        told.append(slower(change, [name for name in change.deployments if name], _started(change, scene)))
+    told += [slower(change, _named(change), _started(change, scene)) for change in _changes(scene, slopes)]
     return sorted(told, key=Finding.order)
+
+
+def _named(one: Slower) -> list[str]:
+    return [name for name in one.deployments if name]
 
 
 def _scene(
@@ -104,7 +108,7 @@ def _scene(
     )
     rows = stock(known, ties, owners)
     tables = series(counted, known, ties, owners)
-    ends = [every["at"].max(), rows["at"].max(), *(int(table.at[-1]) for table in tables)]
+    seen = [*every["at"].tail(1), *rows["at"].sort().tail(1), *(int(table.at[-1]) for table in tables)]
     return _Scene(
         every,
         tables,
@@ -112,7 +116,7 @@ def _scene(
         old_counts(counted, ties, owners),
         deleted.sort("at", "source", "position").collect(),
         begun.sort("at", "source", "position").collect(engine="streaming"),
-        max(int(end) for end in ends if end is not None) if every.height else 0,  # type: ignore[call-overload]
+        max(seen, default=0),
     )
 
 
@@ -161,9 +165,10 @@ def _changes(scene: _Scene, slopes: Sequence[Growth]) -> list[Slower]:
                 one = over_time(part, str(operation), whole[name], name)
                 found += [one] if one else []
         if len(parts) > 1:
-            medians = sorted(
-                (float(part["duration_s"].median()), name) for name, part in parts.items() if part.height >= 8
-            )  # type: ignore[arg-type]  # noqa: E501
+            enough = {
+                name: part["duration_s"].to_numpy() for name, part in parts.items() if part.height >= LEAST_OF_EACH
+            }
+            medians = sorted((float(np.median(seconds)), name) for name, seconds in enough.items())
             if len(medians) > 1:
                 fast, slow = medians[0][1], medians[-1][1]
                 apart = between(parts[fast], parts[slow], str(operation), whole[fast], whole[slow], (fast, slow))
@@ -182,15 +187,8 @@ def _purge(one: Growth, scene: _Scene) -> Purge:
     rows = scene.stock.filter(pl.col("deployment") == one.series.deployment)
     if one.series.table == "instances" and rows.height:
         old = rows.filter(pl.col("gone") < scene.newest - YEAR_NS).sort("gone", "source", "position")
-        refs = (
-            (
-                old.head(1).select("source", "position", "gone").rows()
-                + old.tail(1).select("source", "position", "gone").rows()
-            )
-            if old.height
-            else []
-        )  # noqa: E501
-        cited = tuple(dict.fromkeys(Reference(s, f"line:{p}", iso(at)) for s, p, at in refs))
+        ends = pl.concat([old.head(1), old.tail(1)]).select("source", "position", "gone").iter_rows()
+        cited = tuple(dict.fromkeys(Reference(s, f"line:{p}", iso(at)) for s, p, at in ends))
         return Purge(old.height, rows.height, cited, commands)
     counted = scene.old.filter(
         pl.col("deployment") == one.series.deployment, pl.col("table") == one.series.table, pl.col("rows") > 0
@@ -215,4 +213,55 @@ def _started(one: Slower, scene: _Scene) -> tuple[int, str, Reference] | None:
     return at, str(text), Reference(source, f"line:{position}", iso(at))
 
 
-CHARTS: dict[str, Any] = {}
+def rows_frames(finding: Finding, *frames: pl.LazyFrame | None) -> dict[str, Any] | None:
+    """What `forensics.charts.latency_rows` draws of a finding; None for one that is not about rows.
+
+    Args:
+        finding: One of `findings`.
+        frames: The records that `findings` took.
+    """
+    if finding.kind != "latency-grows-with-rows":
+        return None
+    scene = _scene(*_six(frames))
+    for one in _growths(scene):
+        if grown(one, Purge(), one.deployments).id == finding.id:
+            fell = one.fall.at if one.fall else None
+            points = one.requests.select(
+                "duration_s", "source", "position",
+                at=pl.from_epoch("start", time_unit="ns").dt.replace_time_zone("UTC"),
+                rows=pl.Series(one.rows),
+                after=pl.lit(value=False) if fell is None else pl.col("start") >= fell,
+            )  # fmt: skip
+            purge = _purge(one, scene)
+            left = None if purge.rows is None or purge.of is None else max(purge.of - purge.rows, 0)
+            return {"points": points, "finding": finding, "level_s": one.fit.level, "remaining_rows": left}
+    return None
+
+
+def quantile_frames(finding: Finding, *frames: pl.LazyFrame | None) -> dict[str, Any] | None:
+    """What `forensics.charts.latency_quantiles` draws of a finding; None for one that has no two sides.
+
+    Args:
+        finding: One of `findings`.
+        frames: The records that `findings` took.
+    """
+    if finding.kind != "latency-regression":
+        return None
+    scene = _scene(*_six(frames))
+    for one in _changes(scene, _growths(scene)):
+        if slower(one, _named(one), None).id == finding.id:
+            names = one.deployments if len(one.deployments) == 2 else ("before", "since then")
+            sides = [
+                part.with_columns(side=pl.lit(name)) for part, name in zip((one.before, one.after), names, strict=True)
+            ]
+            at = pl.from_epoch("start", time_unit="ns").dt.replace_time_zone("UTC")
+            columns = ["side", "duration_s", "source", "position"]
+            return {"requests": pl.concat(sides).select(*columns, at=at), "finding": finding}
+    return None
+
+
+def _six(frames: Sequence[pl.LazyFrame | None]) -> tuple[Any, ...]:
+    return (*frames, *[None] * (6 - len(frames)))
+
+
+CHARTS = {"latency_rows": rows_frames, "latency_quantiles": quantile_frames}

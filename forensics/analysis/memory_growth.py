@@ -172,10 +172,14 @@ def _finding(growing: list[Segment], ends: pl.DataFrame) -> Finding:
         alternatives=_alternatives(one),
         remedy=(
             f"Restart {one.process} when nobody waits for it: only that gives the memory back now.",
-            "Find the requests that return or load most (latency by operation, MySQL's slow query log), and purge the "
-            "tables that they read.",
-            "Limit the damage until then: more workers that are recycled (uWSGI `max-requests`), or a memory limit of "
-            "the service (systemd `MemoryMax=`) below the host's memory, with a restart.",
+            (
+                "Find the requests that return or load most (latency by operation, MySQL's slow query log), and purge "
+                "the tables that they read."
+            ),
+            (
+                "Limit the damage until then: workers that are recycled (uWSGI `max-requests`), or a memory limit of "
+                "the service (systemd `MemoryMax=`) below the host's memory, with a restart."
+            ),
         ),
         next_evidence=(
             "the kernel's log and `free` or sar over the same time: whether the host runs out of memory",
@@ -190,7 +194,8 @@ def _alternatives(one: Segment) -> tuple[Alternative, ...]:
     told = [
         Alternative(
             "a warm-up: caches and heap that fill once", "ruled out",
-            f"it does not level off: {size(one.first)} a request in the first half, {size(one.second)} in the second", refs,
+            f"it does not level off: {size(one.first)} a request in the first half, {size(one.second)} in the second",
+            refs,
         ),
         Alternative(
             "a cache that is emptied from time to time", "ruled out",
@@ -210,4 +215,35 @@ def _alternatives(one: Segment) -> tuple[Alternative, ...]:
     return tuple(told)
 
 
-CHARTS: dict[str, Any] = {}
+def chart_frames(
+    finding: Finding,
+    memory: pl.LazyFrame,
+    requests: pl.LazyFrame,
+    logs: pl.LazyFrame | None = None,
+    clocks: pl.LazyFrame | None = None,
+) -> dict[str, Any] | None:
+    """What `forensics.charts.memory_requests` draws of a finding.
+
+    Args:
+        finding: One of `findings`.
+        memory: The records that `findings` took, this one and those that follow.
+        requests: One row per `ApiRequest`.
+        logs: One row per `LogRecord`.
+        clocks: One row per `Clock`.
+    """
+    lives, _ = _lives(memory, requests, logs, clocks)
+    facts = finding.facts
+    own = [one for one in lives if (one.process, one.host) == (facts["process"], facts["host"])]
+    if not own:
+        return None
+    parts = []
+    for number, one in enumerate(own, 1):
+        told = one.fit.slope == facts["bytes_per_request"] and one.from_bytes == facts["from_bytes"]
+        at = pl.from_epoch("at", time_unit="ns").dt.replace_time_zone("UTC")
+        served = (pl.col("served") - pl.col("served").first()).cast(pl.Int64)
+        name = f"{one.process}, pid {one.pid}" if one.pid is not None else f"{one.process}, life {number}"
+        parts.append(one.listings.with_columns(at, served, life=pl.lit(name), told=pl.lit(told)))
+    return {"listings": pl.concat(parts), "finding": finding}
+
+
+CHARTS = {"memory_requests": chart_frames}
