@@ -51,7 +51,9 @@ def anchored(
         own = [node for node in some if node in captures]
         if best := [node for node in own if node in ties] or own:
             most = max(map(partners, best))
-            return min(best, key=lambda node: (partners(node) < most, latency.get(node, float("inf")), node))
+            set_often = {node: sum(bool(tie.pieces) for tie in ties.get(node, {}).values()) for node in best}
+            near = {node: latency.get(node, float("inf")) for node in best}
+            return min(best, key=lambda node: (partners(node) < most, set_often[node], near[node], node))
         paired = {node: sum(tie.pairs for tie in ties.get(node, {}).values()) for node in some}
         return min(
             some, key=lambda node: (not paired[node], node not in zoned, -paired[node], -rows.get(node, 0), node)

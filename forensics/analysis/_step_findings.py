@@ -36,7 +36,9 @@ def step_findings(
     for step, other in (*measured, *known):
         if not any(_same(step, one) for one, _ in told):
             told.append((step, other))
-    return [_finding(step, other) for step, other in told]
+    steady = clocks.filter((pl.col("pieces").list.len() <= 1) | pl.col("pieces").is_null(), pl.col("exchanges") > 0)
+    sure = set(steady["reference"].drop_nulls().to_list())
+    return [_finding(step, other, alone=other == step.source or other in sure) for step, other in told]
 
 
 def _same(one: Step, other: Step) -> bool:
@@ -47,20 +49,23 @@ def _same(one: Step, other: Step) -> bool:
     return len(machines) == 1 and alike and abs(one.at_ns - other.at_ns) <= 3600 * SECOND_NS
 
 
-def _finding(step: Step, other: str) -> Finding:
+def _finding(step: Step, other: str, *, alone: bool) -> Finding:
+    """The finding; ``alone`` says whether it can only have been this clock."""
     machine = step.host.partition("/")[0]
     by_s = None if step.by_ns is None else step.by_ns / SECOND_NS
     bound_s = None if step.bound_ns is None else step.bound_ns / SECOND_NS
     way = "forward" if by_s is not None and by_s > 0 else "back"
     least = "at least " if bound_s is None else ""
     title = f"The clock of {machine} was set {way} by {least}{abs(by_s or 0.0):.3f} s"
+    if not alone:
+        title += f", or that of {other} was set the other way"
     at = iso(step.at_ns)
     entities = {"hosts": (machine,)}
     return Finding(
         kind="clock-skew",
         title=title,
         severity="info",
-        confidence="proven" if bound_s is not None else "likely",
+        confidence="proven" if bound_s is not None and alone else "likely",
         start=at,
         end=at,
         entities=entities,
@@ -79,6 +84,13 @@ def _finding(step: Step, other: str) -> Finding:
                 "ruled out" if bound_s is not None else "open",
                 step.basis,
                 step.refs,
+            ),
+            Alternative(
+                f"the clock of {other} was set",
+                "ruled out" if alone else "open",
+                "its own log says so, or other sources keep step with the reference"
+                if alone
+                else "no third source shows which of the two it was",
             ),
         ),
         remedy=(

@@ -62,6 +62,7 @@ MOST_STEP_NS = 7200 * SECOND_NS
 """Summer time, and what an administrator sets right; further away is another day's message."""
 MOST_ASIDE_NS = 45 * SECOND_NS
 """A clock this far from a whole zone is not chosen among several that fit: a wrong tie is worse than none."""
+_MANY = 40
 _RUN = 5
 """Pairs that say together where the difference is, before and after an instant."""
 _JUMP_NS = SECOND_NS // 2
@@ -190,7 +191,7 @@ def _parts(both: pl.DataFrame) -> list[pl.DataFrame]:
     kept = [parts[0]]
     for part in parts[1:]:
         near = kept[-1].tail(_RUN), part.head(_RUN)
-        apart, later = (abs(int(near[1][name].median()) - int(near[0][name].median())) for name in ("difference", "at"))
+        apart, later = (abs(int(near[1][name].median()) - int(near[0][name].median())) for name in ("difference", "at"))  # type: ignore[arg-type]
         if apart - later * MOST_DRIFT_PPM * 2e-6 <= _JUMP_NS:
             kept[-1] = kept[-1].vstack(part)
         else:
@@ -250,6 +251,14 @@ def _tie_part(both: pl.DataFrame, basis: str, reach: tuple[int, int] | None) -> 
         bound = (most - least) // 2 + LONGEST_TRANSIT_NS
         return span, Tie((least + most) // 2, bound, None, both.height, f"{both.height} {basis}, in one direction only")
     found = fit(*_columns(upper), *_columns(lower), reach)
+    if directed.height < _MANY:  # few packets and a drift can look like the other way round: what fits as well counts
+        other = fit(*_columns(lower), *_columns(upper), reach)
+        if other.strain_ns < found.strain_ns:
+            found, other = other, found
+        if other.strain_ns <= 1000:
+            ends = [one.offset_ns + sign * one.bound_ns for one in (found, other) for sign in (-1, 1)]
+            middle = (min(ends) + max(ends)) // 2
+            found = replace(found, offset_ns=middle, bound_ns=max(ends) - middle, drift_ppm=None)
     basis = f"{directed.height} {basis}, in both directions"
     return span, Tie(found.offset_ns, found.bound_ns, found.drift_ppm, directed.height, basis)
 

@@ -334,6 +334,39 @@ def _remembered(places: Sequence[Mapping[str, Any]] | None) -> tuple[Pair, ...]:
     return tuple(pairs)
 
 
+def chart_frames(
+    finding: Finding,
+    clocks: pl.LazyFrame,
+    dhcp_messages: pl.LazyFrame,
+    packets: pl.LazyFrame,
+    log_records: pl.LazyFrame,
+) -> dict[str, Any] | None:
+    """What `forensics.charts.clock_offsets` draws: every clock that is tied, by stretches where it was set."""
+    del dhcp_messages, packets, log_records
+    rows = clocks.collect().drop_nulls(["offset_s", "bound_s"])
+    if rows.is_empty():
+        return None
+    rows = rows.filter(~pl.col("basis").str.starts_with("same host and zone as"))
+    zone = pl.col("zone_s").fill_null(0.0)
+    shown = ("source", "reference", "offset_s", "bound_s", "basis", "from_at")
+    whole = rows.with_columns(offset_s=pl.col("offset_s") - zone, from_at=pl.lit(None, pl.String))
+    stretches = (
+        rows.filter(pl.col("pieces").list.len() > 1)
+        .select("source", "reference", "basis", zone.alias("zone_s"), "pieces")
+        .explode("pieces")
+        .unnest("pieces")
+        .filter(pl.col("host").is_null() & (pl.col("offset_s").is_not_null()))
+        .filter(pl.col("bound_s") < pl.col("bound_s").max().over("source"))
+        .with_columns(offset_s=pl.col("offset_s") - zone, from_at=pl.col("from_at").dt.strftime("%Y-%m-%d %H:%M:%S"))
+    )
+    apart = stretches["source"].unique().implode()
+    told = pl.concat([whole.filter(~pl.col("source").is_in(apart)).select(shown), stretches.select(shown)])
+    return {"clocks": told.sort("source", "from_at"), "highlighted": tuple(finding.facts["between"][:1])}
+
+
+CHARTS = {"clock_offsets": chart_frames}
+
+
 def _ns(at: object) -> int:
     return int(pl.Series([at], dtype=pl.Datetime("ns", "UTC")).to_physical()[0])
 
@@ -372,4 +405,4 @@ def _skew(row: dict[str, object], chain: tuple[Pair, ...]) -> Finding:
     )
 
 
-__all__ = ["DhcpMessage", "Packet", "clocks", "findings", "series"]
+__all__ = ["CHARTS", "DhcpMessage", "Packet", "clocks", "findings", "series"]
