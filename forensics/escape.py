@@ -118,6 +118,25 @@ def html(text: str) -> Markup:
     return escape(terminal(text))
 
 
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>&|~@#!^$]|(?<=:)/(?=/)|(?<=www)\.|^\s*[-+=:]|^\s*\d+[.)]", re.IGNORECASE)
+
+
+def markdown(text: str) -> str:
+    r"""Text for a Markdown page (CommonMark and GitHub's), on one line: no markup, link, mention, formula or HTML.
+
+    Examples:
+        >>> print(markdown("[x](http://e.com) <b> @all #1 www.a.b"))
+        \[x\](http:\//e.com) \<b\> \@all \#1 www\.a.b
+        >>> print(markdown("- 3 of 4"), markdown("1. first"))
+        \- 3 of 4 1\. first
+    """
+
+    def shown(match: re.Match[str]) -> str:
+        return f"{match.group()[:-1]}\\{match.group()[-1]}"
+
+    return _MARKDOWN.sub(shown, line(text))
+
+
 def csv(text: str) -> str:
     """A cell that no spreadsheet takes for a formula.
 

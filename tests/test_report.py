@@ -19,10 +19,12 @@ from forensics import report
 from forensics.case import open_case
 from forensics.case._findings import as_file
 from forensics.case._rows import Rows
+from forensics.errors import CaseError
 from forensics.records import Alternative, Clock, Finding, Problem, Reference, Source, Step
 from forensics.report import _chart
 from tests._evidence import REPOSITORY
 from tests._small_evidence import log, small_evidence
+from tests._system import program
 
 AT = "2026-11-22T14:05:19.505121958Z"
 
@@ -337,3 +339,54 @@ def test_a_browser_finds_nothing_to_complain_about(tmp_path: Path) -> None:
     bad = '<p style="color:red" onclick="x()">x</p><img src="http://127.0.0.1:9/x.png"><script>alert(1)</script></body>'
     (tmp_path / "bad.html").write_text(page.replace("</body>", bad))
     assert len(complaints(tmp_path / "bad.html")) >= 3  # so silence means something
+
+
+def caused() -> dict[str, Any]:
+    """The content of a case with a cause, what follows from it, and a figure that is a list."""
+    ref = (Reference("a.log", "line:1", AT, "it broke"),)
+    symptom = Finding("link-down", "bond0 of cc35 was down", "info", "proven", AT, None, {"hosts": ("cc35",)}, {},
+                      (Step(AT, "bond0 went down", ref),), ref)  # fmt: skip
+    cuts = [{"switch": f"SW-{n}", "cut_at": AT, "restored_at": None} for n in (1, 2)]
+    cause = Finding("bpdu-guard-cutoff", "A guest cut off cc35", "critical", "proven", AT, None, {"hosts": ("cc35",)},
+                    {"cuts": cuts, "source_user": None}, (Step(AT, "<b>it</b> broke @all", ref),), ref,
+                    remedy=("run `ip link`",), explains=(symptom.id,))  # fmt: skip
+    return {**as_file([cause, symptom], []), "about": {"tool": "t", "title": None, "database": None}}
+
+
+def no_rows() -> Rows:
+    return Rows(lambda _: {}, Source.empty(), Clock.empty(), Problem.empty(), {})
+
+
+def test_contents_lead_to_causes_and_symptoms_stand_behind_them() -> None:
+    shown = report.render(caused(), no_rows()).decode()
+    assert shown.index('href="#finding-1"') < shown.index('id="finding-1"') < shown.index('id="symptoms"')
+    assert shown.index('id="symptoms"') < shown.index('id="finding-2"')
+    assert '<a href="#finding-2">link-down</a>: bond0 of cc35 was down' in shown
+    assert 'Follows from <a href="#finding-1">A guest cut off cc35</a>' in shown
+    assert shown.count("<td>SW-") == 2
+    targets = set(re.findall(r'href="#([^"]+)"', shown))
+    assert targets <= set(re.findall(r'id="([^"]+)"', shown))
+
+
+def test_the_markdown_twin_says_the_same_and_obeys_nothing() -> None:
+    text = report.markdown(caused(), no_rows()).decode()
+    assert text.startswith("# A guest cut off cc35\n")
+    assert "\\<b\\>it\\</b\\> broke \\@all \\[a.log:1\\]" in text
+    assert "1. run `ip link`" in text
+    assert "| SW-1 | 2026-11-22 14:05:19.505 UTC | none |" in text
+    assert "- `link-down`: bond0 of cc35 was down" in text
+    assert text.count("## ") == 2
+
+
+def test_a_printed_report_is_a_pdf_that_holds_the_findings(tmp_path: Path) -> None:
+    program("chromium")
+    made = report.pdf(report.render(caused(), no_rows()), tmp_path / "report.pdf")
+    assert made.read_bytes().startswith(b"%PDF-")
+    assert made.stat().st_size > 5_000
+
+
+def test_without_a_browser_there_is_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CaseError, match="no browser") as raised:
+        report.pdf(b"", tmp_path / "report.pdf")
+    assert "Chromium" in str(raised.value)

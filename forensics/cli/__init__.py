@@ -215,16 +215,21 @@ def sql(
     return view.sql(case, query, limit, as_json=json)
 
 
-@app.command(epilog="Example: forensics report incident.case --out /tmp/incident.html")
+@app.command(
+    epilog="\b\nExamples:\n  forensics report incident.case --out /tmp/incident.html\n"
+    "  forensics report incident.case --markdown --out ticket.md\n  forensics report incident.case --pdf"
+)
 @_guarded
 def report(
     case: CasePath,
     out: Annotated[Path | None, typer.Option("--out", help="File to write.", show_default="CASE/report.html")] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="As PDF, printed by an installed Chromium or Chrome.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, to paste into a ticket.")] = False,
 ) -> int:
-    """Write the report of a case: one HTML file that needs no network."""
+    """Write the report of a case: one HTML file that needs no network, or a PDF, or Markdown."""
     from forensics.cli import _case as view
 
-    return view.report(case, out)
+    return view.report(case, out, as_pdf=pdf, as_markdown=markdown)
 
 
 @app.command(epilog="Example: forensics verify incident.case")

@@ -109,18 +109,28 @@ def sql(path: Path, query: str, limit: int, *, as_json: bool) -> int:
     return 0
 
 
-def report(path: Path, out: Path | None) -> int:
+def report(path: Path, out: Path | None, *, as_pdf: bool, as_markdown: bool) -> int:
     """Write the report."""
+    if as_pdf and as_markdown:
+        raise CaseError("--pdf and --markdown are two reports", hint="ask for one at a time")
     case = _opened(path)
+    suffix = ".pdf" if as_pdf else ".md" if as_markdown else ".html"
+    if out is None and as_pdf:
+        out = Path.cwd() / f"{case.path.name.removesuffix('.case')}{suffix}"
     if out is None:
         written = pages.write(case)
+        written = written.with_name(pages.TWIN) if as_markdown else written
     else:
         if out.resolve().is_relative_to(case.path.resolve()):
             raise CaseError("the file would lie inside the case", where=str(out), hint="leave --out away")
         if out.is_dir() or not out.parent.is_dir():
             wrong = "is a folder" if out.is_dir() else "its folder does not exist"
-            raise CaseError(wrong, where=str(out), hint="name a file, such as incident.html, in a folder that exists")
-        out.write_bytes(pages.render(case.content, case.rows))
+            hint = f"name a file, such as incident{suffix}, in a folder that exists"
+            raise CaseError(wrong, where=str(out), hint=hint)
+        if as_pdf:
+            pages.pdf(pages.render(case.content, case.rows), out)
+        else:
+            out.write_bytes((pages.markdown if as_markdown else pages.render)(case.content, case.rows))
         written = out
     show.put(f"Report: {show.safe(str(written))}")
     return _GAPS if has_gaps(case) else 0

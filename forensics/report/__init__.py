@@ -20,20 +20,30 @@ from forensics import escape
 from forensics.case import Case
 from forensics.case._findings import NOT_YET, from_file, pieces, told
 from forensics.case._rows import Rows
+from forensics.report import _markdown
 from forensics.report._chart import chart
+from forensics.report._pdf import pdf
 
-NAME = "report.html"
+__all__ = ["NAME", "TWIN", "markdown", "pages", "pdf", "render", "write"]
+
+NAME, TWIN = "report.html", "report.md"
 _MOST_CHARTS = 50
 
 
 def pages(_target: Path, rows: Rows, content: Mapping[str, Any]) -> dict[str, bytes]:
-    """The report as a file of a case that is being made: see `forensics.case.open_case`."""
-    return {NAME: render(content, rows)}
+    """The report and its twin as files of a case that is being made: see `forensics.case.open_case`."""
+    return {NAME: render(content, rows), TWIN: markdown(content, rows)}
 
 
 def write(case: Case) -> Path:
-    """Put the report into a case; the same case gives the same bytes."""
+    """Put the report and its twin into a case; the same case gives the same bytes."""
+    case.add(TWIN, markdown(case.content, case.rows))
     return case.add(NAME, render(case.content, case.rows))
+
+
+def markdown(content: Mapping[str, Any], rows: Rows) -> bytes:
+    """The report in Markdown, to paste into a ticket, in UTF-8; arguments as for `render`."""
+    return _markdown.render(content, rows, _fact, _instant).encode("utf-8", "backslashreplace")
 
 
 def render(content: Mapping[str, Any], rows: Rows) -> bytes:
@@ -59,6 +69,8 @@ def render(content: Mapping[str, Any], rows: Rows) -> bytes:
         style=escape.own(style),
         style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         findings=findings,
+        numbers={finding.id: n for n, finding in enumerate(findings, 1)},
+        causes={name: finding for finding in reversed(findings) for name in finding.explains},
         charts=[chart(finding, rows) if n < _MOST_CHARTS else None for n, finding in enumerate(findings)],
         not_checked=content["not_checked"],
         wanting=[one for one in content["not_checked"] if one["missing"] != [NOT_YET]],

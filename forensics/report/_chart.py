@@ -150,7 +150,7 @@ def chart(finding: Finding, rows: Rows) -> Chart | None:
     reach = max((end - start).total_seconds(), 2.0)
     start, end = start - timedelta(seconds=0.3 * reach), end + timedelta(seconds=0.1 * reach)
     axis = _Axis(start, end)
-    found = frames_of(finding, rows)
+    found = frames_of(finding, rows, "ladder")
     frames = found[1] if found else {}
     placed, strokes = _conversation(finding, frames.get("conversation"), axis, start, end)
     talk = bool(placed)
