@@ -94,7 +94,7 @@ def page(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(
         _chart,
         "frames_of",
-        lambda finding, rows: (None, {"conversation": conversation}) if finding.kind.startswith("dhcp") else None,
+        lambda finding, *_: (None, {"conversation": conversation}) if finding.kind.startswith("dhcp") else None,
     )
     return report.render(content, rows).decode()
 
