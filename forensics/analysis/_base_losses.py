@@ -217,23 +217,31 @@ def _silences(found: Loss, scene: Scene, margin: int) -> list[Silence]:
                 where = reference(row["source"], row["position"], row["at"])
                 told.append(Silence(str(names[name]), row["at"], None, where, None))
             continue
-        length = (around.to_at if around.to_at is not None else scene.ends_at) - around.from_at
-        if length >= max(SEVERAL * scene.pauses.get(name, 0.0), SHORTEST_NS):
+        if _long(around, name, scene):
             told.append(around)
+    if not names:  # disks tell who needs it, and no evidence on which host they run
+        told = [quiet for _, quiet in _owners(one, scene, margin)]
     return told
 
 
 def _by_logs_alone(one: Removal, scene: Scene, margin: int, found: Loss) -> Loss | None:
-    """No instance is known: the owner is a host that took the file to be in use until it fell silent.
-
-    A host that deleted an instance after its last pass may have stopped needing the file, and is no owner.
-    """
-    if (
-        one.seen_again
-        or scene.needs.tabled
-        or not scene.needs.lives.filter(pl.col("image_hash") == one.image_hash).is_empty()
-    ):
+    """No instance is known: the owner is a host that took the file to be in use until it fell silent."""
+    if one.seen_again or scene.needs.tabled or not scene.needs.lives.filter(
+        pl.col("image_hash") == one.image_hash
+    ).is_empty():  # fmt: skip
         return None
+    for where, quiet in _owners(one, scene, margin):
+        found.owners.append((quiet.host, where))
+        found.silences.append(quiet)
+    return found if found.owners else None
+
+
+def _owners(one: Removal, scene: Scene, margin: int) -> list[tuple[Reference, Silence]]:
+    """Hosts whose last pass before a silence took the file to be in use, by their own lines.
+
+    A host that deleted an instance after that pass may have stopped needing the file, and is no owner.
+    """
+    told = []
     spoken = scene.said.lines.filter(
         (pl.col("base_file") == one.path) & (pl.col("at") <= one.at) & (pl.col("machine") != one.machine)
     )
@@ -246,13 +254,15 @@ def _by_logs_alone(one: Removal, scene: Scene, margin: int, found: Loss) -> Loss
             continue
         around = silence(scene.between, str(name), one.at)
         row = used.row(-1, named=True)
-        if around is None or _passed(str(name), one, margin, scene):
-            continue
-        length = (around.to_at if around.to_at is not None else scene.ends_at) - around.from_at
-        if length < max(SEVERAL * scene.pauses.get(str(name), 0.0), SHORTEST_NS):
+        if around is None or not _long(around, str(name), scene) or _passed(str(name), one, margin, scene):
             continue
         if scene.needs.ended.filter((pl.col("machine") == name) & pl.col("at").is_between(row["at"], one.at)).height:
             continue
-        found.owners.append((around.host, reference(row["source"], row["position"], row["at"])))
-        found.silences.append(around)
-    return found if found.owners else None
+        told.append((place(row), around))
+    return told
+
+
+def _long(around: Silence, name: str, scene: Scene) -> bool:
+    """Whether a pause is a silence: much longer than the host's usual ones."""
+    length = (around.to_at if around.to_at is not None else scene.ends_at) - around.from_at
+    return length >= max(SEVERAL * scene.pauses.get(name, 0.0), SHORTEST_NS)

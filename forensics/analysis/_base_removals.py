@@ -46,6 +46,8 @@ class Removal:
     shared: str | None = None
     """Why the folder is known to be everybody's; None where nothing tells."""
     sharing: tuple[Reference, ...] = ()
+    inferred: bool = False
+    """Whether that it is everybody's follows from what was never said, instead of a line that says it."""
     others_after: Reference | None = None
     """A line on another file of the folder, afterwards: the folder itself was there."""
 
@@ -80,12 +82,12 @@ def cache(events: pl.LazyFrame, clocks: pl.LazyFrame) -> Cache:
     files = said.filter(gone & whole).select("base_file").unique()
     lines = said.filter(whole).join(files, on="base_file", how="semi")
     minute = (pl.col("at") // MINUTE_NS).alias("minute")
-    first = pl.col("at").arg_min()
+    first = pl.col("at") == pl.col("at").min()
     passes = said.group_by("machine", minute).agg(
         pl.col("host").min(),
         pl.col("at").min(),
-        source=pl.col("source").get(first),
-        position=pl.col("position").get(first),
+        source=pl.col("source").filter(first).min(),
+        position=pl.col("position").filter(first).min(),
     )
     sizes = said.filter(pl.col("size_gb").is_not_null()).select("image_hash", "size_gb").unique()
     both = said.filter(pl.col("image").is_not_null() & pl.col("image_hash").is_not_null())
@@ -200,3 +202,34 @@ def _sharing(one: Removal, said: Cache, before: pl.DataFrame, after: pl.DataFram
     for row in counted.head(1).iter_rows(named=True):
         one.shared = "nova counts instances of other hosts that share this storage"
         one.sharing = (reference(row["source"], row["position"], row["at"]),)
+
+
+def strange(one: Removal, instances: pl.LazyFrame, notifications: pl.LazyFrame) -> None:
+    """Infer that the folder is shared from a file that the remover itself never had a use for.
+
+    A host with a folder of its own has only base files that it fetched for an instance of its own; nova's table keeps
+    deleted instances too.
+
+    Args:
+        one: The removal; `shared` is filled in where it can be inferred.
+        instances: One row per `Instance`.
+        notifications: One row per `Notification`: instances may have left the host.
+    """
+    if one.shared is not None or one.image_hash is None:
+        return
+    table = instances.filter(pl.col("database").is_not_null())
+    if table.filter("is_deleted").select("source").head(1).collect().is_empty():
+        return  # all that was deleted may have been purged
+    own = table.filter(pl.col("image_hash") == one.image_hash)
+    places = own.select("instance", machine("compute_host").alias("machine"), "source", "position")
+    rows = places.collect().sort("source", "position")
+    if rows.is_empty() or one.machine in rows["machine"].to_list():
+        return
+    visited = notifications.filter(
+        pl.col("instance").is_in(rows["instance"].drop_nulls().unique().to_list())
+        & ((machine("compute_host") == one.machine) | (machine() == one.machine))
+    )
+    if visited.select("source").head(1).collect().is_empty():
+        one.shared = f"no instance of that image was ever on {one.host}, so it had no reason to fetch the file itself"
+        one.sharing = tuple(Reference(source, f"line:{line}") for _, _, source, line in rows.head(1).iter_rows())
+        one.inferred = True

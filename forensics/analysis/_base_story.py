@@ -113,16 +113,17 @@ def _title(loss: Loss, victims: list[str], at_risk: list[str]) -> str:
     hit = [f"{amount(len(victims), 'instance')} did not start"] if victims else []
     hit += [f"{amount(len(at_risk), 'instance')} will not start again"] if at_risk else []
     whose = listed(sorted({silence.host for silence in loss.silences} | {host for host, _ in loss.owners}))
-    while_ = f" while {whose} was silent" if loss.silences else ""
+    several = len({silence.host for silence in loss.silences}) > 1
+    while_ = f" while {whose} {'were' if several else 'was'} silent" if loss.silences else ""
     return f"{one.host} removed base file {one.name}, which was in use{while_}" + (
-        f": {', '.join(hit)}" if hit else ": instances of that host will not find their disk"
+        f": {', '.join(hit)}" if hit else ": instances there will not find their disk"
     )
 
 
 def _inferred(loss: Loss) -> list[tuple[str, str]]:
     """Links of the chain that no line shows, and what would show them."""
     one, missing = loss.removal, []
-    if one.shared is None:
+    if one.shared is None or one.inferred:
         text = "`df /var/lib/nova/instances` on both hosts: whether they share the folder"
         missing.append(("the folder is shared", text))
     if loss.owners:

@@ -10,6 +10,8 @@ from forensics.analysis._correlate import SECOND_NS, on_one_clock
 from forensics.records.finding import Reference, iso
 
 MINUTE_NS = 60 * SECOND_NS
+UNSURE_ZONES = ("assumed", "none")
+"""Where nothing tells a log's zone, its hours say nothing of other hosts' hours."""
 _OTHER_SERVICES = "api|cells|cert|conductor|console|consoleauth|network|novncproxy|objectstore|placement|scheduler|wsgi"
 
 
@@ -66,7 +68,8 @@ def signs(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
     """
     told = on_one_clock(rows.select("ts", "host", "source", "position"), clocks)
     named = told.with_columns(host=pl.coalesce("host", "source"), minute=pl.col("at") // MINUTE_NS)
-    first, last = pl.col("at").arg_min(), pl.col("at").arg_max()
+    first, last = pl.col("at") == pl.col("at").min(), pl.col("at") == pl.col("at").max()
+    from_first, from_last = pl.col("source").filter(first).min(), pl.col("source").filter(last).max()
     return (
         named.with_columns(machine=machine())
         .group_by("machine", "minute")
@@ -74,15 +77,36 @@ def signs(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
             pl.col("host").min(),
             n=pl.len(),
             first_at=pl.col("at").min(),
-            first_source=pl.col("source").get(first),
-            first_position=pl.col("position").get(first),
+            first_source=from_first,
+            first_position=pl.col("position").filter(first & (pl.col("source") == from_first)).min(),
             last_at=pl.col("at").max(),
-            last_source=pl.col("source").get(last),
-            last_position=pl.col("position").get(last),
+            last_source=from_last,
+            last_position=pl.col("position").filter(last & (pl.col("source") == from_last)).max(),
         )
         .sort("machine", "minute")
         .collect(engine="streaming")
     )
+
+
+def with_notifications(logs: pl.LazyFrame, heard: pl.LazyFrame) -> pl.LazyFrame:
+    """Log lines and notifications as signs of life of the hosts that have a log in a zone that is known.
+
+    Notifications are stamped in UTC: beside a log whose zone is a guess they would tear holes into it, and without a
+    log they are too few to tell a silence.
+
+    Args:
+        logs: Rows of `LogRecord`.
+        heard: Rows of `Notification`.
+
+    Returns:
+        ``ts``, ``host``, ``source``, ``position``.
+    """
+    columns = ("ts", "host", "source", "position")
+    named = logs.with_columns(machine=machine())
+    unsure = pl.col("zone_basis").is_in(UNSURE_ZONES).fill_null(value=True)
+    known = named.group_by("machine").agg(unsure=unsure.any()).filter(~pl.col("unsure")).select("machine")
+    sent = heard.with_columns(machine=machine()).join(known, on="machine", how="semi")
+    return pl.concat([logs.select(columns), sent.select(columns)])
 
 
 def gaps(said: pl.DataFrame) -> pl.DataFrame:

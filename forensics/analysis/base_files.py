@@ -10,10 +10,10 @@ import polars as pl
 from forensics.analysis import _base_needs as needing
 from forensics.analysis._base_losses import MARGINS, Loss, Scene, loss
 from forensics.analysis._base_next import following
-from forensics.analysis._base_removals import Cache, Removal, cache, look_around, removals
+from forensics.analysis._base_removals import Cache, Removal, cache, look_around, removals, strange
 from forensics.analysis._base_story import KIND, finding, removal_of
 from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._silence import gaps, machine, of_compute, signs, stretches, usual
+from forensics.analysis._silence import gaps, machine, of_compute, signs, stretches, usual, with_notifications
 from forensics.records import (
     BaseFileEvent,
     Clock,
@@ -80,6 +80,7 @@ def findings(*frames: pl.LazyFrame | None) -> list[Finding]:
     losses = []
     for one in happened:
         look_around(one, given.said, scene.registry)
+        strange(one, given.frames[Instance], given.frames[Notification])
         losses.append(loss(one, scene))
     lost = [one for one in losses if one is not None]
     table, heard, events = (given.frames[record] for record in (Instance, Notification, InstanceEvent))
@@ -143,11 +144,10 @@ def _scene(given: _Inputs, happened: list[Removal]) -> Scene:
 
 def _signs_of_compute(given: _Inputs) -> pl.DataFrame:
     """Signs of life of nova-compute on each host: its log, and the notifications that it sent."""
-    columns = ("ts", "host", "source", "position")
-    spoke = given.frames[LogRecord].filter(of_compute()).select(columns)
     heard = given.frames[Notification].filter(pl.col("publisher_id").str.contains(r"^(?:nova-)?compute[.:]"))
-    looked = given.frames[BaseFileEvent].select(columns)
-    return signs(pl.concat([spoke, heard.select(columns), looked]), given.clocks)
+    spoke = with_notifications(given.frames[LogRecord].filter(of_compute()), heard)
+    looked = given.frames[BaseFileEvent].select("ts", "host", "source", "position")
+    return signs(pl.concat([spoke, looked]), given.clocks)
 
 
 def chart_frames(finding: Finding, *frames: pl.LazyFrame | None) -> dict[str, Any] | None:
@@ -167,6 +167,7 @@ def chart_frames(finding: Finding, *frames: pl.LazyFrame | None) -> dict[str, An
         return None
     scene = _scene(given, happened)
     look_around(one, given.said, scene.registry)
+    strange(one, given.frames[Instance], given.frames[Notification])
     lost = loss(one, scene)
     if lost is None:
         return None

@@ -8,7 +8,18 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
-from forensics.analysis._silence import MINUTE_NS, Silence, gaps, machine, reference, signs, silence, stretches
+from forensics.analysis._silence import (
+    MINUTE_NS,
+    UNSURE_ZONES,
+    Silence,
+    gaps,
+    machine,
+    reference,
+    signs,
+    silence,
+    stretches,
+    with_notifications,
+)
 from forensics.records import Alternative, Clock, Finding, LogRecord, Notification, Reference, ServiceState, Step
 from forensics.records.finding import identity, iso
 
@@ -71,7 +82,8 @@ def findings(
     states = (services if services is not None else ServiceState.empty().lazy()).lazy()
     logs = log_records.lazy()
     said = _signs(logs, heard, ties)
-    found = _candidates(said)
+    guessed = logs.filter(pl.col("zone_basis").is_in(UNSURE_ZONES)).select("source").head(1)
+    found = _candidates(said, open_ended=guessed.collect().is_empty())
     if found.is_empty():
         return []
     around = _around(logs, ties, found)
@@ -97,8 +109,7 @@ def _within(column: str, start: int | None, length: int) -> pl.Expr:
 
 
 def _signs(logs: pl.LazyFrame, heard: pl.LazyFrame, ties: pl.LazyFrame) -> pl.DataFrame:
-    columns = ("ts", "host", "source", "position")
-    return signs(pl.concat([logs.select(columns), heard.select(columns)]), ties)
+    return signs(with_notifications(logs, heard), ties)
 
 
 def collector(source: str, name: str) -> str:
@@ -124,8 +135,12 @@ def _collected(rows: pl.DataFrame, column: str) -> pl.DataFrame:
     return rows.join(pairs.with_columns(collector=pl.Series(places, dtype=pl.String)), on=["machine", column])
 
 
-def _candidates(said: pl.DataFrame) -> pl.DataFrame:
+def _candidates(said: pl.DataFrame, *, open_ended: bool) -> pl.DataFrame:
     """Pauses that are longer than a host is used to, with what others did meanwhile.
+
+    Args:
+        said: As `signs` gives it.
+        open_ended: Whether the ends of logs can be compared: only where the zone of each is known.
 
     Returns:
         ``machine``, ``from_at``, ``to_at`` (null while it lasts), ``until`` (end of the pause or of the evidence),
@@ -165,7 +180,7 @@ def _candidates(said: pl.DataFrame) -> pl.DataFrame:
         hole = max(later - earlier for earlier, later in pairwise(marks))
         others = rest_of["machine"].n_unique() if hole <= row["gap"] / 2 else 0
         middle = rest_of.row(rest_of.height // 2, named=True) if others else None
-        if row["to_at"] is None and not others:
+        if row["to_at"] is None and not (others and open_ended):
             continue
         told.append({**{key: row[key] for key in ("machine", "from_at", "to_at", "until", "usual", "rhythm", "long")},
                      "others": others, "goes_on": middle})  # fmt: skip

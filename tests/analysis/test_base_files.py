@@ -224,6 +224,14 @@ def test_without_the_owners_log_the_database_tells_and_it_is_likely() -> None:
     assert any(OWNER in text for text in finding.next_evidence)
 
 
+def test_a_file_that_its_remover_never_had_a_use_for_lies_in_a_shared_folder() -> None:
+    unrelated = instance("b6a0", "nc09", image=None, image_hash=None, is_deleted=True, deleted_at=at(-40))
+    (finding,) = said(Cloud(hosts=(REMOVER,), instances=[instance(), unrelated]))
+    assert (finding.severity, finding.confidence) == ("medium", "possible")
+    assert verdicts(finding)["each host has a folder of its own"] == "ruled out"
+    assert any("df " in text for text in finding.next_evidence)
+
+
 def test_nothing_that_shows_a_shared_folder_is_no_harm_shown() -> None:
     (finding,) = said(Cloud(hosts=(REMOVER,), instances=[instance()]))
     assert finding.severity == "info"
