@@ -127,11 +127,13 @@ def _filled(seen: pl.DataFrame) -> pl.DataFrame:
     The IP header alone tells which it is, where its sender numbers packets, among those of about the same time.
     """
     needs = pl.col("protocol").is_in([TCP, UDP, ICMP, ICMPV6]) & (pl.col("fragment_offset_bytes").fill_null(0) == 0)
-    there = pl.when(pl.col("protocol").is_in([ICMP, ICMPV6])).then(pl.col("icmp_type").is_not_null())
-    there = there.when(pl.col("protocol") == TCP).then(
-        pl.col("tcp_flags").is_not_null() & pl.col("payload_bytes").is_not_null()
-    )
-    cut = needs & ~there.otherwise(pl.col("payload_bytes").is_not_null())
+    icmp, tcp = pl.col("protocol").is_in([ICMP, ICMPV6]), pl.col("protocol") == TCP
+    whole = pl.col("payload_bytes").is_not_null()
+    there = (
+        pl.when(icmp).then(pl.col("icmp_type").is_not_null())
+        .when(tcp).then(pl.col("tcp_flags").is_not_null() & whole).otherwise(whole)
+    )  # fmt: skip
+    cut = needs & ~there
     marked = seen.with_row_index("nth").with_columns(cut=cut.fill_null(value=False))
     if not marked["cut"].any():
         return seen

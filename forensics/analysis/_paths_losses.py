@@ -208,7 +208,7 @@ def unanswered(
             continue
         for kind, rows in (("echoes", echoes(way, back)), ("segments", segments(way, back, None))):
             fate = "answered" if kind == "echoes" else "arrived"
-            hop = _ends(way, back, rows.filter(pl.col(fate).is_not_null()).rename({fate: "came"}), kind, spans)
+            hop = _ends(way, back, rows.filter(pl.col(fate).is_not_null()).with_columns(came=fate), kind, spans)
             if hop is not None and (hop.chance < WORTH_A_LOOK or (way.src, way.dst) in told_too_big):
                 told.append(hop)
     return told

@@ -48,19 +48,23 @@ class Way:
 
     def sizes(self) -> npt.NDArray[np.int64]:
         """IP total length of each packet."""
-        return self.rows["ip_bytes"].fill_null(0).cast(pl.Int64).to_numpy()
+        sizes: npt.NDArray[np.int64] = self.rows["ip_bytes"].fill_null(0).cast(pl.Int64).to_numpy()
+        return sizes
 
     def first(self) -> npt.NDArray[np.int64]:
         """Number of the first place on the way that saw each packet."""
-        return np.argmax(self.seen, axis=1)
+        nth: npt.NDArray[np.int64] = np.argmax(self.seen, axis=1)
+        return nth
 
     def last(self) -> npt.NDArray[np.int64]:
         """Number of the last place on the way that saw each packet."""
-        return self.seen.shape[1] - 1 - np.argmax(self.seen[:, ::-1], axis=1)
+        nth: npt.NDArray[np.int64] = self.seen.shape[1] - 1 - np.argmax(self.seen[:, ::-1], axis=1)
+        return nth
 
     def sent_at(self) -> Times:
         """When the first place saw each packet."""
-        return self.at[np.arange(len(self.at)), self.first()]
+        sent: Times = self.at[np.arange(len(self.at)), self.first()]
+        return sent
 
     def follows(self, near: int, far: int) -> bool:
         """Whether what a place sees came through another: of parallel ways neither comes through the other."""
@@ -125,7 +129,7 @@ def _arrange(way: Way, back: Way | None) -> None:
     when = [here[place.point, place.form][0] - base - offsets.get(place.point, 0.0) for place in way.places]
     order = sorted(range(len(way.places)), key=lambda n: (way.places[n].hops, when[n], way.places[n]))
     way.places = [way.places[n] for n in order]
-    way.seen, way.at, way.cells = (table[:, order] for table in (way.seen, way.at, way.cells))
+    way.seen, way.at, way.cells = way.seen[:, order], way.at[:, order], way.cells[:, order]
 
 
 def _delays(way: Way) -> dict[tuple[str, str], tuple[float, int]]:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._links import links
+from forensics.analysis._paths_frames import leak_cells, loss_cells, rungs_of, scene_of, steps_of
 from forensics.analysis._paths_hosts import Stack, captured_on, devices, settings, stacks
 from forensics.analysis._paths_join import joined
 from forensics.analysis._paths_leaks import leak_finding, leaks
@@ -243,4 +244,55 @@ def explained(cause: Finding, findings: Sequence[Finding]) -> Sequence[str]:
     ]  # fmt: skip
 
 
-CHARTS: dict[str, Any] = {}
+def matrix_frames(
+    finding: Finding,
+    packets: pl.LazyFrame,
+    host_interfaces: pl.LazyFrame | None = None,
+    config_options: pl.LazyFrame | None = None,
+    clocks: pl.LazyFrame | None = None,
+    edges: pl.LazyFrame | None = None,
+) -> dict[str, Any] | None:
+    """What `forensics.charts.path_matrix.path_matrix` needs: the finding and its cells."""
+    del host_interfaces, config_options, edges
+    if finding.kind == "vlan-leak":
+        return {"finding": finding, "cells": leak_cells(finding, packets.lazy())}
+    scene = _drawn(finding, packets, clocks)
+    return {"finding": finding, "cells": loss_cells(scene)} if scene else None
+
+
+def steps_frames(
+    finding: Finding,
+    packets: pl.LazyFrame,
+    host_interfaces: pl.LazyFrame | None = None,
+    config_options: pl.LazyFrame | None = None,
+    clocks: pl.LazyFrame | None = None,
+    edges: pl.LazyFrame | None = None,
+) -> dict[str, Any] | None:
+    """What `forensics.charts.size_steps.size_steps` needs: the finding, and what came through by size."""
+    del host_interfaces, config_options, edges
+    scene = _drawn(finding, packets, clocks)
+    return {"finding": finding, "steps": steps_of(scene)} if scene else None
+
+
+def ladder_frames(
+    finding: Finding,
+    packets: pl.LazyFrame,
+    host_interfaces: pl.LazyFrame | None = None,
+    config_options: pl.LazyFrame | None = None,
+    clocks: pl.LazyFrame | None = None,
+    edges: pl.LazyFrame | None = None,
+) -> dict[str, Any] | None:
+    """What `forensics.charts.size_ladder.size_ladder` needs: the finding, and how far each size came."""
+    del host_interfaces, config_options, edges
+    scene = _drawn(finding, packets, clocks)
+    return {"finding": finding, "rungs": rungs_of(scene)} if scene and scene.main.far else None
+
+
+def _drawn(finding: Finding, packets: pl.LazyFrame, clocks: pl.LazyFrame | None) -> Scene | None:
+    ips = finding.entities.get("ips")
+    if finding.kind == "vlan-leak" or not ips:
+        return None
+    return scene_of(finding, _scenes(packets.lazy(), clocks, ips))
+
+
+CHARTS = {"size_steps": steps_frames, "path_matrix": matrix_frames, "size_ladder": ladder_frames}

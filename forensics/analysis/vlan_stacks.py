@@ -119,7 +119,7 @@ def _finding(
         start=None,
         end=None,
         entities={
-            "hosts": tuple(sorted({one.host for one in (*found, *told) if one.host})),
+            "hosts": tuple(sorted({one.host for one in found} | {one.host for one in told})),
             "interfaces": (*upper[:20], parent),
         },
         facts={
