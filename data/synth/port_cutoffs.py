@@ -338,15 +338,22 @@ class _Incident:
         cuts = []
         for cut in real:
             mac = cut["mac"] if self.vendor == "arista" or cut["mac"] in senders else None
+            if mac is None and self.database in ("csv", "notifications") and cut["host"] in logged:
+                mac = cut["mac"]  # the one instance that was started there in the minutes before
             shown = mac in mapped
             host = cut["host"] if shown or mac in senders or cut["host"] in logged else None
             cuts.append(cut | {"mac": mac, "instance": cut["instance"] if shown else None, "host": host})
         known = any(cut["instance"] for cut in cuts)
+        bystanders: list[str] | None = standing
+        if self.database == "absent" or not all(cut["host"] for cut in cuts):
+            bystanders = []
+        elif self.database == "listing" and not all(cut["instance"] for cut in cuts):
+            bystanders = None  # nothing tells the senders from the others: no address, no time of start
         told = {
             "cuts": cuts,
             "source_image": source_image if known else None,
             "source_user": source_user if known and self.database != "listing" else None,
-            "bystanders": standing if self.database != "absent" and all(cut["host"] for cut in cuts) else [],
+            "bystanders": bystanders,
         }
         truth["findings"] = [{"kind": "bpdu-guard-cutoff", "facts": told}]
         truth["in_fact"] = fact

@@ -50,10 +50,16 @@ def map_senders(found: Iterable[Cut], edges: pl.DataFrame) -> None:
         if cut.mac is None or cut.instance:
             continue
         owners = at_that_time(edges, "mac", [cut.mac], "instance", cut.asked_at)
+        by_address = at_that_time(edges, "mac", [cut.mac], "ip", cut.asked_at) if owners.is_empty() else owners.clear()
+        if by_address.height:  # a listing of ports without its devices, beside one of servers with their addresses
+            addresses = by_address["linked"].unique().sort().to_list()
+            owners = at_that_time(edges, "ip", addresses, "instance", cut.asked_at)
+            owners = owners if owners["linked"].n_unique() == 1 else owners.clear()
         if owners.is_empty():
             continue
         row = owners.sort("from_at", "linked", nulls_last=False).row(-1, named=True)
         cut.instance = row["linked"]
+        cut.map_refs += [edge_reference(one) for one in by_address.head(1).iter_rows(named=True)]
         cut.map_refs.append(edge_reference(row))
         _describe(cut, edges)
 
@@ -118,12 +124,12 @@ def by_twin(found: list[Cut]) -> None:
                 break
 
 
-def fits(changes: list[tuple[int, bool]], hosts: Changes, near: int = 0) -> dict[str, Match]:
+def fits(changes: list[tuple[int, bool]], hosts: Changes) -> dict[str, Match]:
     """How well the changes of each host's best card fit those of a port."""
     found = {}
     for host, cards in hosts.items():
-        if known := [fit for own in cards.values() if (fit := match(changes, [row[:2] for row in own], near))]:
-            found[host] = max(known, key=lambda fit: (fit.score, -abs(fit.offset - near)))
+        if known := [fit for own in cards.values() if (fit := match(changes, [row[:2] for row in own]))]:
+            found[host] = max(known, key=lambda fit: (fit.score, -abs(fit.offset)))
     return found
 
 

@@ -87,6 +87,10 @@ def outages(rows: pl.DataFrame) -> pl.DataFrame:
     """
     port = ["machine", "key"]
     stated = rows.filter(pl.col("down").is_not_null())
+    shut = pl.col("event").is_in(("error_disabled", "bpdu_received"))
+    since = pl.col("at") - pl.when(shut).then("at").forward_fill().over(port)
+    # what comes up so soon after is the word of an earlier change that was held back: no timer is as short
+    stated = stated.filter((pl.col("down") | (since > TOGETHER_NS)).fill_null(value=True))
     before = pl.col("down").shift().over(port)
     reopened = pl.col("guard") & (pl.col("at") - pl.col("at").shift().over(port) > AGAIN_NS)
     begins = pl.col("down") & (before.is_null() | before.not_() | reopened)

@@ -20,7 +20,6 @@ from forensics.analysis._port_hosts import (
     by_start,
     by_twin,
     find_bystanders,
-    fits,
     map_senders,
 )
 from forensics.analysis._port_names import is_guest, machine_of, short
@@ -197,16 +196,7 @@ def _shifts(
     rows: pl.DataFrame, wire: pl.DataFrame, found: list[Cut], fell: Changes, anchors: list[str]
 ) -> dict[str, int]:
     """What to subtract from the instants of each machine, see `shifts`."""
-    logs = {short(name): {name: cards} for name, cards in fell.items()}
-    apart = {host: _apart(host, cards, found) for host, cards in logs.items()}
-    ties: dict[tuple[str, str], int] = {}
-    changes = _changes(found)
-    for port, own in sides(found):
-        host, switch = next((cut.host for cut in own if cut.host), None), short(port[0])
-        if host and short(host) in logs and short(host) != switch:
-            fit = next(iter(fits(changes[port], logs[short(host)], apart[short(host)]).values()), None)
-            if fit and 2 * fit.score >= fit.of:
-                ties.setdefault((short(host), switch), fit.offset)
+    ties = _tied_by_cards(found, {short(name): cards for name, cards in fell.items()})
     sent = wire.filter("is_guest")
     for machine in sent["machine"].unique().sort():
         ties |= _tied_by_bpdus(machine, sent.filter(pl.col("machine") == machine), found)
@@ -220,10 +210,30 @@ def _shifts(
     return shifts(ties, anchors, switches)
 
 
+def _tied_by_cards(found: list[Cut], logs: Changes) -> dict[tuple[str, str], int]:
+    """Each host's clock minus that of each of its switches. A card has one cable, and so one port at most."""
+    apart = {host: _apart(host, logs, found) for host in logs}
+    changes = _changes(found)
+    fitting = []
+    for port, own in sides(found):
+        host = short(next((cut.host for cut in own if cut.host), None) or "")
+        for card, moments in logs.get(host, {}).items() if host != short(port[0]) else ():
+            fit = match(changes[port], [row[:2] for row in moments], apart[host])
+            if fit and 2 * fit.score >= fit.of:
+                fitting.append((-fit.score, abs(fit.offset - apart[host]), port, host, card, fit.offset))
+    ties: dict[tuple[str, str], int] = {}
+    taken: set[object] = set()
+    for *_, port, host, card, offset in sorted(fitting):
+        if port not in taken and (host, card) not in taken:
+            taken |= {port, (host, card)}
+            ties.setdefault((host, short(port[0])), offset)
+    return ties
+
+
 def _apart(host: str, logs: Changes, found: list[Cut]) -> int:
     """A host's clock minus that of its switches, all their ports taken together: a bond loses its cards in turn."""
     own = [cut for cut in found if cut.host and short(cut.host) == host]
-    cards = [row[:2] for name in logs.values() for changes in name.values() for row in changes]
+    cards = [row[:2] for moments in logs[host].values() for row in moments]
     fit = match([moment for moments in _changes(own).values() for moment in moments], cards, width=AGREE_NS)
     return fit.offset if fit else 0
 

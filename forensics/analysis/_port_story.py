@@ -159,7 +159,8 @@ def _title(cuts: list[Cut], strikes: list[list[Cut]], hosts: list[str], bystande
         if bystanders
         else ""
     )
-    often = f", {len(strikes)} times" if len(strikes) > max(len(hosts), 1) else ""
+    struck = {(cut.host and short(cut.host)) or cut.key for cut in cuts}
+    often = f", {len(strikes)} times" if len(strikes) > len(struck) else ""
     return f"{said}{hit}{often}"
 
 

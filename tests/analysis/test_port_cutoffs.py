@@ -346,3 +346,13 @@ def test_the_chart_is_given_ports_cards_others_and_bpdus() -> None:
     assert drawn["sent"]["mac"].to_list() == [GUEST]
     assert isinstance(drawn["outages"], pl.DataFrame)
     assert Bpdu.empty().is_empty()
+
+
+def test_a_late_word_of_an_earlier_return_is_no_return() -> None:
+    again = guard_cut(302.1, "sw1", "Gi1/0/1", 700)
+    late = [
+        said(302, "sw1", "Gi1/0/1", "link_up", vendor="cisco"),
+        said(303.05, "sw1", "Gi1/0/1", "protocol_up", vendor="cisco"),
+    ]
+    finding = only(findings(events(guard_cut(0, "sw1", "Gi1/0/1"), late, again)))
+    assert of(finding, "cut_at", "restored_at") == [(at(0), at(302)), (at(302.1), at(700))]
