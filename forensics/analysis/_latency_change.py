@@ -79,14 +79,14 @@ def over_time(requests: pl.DataFrame, operation: str, everything: pl.DataFrame, 
         deployment: Its name.
     """
     seconds = requests["duration_s"].to_numpy().astype(np.float64)
-    found = change(seconds, LEAST_SIDE)
+    logs = np.log(np.maximum(seconds, 1e-6))
+    found = change(logs, LEAST_SIDE)
     if found is None or found.p_value > CHANCE or found.separation < LEAST_SEPARATION:
         return None
-    ratio = found.after / max(found.before, 1e-9)
+    ratio = float(np.exp(found.after - found.before))
     least = max(LEAST_SIDE, requests.height // 10)
     if ratio < LEAST_RATIO or min(found.place, requests.height - found.place) < least:
         return None
-    logs = np.log(np.maximum(seconds, 1e-6))
     if not (_is_sharp(logs, found.place) and _lasts(logs, found.place) and _is_sure(logs, found)):
         return None
     before, after = requests[: found.place], requests[found.place :]

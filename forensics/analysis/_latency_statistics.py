@@ -183,7 +183,7 @@ def change(values: Values, least: int = 4) -> Change | None:
         return None
     ranked = ranks(values)
     scores = _scores(ranked[None, :], least)[0]
-    place = int(np.argmax(np.abs(scores))) + least
+    place = _sharpened(values, int(np.argmax(np.abs(scores))) + least, least)
     first, second = values[:place], values[place:]
     rest = len(second)
     separation = (float(ranked[place:].sum()) - rest * (rest + 1) / 2) / (place * rest)
@@ -194,6 +194,18 @@ def change(values: Values, least: int = 4) -> Change | None:
     as_clear = int((np.abs(_scores(shuffled, least)).max(axis=1) >= seen - 1e-9).sum())
     p_value = (as_clear + 1) / (SHUFFLES + 1)
     return Change(place, float(np.median(first)), float(np.median(second)), separation, p_value)
+
+
+def _sharpened(values: Values, place: int, least: int) -> int:
+    """The place nearby that leaves fewest values on the wrong side of the middle between both levels.
+
+    Rank sums weigh a cut in the middle of the sequence more than one at its side, and may miss by a value or two.
+    """
+    low, high = float(np.median(values[:place])), float(np.median(values[place:]))
+    late = (values > (low + high) / 2) if high >= low else (values < (low + high) / 2)
+    wrong = np.concatenate([[0], np.cumsum(late)]) + np.concatenate([np.cumsum(~late[::-1])[::-1], [0]])
+    near = np.arange(max(least, place - 10), min(len(values) - least, place + 10) + 1)
+    return int(near[np.lexsort((np.abs(near - place), wrong[near]))[0]])
 
 
 def _scores(ranked: Values, least: int) -> Values:

@@ -130,7 +130,7 @@ def _finding(growing: list[Segment], ends: pl.DataFrame) -> Finding:
     end = _exhausted(one, ends)
     facts: dict[str, Any] = {
         "process": one.process,
-        "host": one.host,
+        "host": one.host or None,
         "bytes_per_request": one.fit.slope,
         "from_bytes": one.from_bytes,
         "to_bytes": one.to_bytes,
@@ -157,15 +157,18 @@ def _finding(growing: list[Segment], ends: pl.DataFrame) -> Finding:
     for other in growing[1:4]:
         text = f"Another process of the same program (pid {other.pid}) grows alike: {size(other.fit.slope)} a request."
         steps.append((int(other.listings["at"][0]), text, _cite(other.listings.head(1))))
+    where = f" on {one.host}" if one.host else ""
     return Finding(
         kind="memory-growth",
-        title=f"{one.process} on {one.host} takes {size(one.fit.slope)} more with each request: "
-        f"{size(one.from_bytes)} grew to {size(one.to_bytes)}",
+        title=(
+            f"{one.process}{where} takes {size(one.fit.slope)} more with each request: {size(one.from_bytes)} grew to "
+            f"{size(one.to_bytes)}"
+        ),
         severity=severity,
         confidence="likely" if one.own or one.interval >= 0.3 else "possible",
         start=iso(int(rows["at"][0])),
         end=None,
-        entities={"hosts": (one.host,)},
+        entities={"hosts": (one.host,) if one.host else ()},
         facts=facts,
         story=tuple(Step(iso(at), text, refs) for at, text, refs in sorted(steps, key=lambda step: step[0])),
         evidence=(*_cite(rows.head(2)), *_cite(rows.tail(2)), *((end[2],) if end else ())),
@@ -233,7 +236,7 @@ def chart_frames(
     """
     lives, _ = _lives(memory, requests, logs, clocks)
     facts = finding.facts
-    own = [one for one in lives if (one.process, one.host) == (facts["process"], facts["host"])]
+    own = [one for one in lives if (one.process, one.host or None) == (facts["process"], facts["host"])]
     if not own:
         return None
     parts = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 
@@ -50,8 +51,8 @@ def memory_requests(listings: pl.DataFrame, finding: Finding, *, dark: bool = Fa
         )
         if told:
             slope = facts["bytes_per_request"]
-            level = float((part["resident_bytes"] - slope * part["served"]).median() or 0)
-            ends = [float(part["served"].min() or 0), float(part["served"].max() or 0)]
+            level = float(np.median((part["resident_bytes"] - slope * part["served"]).to_numpy()))
+            ends = [float(end) for end in (part["served"].to_numpy().min(), part["served"].to_numpy().max())]
             figure.add_trace(
                 go.Scatter(
                     x=ends,
