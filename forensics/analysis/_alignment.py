@@ -67,7 +67,7 @@ def fit(upper_at: Times, upper: Times, lower_at: Times, lower: Times, reach: tup
         lower_at: As well.
         lower: As well.
         reach: From when to when the bound shall hold, as far as that is no further from the points than they are from
-            each other; a tenth of that where it is None.
+            each other; a little further than the points where it is None.
     """
     start, end = (int(edge) for edge in (min(upper_at.min(), lower_at.min()), max(upper_at.max(), lower_at.max())))
     base, middle = int(np.median(upper)), (start + end) // 2
@@ -78,7 +78,7 @@ def fit(upper_at: Times, upper: Times, lower_at: Times, lower: Times, reach: tup
     lines = _Lines(*ceiling, floor_t, -floor)
     strain = max(0.0, -float(lines.room(lines.slopes).max()) / 2)
     slack, width = strain * 1.001 + 1e-9, end - start
-    first, last = (start - width // 10, end + width // 10) if reach is None else reach
+    first, last = (start - width // 25, end + width // 25) if reach is None else reach
     edges = [(min(max(first, start - width), start) - middle) / 1e9, (max(min(last, end + width), end) - middle) / 1e9]
     slopes = lines.fitting(slack)
     above, below = lines.above(slopes) + slack, lines.below(slopes) - slack

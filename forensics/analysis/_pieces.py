@@ -16,6 +16,7 @@ STEP_NS = SECOND_NS // 10
 MOST_PIECES = 8
 FEWEST = 2
 """A stretch rests on no fewer pairs: one that is two events looks like a clock set to and fro."""
+_EDGE = 2
 START, END = -(2**62), 2**62
 
 
@@ -169,7 +170,9 @@ def settled(
         found = tried(first, until)
         if found is None or until - first < FEWEST:
             return whole, ()
-        stretches.append(Piece(int(at[first]), int(at[until - 1]), found.offset_ns, found.bound_ns, found.drift_ppm))
+        kept = _EDGE if until - first > 4 * _EDGE else 0  # what was taken for one event may be two, next to the step
+        inner = first + (kept if first else 0), until - 1 - (kept if last < len(at) else 0)
+        stretches.append(Piece(int(at[inner[0]]), int(at[inner[1]]), found.offset_ns, found.bound_ns, found.drift_ppm))
     if all(abs(a.offset_ns - b.offset_ns) <= a.bound_ns + b.bound_ns for a, b in pairwise(stretches)):
         return whole, ()
     pieces = contiguous(stretches)

@@ -377,7 +377,7 @@ def _after_steps(pairs: pl.DataFrame, chosen: pl.DataFrame, width: int, *, disti
     their partners have none otherwise. What is as likely at several offsets (a client that renews on the dot) is left
     alone.
     """
-    for _ in range(_pieces.MOST_PIECES - 1):
+    for _ in range(_pieces.MOST_PIECES - 1 if distinct else 1):
         left = pairs.join(chosen, on="owner", how="anti").join(chosen, on=["source_y", "position_y"], how="anti")
         fewest = FEWEST if distinct else FEWEST + 1
         if left["owner"].n_unique() < fewest:
@@ -387,7 +387,7 @@ def _after_steps(pairs: pl.DataFrame, chosen: pl.DataFrame, width: int, *, disti
         more = _nearest(left, edge, width)
         first, last = more["at"].min(), more["at"].max()
         rivals = left.filter(pl.col("at").is_between(first, last))["owner"].n_unique()
-        within = chosen["at"].is_between(first, last).sum()
+        within = int(chosen["at"].is_between(first, last).sum())
         second = max((count for at, count in windows[1:] if abs(at - edge) > width), default=0)
         moved = abs(int(more["difference"].median()) - int(chosen["difference"].median()))  # type: ignore[arg-type]
         if more.height < fewest or within or owners < 0.8 * rivals or second > 0.6 * owners or moved > MOST_STEP_NS:
