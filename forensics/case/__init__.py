@@ -16,58 +16,22 @@ from forensics import records as known
 from forensics.analysis._notification_pairs import operations
 from forensics.analysis.entities import conflicts
 from forensics.case._build import Finish, build, tool
+from forensics.case._bundled import evidence_of
 from forensics.case._cite import cited, damage, places_in, places_of, references_in
 from forensics.case._database import FOLDER, kept
 from forensics.case._findings import CaseFinding, Findings, from_file
 from forensics.case._load import Advance
+from forensics.case._notes import NAME as NOTES_FILE
+from forensics.case._notes import NOTES, note, notes, with_notes
 from forensics.case._query import query_failed
 from forensics.case._rows import Rows
+from forensics.case._tables import TABLES, TIMED
 from forensics.case._time import mentions, timeline
 from forensics.case._who import spelled, who
 from forensics.errors import CaseError, StoreDamagedError
 from forensics.evidence import EvidenceFile, walk
-from forensics.records import Clock, Finding, LazyFrame, LogRecord, Packet, Problem, Record, Reference, Source
+from forensics.records import Finding, LazyFrame, LogRecord, Packet, Record, Reference
 from forensics.store import Store, is_store
-
-_TABLES: dict[str, type[Record]] = {
-    "packets": Packet,
-    "log_records": LogRecord,
-    "api_requests": known.ApiRequest,
-    "base_file_events": known.BaseFileEvent,
-    "bpdus": known.Bpdu,
-    "broker_events": known.BrokerEvent,
-    "broker_transfers": known.BrokerTransfer,
-    "config_options": known.ConfigOption,
-    "console_requests": known.ConsoleRequest,
-    "dhcp_client_events": known.DhcpClientEvent,
-    "dhcp_messages": known.DhcpMessage,
-    "disk_images": known.DiskImage,
-    "file_sizes": known.FileSize,
-    "forwarding_entries": known.ForwardingEntry,
-    "host_interfaces": known.HostInterface,
-    "images": known.Image,
-    "instance_events": known.InstanceEvent,
-    "instance_ports": known.InstancePort,
-    "instances": known.Instance,
-    "lldp_neighbours": known.LldpNeighbour,
-    "networks": known.Network,
-    "notifications": known.Notification,
-    "port_events": known.PortEvent,
-    "process_memory": known.ProcessMemory,
-    "row_counts": known.RowCount,
-    "service_states": known.ServiceState,
-    "shell_commands": known.ShellCommand,
-    "sources": Source,
-    "problems": Problem,
-    "clocks": Clock,
-    "edges": known.Edge,
-    "losses": known.Loss,
-    "spans": known.Span,
-}
-
-_UNTIMED = (Source, Problem, Clock, known.Edge, known.Loss, known.Span)
-_TIMED = tuple(record for record in _TABLES.values() if record not in _UNTIMED)
-"""Records of a timeline; of two that tell of one line or packet the later is shown."""
 
 Path_ = str | os.PathLike[str]
 
@@ -82,7 +46,7 @@ class Case:
         self._store = store
         self._evidence = evidence
         self._files: dict[str, EvidenceFile] | None = None
-        tables = {name: store.table(name, record) for name, record in _TABLES.items() if name in _SMALL}
+        tables = {name: store.table(name, record) for name, record in TABLES.items() if name in _SMALL}
         self._rows = Rows(store.parts, **tables, zone_shifts_s=store.about["zone_shifts_s"])
         self._content: dict[str, Any] = json.loads(store.read("findings.json"))
 
@@ -209,9 +173,30 @@ class Case:
         Returns:
             By ``at``: ``at`` (on the reference clock), ``bound_s`` (how sure that is; null where nothing ties the
             source's clock), ``host``, ``record``, ``text``, ``source``, ``position``, ``ts`` (as the source has it),
-            ``offset_bytes``, ``length_bytes``. Rows without a time come last.
+            ``offset_bytes``, ``length_bytes``. Rows without a time come last. `notes` with an instant stand among
+            them, as record ``Note``.
         """
-        return timeline(self._rows, _TIMED, entity=entity, around=around, minutes=minutes)
+        found = timeline(self._rows, TIMED, entity=entity, around=around, minutes=minutes)
+        return with_notes(found, self.notes, entity=entity, around=around, minutes=minutes)
+
+    @property
+    def notes(self) -> pl.DataFrame:
+        """What analysts wrote down: ``at``, ``text``, ``tags``, ``source``, ``position``; by time."""
+        return notes(self._store.read(NOTES_FILE)) if self._store.has(NOTES_FILE) else pl.DataFrame(schema=NOTES)
+
+    def note(
+        self,
+        text: str,
+        *,
+        at: str | datetime | None = None,
+        tags: Sequence[str] = (),
+        source: str | None = None,
+        position: int | None = None,
+    ) -> None:
+        """Write something down at an instant (UTC unless it names a zone), or on a line or packet; kept in the case."""
+        place = (source, position) if source is not None and position is not None else None
+        kept = self._store.read(NOTES_FILE) if self._store.has(NOTES_FILE) else b""
+        self._store.add(NOTES_FILE, kept + note(text, at, tags, place))
 
     @property
     def conflicts(self) -> pl.DataFrame:
@@ -242,15 +227,15 @@ class Case:
             One row for each record, source and host: ``record``, ``source``, ``host``, ``rows``, ``first_at``,
             ``last_at`` (as the source's own clock has them); the earliest first.
         """
-        return mentions(self._rows, _TIMED, spelled(entity))
+        return mentions(self._rows, TIMED, spelled(entity))
 
     def sql(self, query: str) -> pl.DataFrame:
         """Ask in SQL (polars' dialect). Tables: those of `tables`."""
-        context = pl.SQLContext({name: self._rows(record) for name, record in _TABLES.items()})
+        context = pl.SQLContext({name: self._rows(record) for name, record in TABLES.items()})
         try:
             answer = context.execute(query, eager=True)
         except (pl.exceptions.PolarsError, ValueError) as error:
-            raise query_failed(error, tuple(_TABLES)) from error
+            raise query_failed(error, tuple(TABLES)) from error
         return answer
 
     def add(self, name: str, data: bytes) -> Path:
@@ -372,6 +357,7 @@ def open_case(
         store = Store(given)
         return Case(store, Path(evidence) if evidence is not None else store.hint())
     target = Path(out) if out is not None else default_target(Path(FOLDER) if given is None else given)
+    given = None if given is None else evidence_of(given)
     if given is not None and database is None and not again and is_store(target):
         try:
             case = Case(Store(target), given)

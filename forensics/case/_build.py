@@ -20,6 +20,7 @@ from forensics.case._duplicates import mark
 from forensics.case._findings import as_file, conclude
 from forensics.case._hosts import Hosts, taken_at, told_hosts, told_instants
 from forensics.case._load import Advance, Job, Outcome, discard, load_all
+from forensics.case._notes import NAME as NOTES
 from forensics.case._rows import Rows
 from forensics.case._years import misdated
 from forensics.case._zones import Zones, told_zones
@@ -105,6 +106,8 @@ def build(
             "database": url,
             "zone_shifts_s": dict(sorted(rows.zone_shifts_s.items())),
         }
+        if (target / NOTES).is_file():
+            draft.put(NOTES, (target / NOTES).read_bytes())
         for name, data in (finish(target, rows, {**content, "about": about}) if finish else {}).items():
             draft.put(name, data)
         lies = None if evidence is None else os.path.relpath(evidence.resolve(), target.resolve())

@@ -165,7 +165,8 @@ def packets(
 
 
 @app.command(
-    epilog="Example: forensics timeline incident.case --entity fa:16:3e:24:e7:22 --around 2013-02-15T01:40:18Z"
+    epilog="\b\nExamples:\n  forensics timeline incident.case --entity 10.0.0.5 --around 2013-02-15T01:40:18Z\n"
+    "  forensics timeline incident.case --to timeline.jsonl     for Timesketch"
 )
 @_guarded
 def timeline(
@@ -173,13 +174,33 @@ def timeline(
     entity: Annotated[str, typer.Option(help="Address, host, instance, request or text.")] = "",
     around: Annotated[str, typer.Option(help="Instant, ISO 8601; UTC where it names no zone.")] = "",
     minutes: Annotated[float, typer.Option(help="How far to look before and after --around.")] = 5,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Write all of it to a .csv, .parquet or .jsonl (Timesketch) file.")
+    ] = None,
     limit: Limit = 200,
     json: Json = False,
 ) -> int:
     """Show what all records say, on one clock."""
     from forensics.cli import _case as view
 
-    return view.timeline(case, entity or None, around or None, minutes, limit, as_json=json)
+    return view.timeline(case, entity or None, around or None, minutes, limit, to, as_json=json)
+
+
+@app.command(
+    epilog='Example: forensics note incident.case "switch port opened again" --at 2013-02-15T09:12Z --tag action'
+)
+@_guarded
+def note(
+    case: CasePath,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to write down.", show_default=False)],
+    at: Annotated[str, typer.Option(help="When it was: ISO 8601; UTC where it names no zone.")] = "",
+    on: Annotated[str, typer.Option(help="The line or packet it is about: SOURCE:NUMBER.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="A word to find it by; as often as wanted.")] = None,
+) -> int:
+    """Write something down in a case: it stands in the timeline from then on."""
+    from forensics.cli import _case as view
+
+    return view.note(case, text, at or None, on or None, tag or [])
 
 
 @app.command(epilog="Example: forensics who incident.case 10.0.0.5")
@@ -239,6 +260,32 @@ def verify(case: CasePath, evidence: Moved = None, json: Json = False) -> int:
     from forensics.cli import _case as view
 
     return view.verify(case, evidence, as_json=json)
+
+
+@app.command(epilog="Example: forensics bundle incident.case --pseudonymise --out /tmp/incident.bundle")
+@_guarded
+def bundle(
+    case: CasePath,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the bundle.", show_default="NAME.bundle")] = None,
+    context: Annotated[int, typer.Option(min=0, help="Log records and packets around each that is cited.")] = 0,
+    everything: Annotated[bool, typer.Option("--all", help="The whole evidence, not only what is cited.")] = False,
+    payload: Annotated[bool, typer.Option("--payload", help="Keep what packets carry behind their headers.")] = False,
+    unmasked: Annotated[bool, typer.Option("--unmasked", help="Keep passwords, tokens and keys.")] = False,
+    pseudonymise: Annotated[
+        bool, typer.Option("--pseudonymise", help="Replace addresses, names and ids; the key is kept beside.")
+    ] = False,
+    key: Annotated[Path | None, typer.Option("--key", help="Key of an earlier bundle: replace alike.")] = None,
+    also: Annotated[
+        list[str] | None, typer.Option("--also", metavar="NAME", help="A further name to replace; repeatable.")
+    ] = None,
+    evidence: Moved = None,
+) -> int:
+    """Cut out what the findings cite, to give it away: lines, packets, findings, report, digests."""
+    from forensics.bundle import Options
+    from forensics.cli import _bundle as view
+
+    options = Options(context, everything, payload, unmasked, pseudonymise, key, tuple(also or ()))
+    return view.bundle(case, out, evidence, options)
 
 
 @app.command(epilog="Example: forensics demo")

@@ -12,6 +12,7 @@ import polars as pl
 from forensics import report as pages
 from forensics.case import Case, open_case
 from forensics.case import verify as verified
+from forensics.case._export import export
 from forensics.case._findings import analyses as all_analyses
 from forensics.cli import _show as show
 from forensics.cli._triage import has_gaps
@@ -25,9 +26,14 @@ def _opened(path: Path, evidence: Path | None = None) -> Case:
         return open_case(path, evidence=evidence, begin=begin, advance=advance, finish=pages.pages)
 
 
-def timeline(path: Path, entity: str | None, around: str | None, minutes: float, limit: int, *, as_json: bool) -> int:
-    """Show a timeline."""
+def timeline(
+    path: Path, entity: str | None, around: str | None, minutes: float, limit: int, to: Path | None, *, as_json: bool
+) -> int:
+    """Show a timeline, or write it to a file."""
     rows = _opened(path).timeline(entity=entity, around=around, minutes=minutes)
+    if to is not None:
+        show.put(f"{show.counted(export(rows, to), 'row')} in {show.safe(str(to))}")
+        return 0
     if as_json:
         show.as_json(rows.head(limit).with_columns(_iso(rows)).to_dicts())
         return 0
@@ -43,6 +49,17 @@ def timeline(path: Path, entity: str | None, around: str | None, minutes: float,
         for line in show.wrapped(f"{clock:12} {show.safe(row['text'] or '')} {where}", "", " " * 13):
             show.put(line)
     _more(rows.height, limit)
+    return 0
+
+
+def note(path: Path, text: str, at: str | None, on: str | None, tags: list[str]) -> int:
+    """Write a note into a case."""
+    source, _, position = (on or "").rpartition(":")
+    if on and not (source and position.isdecimal()):
+        raise CaseError(f"{on!r} is no place", where="--on", hint="write SOURCE:LINE, such as web-3/syslog:118")
+    case = _opened(path)
+    case.note(text, at=at, tags=tags, source=source or None, position=int(position) if on else None)
+    show.put(show.counted(case.notes.height, "note") + f" in {show.safe(str(case.path))}")
     return 0
 
 

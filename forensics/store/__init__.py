@@ -340,6 +340,10 @@ class Store:
         """A file of the case."""
         return (self.path / name).read_bytes()
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a file in the case."""
+        return name in self._digests
+
     def hint(self) -> Path | None:
         """Where the evidence lay when the case was made."""
         hint = self.path / HINT
