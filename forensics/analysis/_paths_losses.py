@@ -233,7 +233,8 @@ def _ends(
     hop.smallest_lost = int(hop.lost[hop.lost > hop.largest_delivered].min())
     hop.chance = by_chance([(rows.height, len(hop.lost), hop.large)], rows["ip_bytes"].n_unique())
     first, last = vain["sent"].min(), vain["sent"].max()
-    hop.amid = rows.filter("came", pl.col("sent") > first, pl.col("sent") < last).height > 0
+    heard = back.sent_at()
+    hop.amid = bool(((heard > first) & (heard < last)).any())  # the other end was there, and was heard
     gone = np.zeros(way.rows.height, np.bool_)
     gone[rows.filter(~pl.col("came")).select(pl.col("nth").explode()).to_series().to_numpy()] = True
     hop.parts = [Part(way, back, ~gone, gone, gone)]

@@ -32,6 +32,8 @@ class Scene:
     stacks: Sequence[Stack] = ()
     settings: Sequence[Setting] = ()
     devices: Mapping[tuple[str, str], Device] = field(default_factory=dict)
+    untold: str = ""
+    """What no capture shows of the tags on the hop."""
 
     @property
     def main(self) -> Hop:

@@ -103,11 +103,13 @@ def stack_finding(scene: Scene, vids: Sequence[int], instances: Sequence[str]) -
     open_links = scene.inferred()
     if listed is None and told is None:
         open_links.append("where it was configured: no host's listing shows it")
+    if scene.untold:
+        open_links.append(scene.untold)
     confidence = ("proven", "likely", "possible")[min(len(open_links), 2)]
     start, end = span(scene)
     on = f"{interface} on {parent}" if interface else f"VLAN {vids[-1]} on VLAN {vids[0]}"
     config = [ref for one in (listed,) if one for ref in one.refs] + ([told.ref] if told else [])
-    told_steps = [*steps(scene), tag_step(scene, vids)]
+    told_steps = [*steps(scene), *(() if scene.untold else (tag_step(scene, vids),))]
     said = []
     if listed:
         upper, lower = f"{listed.interface} (VLAN {listed.inner_vid})", f"{listed.parent} (VLAN {listed.outer_vid})"

@@ -9,7 +9,7 @@ import polars as pl
 
 from forensics.analysis._links import links
 from forensics.analysis._paths_frames import leak_cells, loss_cells, rungs_of, scene_of, steps_of
-from forensics.analysis._paths_hosts import Stack, captured_on, devices, settings, stacks
+from forensics.analysis._paths_hosts import TAG_BYTES, Stack, captured_on, devices, settings, stacks
 from forensics.analysis._paths_join import joined
 from forensics.analysis._paths_leaks import leak_finding, leaks
 from forensics.analysis._paths_losses import hops, unanswered
@@ -117,7 +117,7 @@ def findings(
         scene.settings = settings(options, clocks)
         vids = _stack(scene)
         stacked = scene.outgrown(vids)
-        if not scene.credible(stacked=stacked):
+        if not scene.credible(stacked=stacked and not scene.untold):
             continue
         named = _instances(scene, edges)
         told.append(loss_finding(scene, named))
@@ -133,17 +133,18 @@ def _stack(scene: Scene) -> tuple[int, ...]:
     if len(vids) >= 2:
         return vids
     ends = [end for end in (scene.main.near, scene.main.far) if end is not None]
+    tight = [one for one in scene.stacks if not one.provider and (one.spare_bytes or 0) < TAG_BYTES]
     for end in ends:
         device = captured_on(end.point, scene.devices)
         if device is None:
             continue
-        own = [
-            one
-            for one in scene.stacks
-            if one.host == device.host and not one.provider and _carries(one, device.name, scene)
-        ]
+        own = [one for one in tight if one.host == device.host and _carries(one, device.name, scene)]
         if len(own) == 1:
             return own[0].outer_vid, own[0].inner_vid
+    listed = {(one.outer_vid, one.inner_vid) for one in tight}
+    if len(listed) == 1:
+        scene.untold = "that these packets take that VLAN: no capture shows the tags"
+        return next(iter(listed))
     return vids
 
 

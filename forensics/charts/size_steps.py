@@ -92,9 +92,9 @@ def size_steps(steps: pl.DataFrame, finding: Finding, *, dark: bool = False) -> 
 
 def _ticks(low: int, high: int) -> list[int]:
     """A few round counts on both sides of zero."""
-    step = max(1, (high - low) // 5)
-    scale: int = 10 ** (len(str(step)) - 1)
-    step = -(-step // scale) * scale
+    least = max(1, (high - low) // 6)
+    scale: int = 10 ** (len(str(least)) - 1)
+    step = next(scale * n for n in (1, 2, 5, 10) if scale * n >= least)
     return list(range(-(-low // step) * step, high + 1, step))
 
 
