@@ -153,3 +153,14 @@ def _extremes(at: Times, values: Times, start: int, end: int, keep: np.ufunc) ->
     order = np.lexsort((values if keep is np.minimum else -values, slices))
     first = np.concatenate([[True], np.diff(slices[order]) > 0])
     return at[order][first], values[order][first]
+
+
+def zone_part(offset_ns: int) -> int:
+    """The whole quarters of an hour in an offset, to the nearest: what a time zone can be."""
+    quarter = 900 * SECOND_NS
+    return (offset_ns + quarter // 2) // quarter * quarter
+
+
+def off_zone(offset_ns: int) -> int:
+    """What remains of an offset without that."""
+    return offset_ns - zone_part(offset_ns)

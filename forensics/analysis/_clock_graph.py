@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from heapq import heappop, heappush
 
@@ -146,3 +147,13 @@ def _agree(ties: Ties, one: str, other: str, members: Mapping[str, tuple[str, in
     measured = chains_to(other, ties).get(one)
     apart = members[one][1] - members[other][1]
     return measured is None or abs(measured.offset_ns - apart) <= measured.bound_ns + 2 * SAME_MACHINE_NS
+
+
+def machine(host: str) -> str:
+    """A host's name without its domain, however it is written.
+
+    Examples:
+        >>> machine("CC12.cloud.example.org"), machine("10.0.0.5")
+        ('cc12', '10.0.0.5')
+    """
+    return host if re.fullmatch(r"[\d.]+|.*:.*", host) else host.partition(".")[0].lower()

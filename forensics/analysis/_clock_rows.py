@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from forensics.analysis._alignment import zone_part
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._pieces import END, START, Piece, hull
-from forensics.analysis._ties import Tie, zone_part
+from forensics.analysis._ties import Tie
 from forensics.records import Clock
 
 STATED = ("stated", "utc-by-definition")

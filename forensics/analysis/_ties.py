@@ -17,6 +17,7 @@ from forensics.analysis._alignment import (
     MOST_KEYS,
     Times,
     fit,
+    off_zone,
 )
 from forensics.analysis._correlate import SECOND_NS, densest
 from forensics.analysis._pieces import END, FEWEST, START, Piece, contiguous, hull, settled
@@ -347,9 +348,9 @@ def _paired(x: pl.DataFrame, y: pl.DataFrame) -> pl.DataFrame | None:
         close = [(edge, owners) for edge, owners in windows if owners >= 0.9 * most]
         whole = most == x.height == y.height and sum(owners == most for _, owners in close) == 1
         edge, owners = (
-            close[0] if whole else min(close, key=lambda window: (abs(_off_zone(window[0] + width // 2)), -window[1]))
+            close[0] if whole else min(close, key=lambda window: (abs(off_zone(window[0] + width // 2)), -window[1]))
         )
-        if len(close) > 1 and not whole and abs(_off_zone(edge + width // 2)) > MOST_ASIDE_NS:
+        if len(close) > 1 and not whole and abs(off_zone(edge + width // 2)) > MOST_ASIDE_NS:
             continue
         chosen = _nearest(pairs, edge, width)
         chosen = _after_steps(pairs, chosen, width, distinct="xkey" in identity)
@@ -394,14 +395,3 @@ def _after_steps(pairs: pl.DataFrame, chosen: pl.DataFrame, width: int, *, disti
             break
         chosen = pl.concat([chosen, more]).sort("at")
     return chosen
-
-
-def zone_part(offset_ns: int) -> int:
-    """The whole quarters of an hour in an offset, to the nearest: what a time zone can be."""
-    quarter = 900 * SECOND_NS
-    return (offset_ns + quarter // 2) // quarter * quarter
-
-
-def _off_zone(offset_ns: int) -> int:
-    """What remains of an offset without that."""
-    return offset_ns - zone_part(offset_ns)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._alignment import NOWHERE
-from forensics.analysis._clock_graph import MACHINE, Ties, anchored, put, same_machine
+from forensics.analysis._clock_graph import MACHINE, Ties, anchored, machine, put, same_machine
 from forensics.analysis._clock_rows import Held, clock_rows
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._own_zones import own_zones
@@ -152,16 +152,6 @@ def _zoned(files: dict[str, Held], members: Mapping[str, tuple[str, int]]) -> se
     """Nodes of logs whose zone is known, and those of DHCP messages in the same lines."""
     known = {(source, files[node].host) for node in members for source in files[node].sources}
     return {node for node, held in files.items() if {(source, held.host) for source in held.sources} <= known}
-
-
-def machine(host: str) -> str:
-    """A host's name without its domain, however it is written.
-
-    Examples:
-        >>> machine("CC12.cloud.example.org"), machine("10.0.0.5")
-        ('cc12', '10.0.0.5')
-    """
-    return host if re.fullmatch(r"[\d.]+|.*:.*", host) else host.partition(".")[0].lower()
 
 
 def _notes(notifications: pl.LazyFrame, ties: Ties) -> dict[str, Held]:
