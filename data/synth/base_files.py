@@ -204,7 +204,8 @@ class _Story:
         active, removable, explained = [], [], set()
         there = sorted(self.touched)
         alive = self._alive(at)
-        for image in dict.fromkeys(one.image for one in alive):
+        counted = [one for one in alive if self.local_only or one.host in users]  # storage_users.py
+        for image in dict.fromkeys(one.image for one in counted):
             local = sum(one.image == image and one.host == host for one in alive)
             remote = sum(one.image == image and one.host != host and one.host in users for one in alive)
             for path in (p for p in there if p.startswith(self._path(image, 0))):

@@ -78,6 +78,8 @@ class Scene:
     margins: dict[bool, int]
     ends_at: int
     """Last row of any host's log."""
+    zones_known: bool
+    """Whether each log's zone is known: else the end of one says nothing beside another."""
 
 
 def loss(one: Removal, scene: Scene) -> Loss | None:
@@ -255,6 +257,8 @@ def _owners(one: Removal, scene: Scene, margin: int) -> list[tuple[Reference, Si
         around = silence(scene.between, str(name), one.at)
         row = used.row(-1, named=True)
         if around is None or not _long(around, str(name), scene) or _passed(str(name), one, margin, scene):
+            continue
+        if around.to_at is None and not scene.zones_known:
             continue
         if scene.needs.ended.filter((pl.col("machine") == name) & pl.col("at").is_between(row["at"], one.at)).height:
             continue

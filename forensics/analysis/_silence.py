@@ -68,20 +68,16 @@ def signs(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
     """
     told = on_one_clock(rows.select("ts", "host", "source", "position"), clocks)
     named = told.with_columns(host=pl.coalesce("host", "source"), minute=pl.col("at") // MINUTE_NS)
-    first, last = pl.col("at") == pl.col("at").min(), pl.col("at") == pl.col("at").max()
-    from_first, from_last = pl.col("source").filter(first).min(), pl.col("source").filter(last).max()
+    columns = ("at", "source", "position")
     return (
         named.with_columns(machine=machine())
+        .sort(columns)  # within a group rows stay in order
         .group_by("machine", "minute")
         .agg(
             pl.col("host").min(),
+            pl.col(columns).first().name.prefix("first_"),
+            pl.col(columns).last().name.prefix("last_"),
             n=pl.len(),
-            first_at=pl.col("at").min(),
-            first_source=from_first,
-            first_position=pl.col("position").filter(first & (pl.col("source") == from_first)).min(),
-            last_at=pl.col("at").max(),
-            last_source=from_last,
-            last_position=pl.col("position").filter(last & (pl.col("source") == from_last)).max(),
         )
         .sort("machine", "minute")
         .collect(engine="streaming")

@@ -13,7 +13,16 @@ from forensics.analysis._base_next import following
 from forensics.analysis._base_removals import Cache, Removal, cache, look_around, removals, strange
 from forensics.analysis._base_story import KIND, finding, removal_of
 from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._silence import gaps, machine, of_compute, signs, stretches, usual, with_notifications
+from forensics.analysis._silence import (
+    UNSURE_ZONES,
+    gaps,
+    machine,
+    of_compute,
+    signs,
+    stretches,
+    usual,
+    with_notifications,
+)
 from forensics.records import (
     BaseFileEvent,
     Clock,
@@ -139,7 +148,9 @@ def _scene(given: _Inputs, happened: list[Removal]) -> Scene:
     at = pl.coalesce("seen_at", "ts").to_physical().cast(pl.Int64)
     registry = registered.with_columns(at=at, machine=machine("service_host")).collect().sort("service_host", "source")
     ends_at = max(said["last_at"].to_list(), default=0)
-    return Scene(given.said, needs, between, pauses, registry, _margins(rows[ConfigOption]), ends_at)
+    guessed = rows[LogRecord].filter(pl.col("zone_basis").is_in(UNSURE_ZONES)).select("source").head(1).collect()
+    margins = _margins(rows[ConfigOption])
+    return Scene(given.said, needs, between, pauses, registry, margins, ends_at, guessed.is_empty())
 
 
 def _signs_of_compute(given: _Inputs) -> pl.DataFrame:
