@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._common_factor import common_factors, population
-from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._correlate import SECOND_NS, UNKNOWN_BOUND_NS, order
 from forensics.analysis._links import links
 from forensics.analysis._port_cuts import Cut
 from forensics.analysis._port_hosts import edge_reference
@@ -199,11 +199,7 @@ def _sender(cut: Cut, scene: Scene) -> list[Step]:
         whose = f" by user {cut.user}" if cut.user else ""
         image = f" from image {cut.image}" if cut.image else ""
         since = cut.started_at
-        before = (
-            f", {(cut.asked_at - since) / SECOND_NS:.0f} s before"
-            if since is not None and since <= cut.asked_at
-            else ""
-        )
+        before = _before(cut, since)
         name = f"{cut.name} ({cut.instance})" if cut.name else cut.instance
         mac = f", {cut.mac}," if cut.mac else ""
         steps.append(
@@ -228,6 +224,16 @@ def _sender(cut: Cut, scene: Scene) -> list[Step]:
         alone = f"{cut.instance} alone was started on {cut.host} in the quarter of an hour before"
         steps.append(Step(iso(cut.at), f"The line names nobody; inferred: {alone}.", tuple(cut.map_refs[:1])))
     return steps
+
+
+def _before(cut: Cut, since: int | None) -> str:
+    """How long before the cut an instance was started, as far as the clocks of database and switch tell."""
+    if since is None:
+        return ""
+    apart = (cut.asked_at - since) / SECOND_NS
+    if order(since, UNKNOWN_BOUND_NS, cut.asked_at, cut.bound) == "within clock error":
+        return ", at the same time within clock error"
+    return f", {apart:.0f} s before" if apart > 0 else f", {-apart:.0f} s later by the clock of the database"
 
 
 def _at_the_host(strike: list[Cut], scene: Scene, down: pl.DataFrame) -> list[Step]:
