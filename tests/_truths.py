@@ -10,6 +10,7 @@ from forensics._discovery import modules
 
 INSTANT_S = 1.0
 """Instants and spans of time: the clocks of most logs know no finer."""
+Ahead = tuple[float, ...]
 SHARE = 0.05
 """Slopes, ratios and other measured figures: relative to the truth."""
 CONCLUDED = {kind for module in modules("forensics.analysis") for kind in getattr(module, "KINDS", {})}
@@ -22,18 +23,20 @@ def seconds(stamp: str) -> float:
     return datetime.fromisoformat(whole + "+00:00").timestamp() + float(f"0.{fraction or 0}")
 
 
-def agrees(key: str, said: object, true: object, ahead_s: float = 0.0, slack_s: float = 0.0) -> bool:
+def agrees(key: str, said: object, true: object, ahead_s: Ahead = (0.0,), slack_s: float = 0.0) -> bool:
     """Whether a fact is told rightly.
 
     Args:
         key: Name of the fact.
-        said: What was told, instants on a clock that is ``ahead_s`` ahead.
+        said: What was told, instants on one of the clocks that are ``ahead_s`` ahead.
         true: What is true. None claims nothing where nothing in the evidence shows it.
-        ahead_s: How far the reference clock is ahead of the true time.
+        ahead_s: How far the reference clocks are ahead of the true time, one or several.
         slack_s: How far the clocks are off that nothing in the evidence ties to any other.
     """
     if isinstance(true, str) and (key.endswith("_at") or key in ("at", "from", "to")):
-        return isinstance(said, str) and abs(seconds(said) - ahead_s - seconds(true)) <= INSTANT_S + slack_s
+        return isinstance(said, str) and any(
+            abs(seconds(said) - ahead - seconds(true)) <= INSTANT_S + slack_s for ahead in ahead_s
+        )
     if isinstance(true, str) and isinstance(said, str):
         return said == true or short(said) == short(true)
     if isinstance(true, Mapping):
@@ -52,7 +55,7 @@ def short(name: str) -> str:
     return name.partition(".")[0].lower() if "." in name and not name[0].isdigit() and "/" not in name else name
 
 
-def same(key: str, said: Sequence[object], true: Sequence[object], ahead_s: float, slack_s: float) -> bool:
+def same(key: str, said: Sequence[object], true: Sequence[object], ahead_s: Ahead, slack_s: float) -> bool:
     """Whether two lists hold the same things: in the same order where the order says something."""
     if len(said) != len(true):
         return False
@@ -83,7 +86,7 @@ class Score(NamedTuple):
 
 
 def score(
-    truth: Mapping[str, Any], said: Sequence[Mapping[str, Any]], ahead_s: float = 0.0, slack_s: float = 0.0
+    truth: Mapping[str, Any], said: Sequence[Mapping[str, Any]], ahead_s: Ahead = (0.0,), slack_s: float = 0.0
 ) -> Score:
     """Measure findings, as ``findings.json`` has them, by a truth.
 
@@ -113,10 +116,10 @@ def score(
     return Score(len(due), found, [f"{one['severity']} {one['kind']}: {one['title']}" for one in extra], facts, wrong)
 
 
-def clocks_off(truth: Mapping[str, Any], clocks: pl.DataFrame) -> tuple[float, float]:
-    """How far the reference clock is ahead of the true time, and how far those are off that nothing ties to it."""
+def clocks_off(truth: Mapping[str, Any], clocks: pl.DataFrame) -> tuple[Ahead, float]:
+    """How far the reference clocks are ahead of the true time, and how far those are off that nothing ties to one."""
     true = truth.get("clocks", {})
     references = clocks["reference"].drop_nulls().unique().sort().to_list()
-    ahead_s = true.get(references[0], {}).get("offset_s", 0.0) if references else 0.0
+    ahead_s = tuple(true.get(name, {}).get("offset_s", 0.0) for name in references) or (0.0,)
     untied = set(true) - set(clocks.filter(pl.col("reference").is_not_null())["source"])
-    return ahead_s, max((abs(true[name].get("offset_s", 0.0) - ahead_s) for name in untied), default=0.0)
+    return ahead_s, max((abs(true[name].get("offset_s", 0.0) - ahead_s[0]) for name in untied), default=0.0)
