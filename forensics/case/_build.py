@@ -222,7 +222,7 @@ def _on_one_clock(draft: Draft, outcomes: Sequence[Outcome], declared: CaseFile)
 def _clocks(rows: Rows) -> tuple[pl.DataFrame, pl.DataFrame]:
     """How far the sources' clocks are apart, and a problem where that could not be worked out."""
     try:
-        others = {record: rows(record) for record in clock_alignment.SHARED}
+        others: dict[type[Record], pl.LazyFrame] = {record: rows(record) for record in clock_alignment.SHARED}
         found = clock_alignment.clocks(rows(DhcpMessage), rows(Packet), rows.sources, others)
         return found.select(Clock.polars_schema().names()).cast(Clock.polars_schema()), Problem.empty()
     except (KeyboardInterrupt, SystemExit):
