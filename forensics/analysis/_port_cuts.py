@@ -80,7 +80,7 @@ def corroborated(spans: pl.DataFrame) -> pl.DataFrame:
         return spans
     with_members = suspects.join(spans.filter(plain), on="machine", suffix="_of").filter(
         (pl.col("from_at_of") - pl.col("from_at")).is_between(-TOGETHER_NS // 5, TOGETHER_NS)
-        & pl.col("name").map_elements(is_logical, return_dtype=pl.Boolean)
+        & pl.col("name").is_in([name for name in suspects["name"].unique() if is_logical(name)])
     )
     hollow = suspects.join(with_members, on=["machine", "key", "from_at"], how="anti")
     return spans.join(hollow, on=["machine", "key", "from_at"], how="anti")

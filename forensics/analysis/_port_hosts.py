@@ -165,7 +165,8 @@ def by_capture(found: list[Cut], bpdus: pl.DataFrame) -> None:
         if cut.mac:
             near = near.filter(pl.col("eth_src") == cut.mac)
         elif cut.host:
-            near = near.filter(pl.col("machine").map_elements(short, return_dtype=pl.String) == short(cut.host))
+            there = [name for name in near["machine"].unique() if short(name) == short(cut.host)]
+            near = near.filter(pl.col("machine").is_in(there))
         if near.is_empty() or (cut.mac is None and near["eth_src"].n_unique() > 1):
             continue
         row = near.sort((pl.col("at") - cut.at).abs(), "source", "position").row(0, named=True)
