@@ -260,9 +260,10 @@ def _at_the_host(strike: list[Cut], scene: Scene, down: pl.DataFrame) -> list[St
     if basis:
         steps.append(Step(iso(first.at), f"Behind {first.switch} {first.port} is {first.host}, {basis}.",
                           tuple(first.host_refs[:2] or first.refs[:1])))  # fmt: skip
+    host = short(first.host)
     until = max((cut.restored or 2**62) for cut in strike) + 600 * SECOND_NS
     told = down.filter(
-        pl.col("service_host").is_in([name for name in down["service_host"].unique() if short(name) == short(first.host)])
+        pl.col("service_host").is_in([name for name in down["service_host"].unique() if short(name) == host])
         & pl.col("at").is_between(first.at - 2 * SECOND_NS, until)
     ).unique("told_by", keep="first", maintain_order=True)  # fmt: skip
     for row in told.iter_rows(named=True):
