@@ -27,6 +27,9 @@ WEIGHT = 0.3
 BUSY = 0.3
 """Requests in flight from which on load may make others wait."""
 HALF_HOUR_S = 1800.0
+MOST_CONTROLS = 16
+FEW_POINTS = 400
+"""Operations to compare with, the busiest first, and the points that a comparison is reckoned from."""
 SAME = 0.02
 """Rank correlations closer than this explain equally well."""
 PARENTS = ("instances", "instance_system_metadata", "instance_info_caches")
@@ -219,7 +222,8 @@ def _controls(one: Growth, everything: pl.DataFrame) -> tuple[Control, ...]:
     rise = one.most_s / max(one.least_s, one.most_s / 100) - 1
     told = []
     span = everything.filter(pl.col("start").is_between(first, last), pl.col("operation") != one.operation)
-    for (operation,), part in sorted(span.group_by("operation"), key=lambda item: str(item[0][0])):
+    parts = sorted(span.group_by("operation"), key=lambda item: (-item[1].height, str(item[0][0])))
+    for (operation,), part in parts[:MOST_CONTROLS]:
         known = part.filter(pl.Series(one.series.known(part["start"].to_numpy())))
         if known.height < 8:
             continue
@@ -227,7 +231,7 @@ def _controls(one: Growth, everything: pl.DataFrame) -> tuple[Control, ...]:
         rows, seconds = one.series.as_of(known["start"].to_numpy()), known["duration_s"].to_numpy().astype(np.float64)
         if np.ptp(rows) < 0.5 * np.ptp(one.rows):
             continue
-        rho, fit = correlation(rows, seconds), line(rows, seconds)
+        rho, fit = correlation(rows, seconds), line(rows, seconds, FEW_POINTS)
         low = fit.at(float(rows.min()))
         share = float(np.ptp(rows)) / max(low, float(np.median(seconds)) / 100, 1e-9)
         moves = rho > 0.3 and p_of(rho, known.height) < 0.01 and fit.slope * share > min(rise, 4) / 4
@@ -260,7 +264,7 @@ def _fall(one: Growth) -> Fall | None:
         low = after & (one.rows <= counts[place + 1] * 1.1)
         if before.sum() < 8 or low.sum() < 3 or np.ptp(one.rows[before]) == 0:
             continue
-        fit = line(one.rows[before], seconds[before])
+        fit = line(one.rows[before], seconds[before], 2 * FEW_POINTS)
         high = before & (one.rows >= 0.9 * counts[place])
         if high.sum() < 3:
             continue

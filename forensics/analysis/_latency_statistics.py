@@ -127,15 +127,16 @@ def independent(rests: Values) -> float:
     return len(rests) * (1 - near) / (1 + near)
 
 
-def line(x: Values, y: Values) -> Fit:
+def line(x: Values, y: Values, most: int = MOST_POINTS) -> Fit:
     """Theil's and Sen's slope, and the level that leaves as many points above as below.
 
     Args:
         x: Shape (n,), at least two different values.
         y: Shape (n,).
+        most: How many points enter.
 
     Returns:
-        The fit. Of more than `MOST_POINTS` points, as many are taken at even steps of their order in ``x``.
+        The fit. Of more than ``most`` points, as many are taken at even steps of their order in ``x``.
 
     References:
         Sen, Estimates of the regression coefficient based on Kendall's tau, JASA 63 (1968).
@@ -147,9 +148,9 @@ def line(x: Values, y: Values) -> Fit:
     """
     from scipy.stats import theilslopes
 
-    if len(x) > MOST_POINTS:
+    if len(x) > most:
         order = np.lexsort((y, x))
-        order = order[np.linspace(0, len(x) - 1, MOST_POINTS).round().astype(int)]
+        order = order[np.linspace(0, len(x) - 1, most).round().astype(int)]
         x, y = x[order], y[order]
     found: Any = theilslopes(y, x, alpha=0.95, method="joint")
     return Fit(float(found[0]), float(found[2]), float(found[3]), float(found[1]), len(x))
