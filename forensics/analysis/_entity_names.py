@@ -46,12 +46,12 @@ def resolved(rows: Rows) -> dict[type[Record], pl.LazyFrame]:
         found[record] = _shorter(found[record], hosts, "compute_host", "compute_host")
     found[Instance] = _ec2(found[Instance], "i")
     found[Image] = _ec2(found[Image], "ami")
-    known = _known(found[Instance])
+    known = _known(found[Instance]).collect().lazy()
     for record in (Instance, InstancePort, Notification, InstanceEvent, DiskImage, ApiRequest, ConsoleRequest):
         found[record] = _named(found[record], known)
     found[BaseFileEvent] = _named(found[BaseFileEvent].explode("instances").rename({"instances": "instance"}), known)
     found[LldpNeighbour] = _shorter(found[LldpNeighbour], hosts, "system_name", "neighbour")
-    ports = _ports(found)
+    ports = _ports(found).collect().lazy()
     for record in (PortEvent, ForwardingEntry, LldpNeighbour):
         found[record] = _port_named(found[record], ports)
     found[InstancePort] = _with_device(found)

@@ -52,7 +52,7 @@ def edges(clocks: pl.LazyFrame, *records: pl.LazyFrame) -> DataFrame[Edge]:
         One row per relation and span, by subject, object and start. A fact that several records tell is one row.
     """
     given = dict(zip(RECORDS, records, strict=True)) | {Packet: network.announced(records[RECORDS.index(Packet)])}
-    rows = {record: cloud.dated(each, clocks) for record, each in given.items()}
+    rows = {record: _held(record, cloud.dated(each, clocks)) for record, each in given.items()}
     claims, lives = _claims(names.resolved(rows))
     held = spans(claims, lives)
     dated = held.with_columns(
@@ -61,6 +61,18 @@ def edges(clocks: pl.LazyFrame, *records: pl.LazyFrame) -> DataFrame[Edge]:
     )
     ordered = dated.sort("subject_kind", "subject", "object_kind", "object", "network", "from_at", nulls_last=False)
     return Edge.validate(ordered.select(Edge.polars_schema().names()), cast=True)
+
+
+_LONG = ("payload", "message", "path", "options", "user_agent")
+_MANY = (ApiRequest, ConsoleRequest)
+
+
+def _held(record: type[Record], rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows that are asked for again and again, read once and without their long texts; of requests those with an id."""
+    short = rows.drop(_LONG, strict=False)
+    if record in _MANY:
+        short = short.filter(pl.col("request_id").is_not_null())
+    return short.collect(engine="streaming").lazy()
 
 
 def conflicts(edges: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
