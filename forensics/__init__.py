@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from forensics.loaders._scan_records import scan_dhcp, scan_notifications, scan_records, scan_requests
     from forensics.loaders.captures.packets import scan_packets
     from forensics.loaders.log_files import scan_logs
+    from forensics.report._table import table
 
 _HOMES = {
     "Case": "forensics.case",
@@ -42,6 +43,7 @@ _HOMES = {
     "scan_packets": "forensics.loaders.captures.packets",
     "scan_records": "forensics.loaders._scan_records",
     "scan_requests": "forensics.loaders._scan_records",
+    "table": "forensics.report._table",
     "CaseError": "forensics.errors",
     "EvidenceError": "forensics.errors",
     "ForensicsError": "forensics.errors",
@@ -66,6 +68,7 @@ __all__ = [
     "scan_packets",
     "scan_records",
     "scan_requests",
+    "table",
 ]
 
 

@@ -228,7 +228,14 @@ class Findings(Sequence[CaseFinding]):
         return len(self._findings)
 
     def __getitem__(self, place: Any) -> Any:
-        return self._findings[place]
+        """By place, or by the id of the finding: ``case.findings["9f2c1b7d4a60"]``."""
+        if not isinstance(place, str):
+            return self._findings[place]
+        for finding in self._findings:
+            if finding.finding.id == place:
+                return finding
+        hint = "the case may have been made anew; its findings are in case.findings"
+        raise CaseError("there is no such finding", where=place, hint=hint)
 
     def __repr__(self) -> str:
         return "\n\n".join(map(repr, self._findings)) or "no findings"

@@ -238,7 +238,8 @@ def sql(
 
 @app.command(
     epilog="\b\nExamples:\n  forensics report incident.case --out /tmp/incident.html\n"
-    "  forensics report incident.case --markdown --out ticket.md\n  forensics report incident.case --pdf"
+    "  forensics report incident.case --markdown --out ticket.md\n  forensics report incident.case --pdf\n"
+    "  forensics report incident.case --notebook"
 )
 @_guarded
 def report(
@@ -246,11 +247,33 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", help="File to write.", show_default="CASE/report.html")] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="As PDF, printed by an installed Chromium or Chrome.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, to paste into a ticket.")] = False,
+    notebook: Annotated[bool, typer.Option("--notebook", help="As a post-mortem notebook, beside the case.")] = False,
 ) -> int:
-    """Write the report of a case: one HTML file that needs no network, or a PDF, or Markdown."""
+    """Write the report of a case: one HTML file that needs no network, or a PDF, Markdown or a notebook."""
     from forensics.cli import _case as view
 
+    if notebook:
+        if pdf or markdown:
+            raise ForensicsError(
+                "--notebook, --pdf and --markdown are reports of their own", hint="ask for one at a time"
+            )
+        from forensics.cli import _lab
+
+        return _lab.notebook(case, out)
     return view.report(case, out, as_pdf=pdf, as_markdown=markdown)
+
+
+@app.command(epilog="Example: forensics lab incident.case --no-browser")
+@_guarded
+def lab(
+    case: CasePath,
+    out: Annotated[Path | None, typer.Option("--out", help="The notebook.", show_default="NAME.ipynb")] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+) -> int:
+    """Open the post-mortem notebook of a case in JupyterLab; one that is there already is kept as it is."""
+    from forensics.cli import _lab as view
+
+    return view.lab(case, out, browser=browser)
 
 
 @app.command(epilog="Example: forensics verify incident.case")

@@ -20,11 +20,11 @@ from forensics import escape
 from forensics.case import Case
 from forensics.case._findings import NOT_YET, from_file, pieces, told
 from forensics.case._rows import Rows
-from forensics.report import _markdown
+from forensics.report import _markdown, _notebook
 from forensics.report._chart import chart
 from forensics.report._pdf import pdf
 
-__all__ = ["NAME", "TWIN", "markdown", "pages", "pdf", "render", "write"]
+__all__ = ["NAME", "TWIN", "markdown", "notebook", "pages", "pdf", "render", "write"]
 
 NAME, TWIN = "report.html", "report.md"
 _MOST_CHARTS = 50
@@ -44,6 +44,11 @@ def write(case: Case) -> Path:
 def markdown(content: Mapping[str, Any], rows: Rows) -> bytes:
     """The report in Markdown, to paste into a ticket, in UTF-8; arguments as for `render`."""
     return _markdown.render(content, rows, _fact, _instant).encode("utf-8", "backslashreplace")
+
+
+def notebook(content: Mapping[str, Any], rows: Rows, case: str) -> bytes:
+    """The case as a post-mortem notebook; ``case`` is where it lies, seen from there."""
+    return _notebook.render(content, rows, case, _instant)
 
 
 def render(content: Mapping[str, Any], rows: Rows) -> bytes:
