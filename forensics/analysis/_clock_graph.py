@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 
 import polars as pl
 
+from forensics.analysis._alignment import off_zone, zone_part
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._ties import Tie
 
@@ -18,6 +19,9 @@ MACHINE = "machine "
 _SAME = "same machine"
 SAME_MACHINE_NS = 10_000_000
 """From the program's line to the stamp, on one machine."""
+QUARTER_NS = 900 * SECOND_NS
+WEST_NS, EAST_NS = -12 * 3600 * SECOND_NS, 14 * 3600 * SECOND_NS
+"""The zones that there are."""
 
 
 def put(ties: Ties, one: str, other: str, tie: Tie) -> None:
@@ -138,6 +142,32 @@ def same_machine(ties: Ties, members: Mapping[str, tuple[str, int]]) -> None:
             tie = Tie(members[node][1], SAME_MACHINE_NS, 0.0, 0, _SAME)
             ties.setdefault(MACHINE + machine, {})[node] = Tie(tie.offset_ns, SAME_MACHINE_NS, 0.0, 0, "")
             ties.setdefault(node, {})[MACHINE + machine] = tie.turned()
+
+
+def beside_captures(
+    ties: Ties, members: Mapping[str, tuple[str, int]], logs: Mapping[str, str]
+) -> dict[str, tuple[str, int]]:
+    """Zones of logs from captures that the same machine took: a loose tie tells the zone, the machine the rest.
+
+    Args:
+        ties: Measured ties.
+        members: As `same_machine` has them; captures of these are used.
+        logs: Node -> machine, of logs whose zone nobody tells.
+
+    Returns:
+        Node -> machine and zone, of those whose measured offset is a whole zone as far as it is known.
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for node, machine in sorted(logs.items()):
+        near = [tie for other, tie in sorted(ties.get(node, {}).items()) if members.get(other) == (machine, 0)]
+        if not near:
+            continue
+        tie = min(near, key=lambda one: one.bound_ns).turned()
+        zone_ns, rest = zone_part(tie.offset_ns), abs(off_zone(tie.offset_ns))
+        alone = rest + tie.bound_ns < QUARTER_NS - rest and not tie.pieces
+        if alone and rest <= tie.bound_ns + 2 * SAME_MACHINE_NS and WEST_NS <= zone_ns <= EAST_NS:
+            found[node] = (machine, zone_ns)
+    return found
 
 
 def _agree(ties: Ties, one: str, other: str, members: Mapping[str, tuple[str, int]]) -> bool:

@@ -178,7 +178,8 @@ def attempts(
                 open_attempt.recovered = taken
                 failed.append(open_attempt)
                 open_attempt = None
-            renewals = renewals + 1 if state in ("renewing", "rebinding", "unknown") and lease else 0
+            renews = state in ("renewing", "rebinding") or (state == "unknown" and lease)
+            renewals = renewals + 1 if renews else 0
             lease, bound_before = _lease(taken, lease, lease_hint_s), True
             continue
         bound = bool(lease) or state in ("renewing", "rebinding")

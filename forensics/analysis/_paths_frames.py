@@ -84,9 +84,9 @@ def steps_of(scene: Scene) -> pl.DataFrame:
     rows = []
     for part in scene.parts()[:4]:
         sizes = part.way.sizes()
-        for size in np.unique(sizes[part.delivered | part.lost]).tolist():
+        for size in np.unique(sizes[part.delivered | part.missed]).tolist():
             of_size = sizes == size
-            gone, came = of_size & part.lost, of_size & part.delivered
+            gone, came = of_size & part.missed, of_size & part.delivered
             row = int(np.flatnonzero(gone if gone.any() else came)[0])
             cited = str(scene.reference(part.way, row, int(part.way.first()[row])))
             rows.append((direction(part), size, int(came.sum()), int(gone.sum()), cited))

@@ -333,7 +333,7 @@ def _paired(x: pl.DataFrame, y: pl.DataFrame) -> pl.DataFrame | None:
         if any(frame[name].null_count() == frame.height for frame in (x, y) for name in identity):
             continue
         few = x.drop_nulls(identity).tail(4000) if x.height > 4000 else x
-        pairs = few.join(y, on=[*identity, "message_type"], suffix="_y")
+        pairs = few.join(y.with_row_index("owner_y"), on=[*identity, "message_type"], suffix="_y")
         if pairs.is_empty():
             continue
         pairs = pairs.with_columns(difference=pl.col("at") - pl.col("at_y"))
@@ -341,7 +341,10 @@ def _paired(x: pl.DataFrame, y: pl.DataFrame) -> pl.DataFrame | None:
             pairs = pairs.sort(pl.col("difference").abs()).head(2_000_000)
         span = int(np.ptp(x["at"].to_numpy()))
         width = SECOND_NS * 3 // 2 + min(span // 10_000, 5 * SECOND_NS)
-        windows = densest(pairs["difference"].to_numpy(), pairs["owner"].cast(pl.Int64).to_numpy(), width)
+        # Retries of seconds apart all fit the one message of the other side that is like them: each pair counts once.
+        fewer = min(("owner", "owner_y"), key=lambda side: pairs[side].n_unique())
+        windows = densest(pairs["difference"].to_numpy(), pairs[fewer].cast(pl.Int64).to_numpy(), width)
+        windows = sorted(((at, _nearest(pairs, at, width).height) for at, _ in windows), key=lambda one: -one[1])
         most = windows[0][1]
         # A client that renews on the dot fits at every whole period: where all messages of both sides find each other
         # that is it, else a clock is rarely far from a whole zone.

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._alignment import NOWHERE
-from forensics.analysis._clock_graph import MACHINE, Ties, anchored, machine, put, same_machine
+from forensics.analysis._clock_graph import MACHINE, Ties, anchored, beside_captures, machine, put, same_machine
 from forensics.analysis._clock_rows import Held, clock_rows
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._own_zones import own_zones
@@ -106,6 +106,8 @@ def clocks(
         put(ties, one, other, tie)
     zones = own_zones(rows, _node("log"))
     members = _members(files, listed, zones)
+    spoken = {node: machine(one.host) for node, one in files.items() if one.kind in ("server", "client") and one.host}
+    members |= beside_captures(ties, members, spoken)
     same_machine(ties, members)
     files |= _notes(rows(Notification), ties)
     captures = {node for node, held in files.items() if held.kind == "capture"}
@@ -197,8 +199,15 @@ def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
     log = pl.concat_str(_stem(), pl.lit(" "), "role", pl.lit(" "), pl.col("host").fill_null(""))
     node = pl.when(pl.col("role") == "capture").then(pl.coalesce("host", "source")).otherwise(log)
     whole = (pl.col("at") % SECOND_NS == 0).all().over("node") & (pl.col("role") != "capture")
-    return rows.with_columns(node=node).with_columns(
-        resolution_ns=pl.when(whole).then(SECOND_NS).when(pl.col("role") == "capture").then(0).otherwise(1_000_000)
+    # udhcpc names the address when it gets it and not when it asks for it again: one address, one client.
+    lone = (pl.col("role") == "client") & (pl.col("ip").drop_nulls().n_unique() == 1).over("node")
+    held = pl.when(lone).then(pl.coalesce("ip", pl.col("ip").drop_nulls().first().over("node"))).otherwise("ip")
+    return (
+        rows.with_columns(node=node)
+        .with_columns(ip=held)
+        .with_columns(
+            resolution_ns=pl.when(whole).then(SECOND_NS).when(pl.col("role") == "capture").then(0).otherwise(1_000_000)
+        )
     )
 
 

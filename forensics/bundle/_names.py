@@ -13,6 +13,8 @@ from forensics.evidence import _words as words
 from forensics.records import Record
 
 _KINDS = ("host", "name", "user", "project", "image", "tap", "switch_port", "hostname")
+_CONCERNED = ("hosts", "switches", "users", "projects", "images", "capture_points", "nodes", "names")
+"""Entities of findings that are names."""
 _PLACED = ("tap", "switch_port")
 """Told with the host that they are on: ``cc35 vnet37``."""
 _COLUMNS: tuple[tuple[type[Record], tuple[str, ...]], ...] = (
@@ -92,6 +94,9 @@ def _mere(name: str) -> bool:
 
 def _told(case: Case) -> Iterator[str]:
     yield from case.sources["host"].drop_nulls().to_list()
+    for finding in case.findings:
+        for kind in _CONCERNED:
+            yield from finding.entities.get(kind, ())
     for kind, name in (("subject_kind", "subject"), ("object_kind", "object")):
         told = case.edges.filter(pl.col(kind).is_in(_KINDS)).select(kind, name).unique().drop_nulls()
         for what, text in told.iter_rows():

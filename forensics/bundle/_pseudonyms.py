@@ -172,7 +172,7 @@ class Pseudonyms:
         made = self.prefix40(low[:10]) + rest
         made = made[:12] + low[12] + made[13:16] + low[16] + made[17:32]
         self.note("id", low, made)
-        return _cased(made, digits)
+        return made.upper() if digits.isupper() else made
 
     def learn(self, identity: str, pseudonym: str) -> None:
         """Take in an image whose base file bears the SHA-1 of its id (nova/virt/imagecache)."""
@@ -184,7 +184,7 @@ class Pseudonyms:
         low = digits.lower()
         made = self._digests.get(low) or self.key.octets("digest", low.encode(), len(low)).hex()[: len(low)]
         self.note("digest", low, made)
-        return _cased(made, digits)
+        return made.upper() if digits.isupper() else made
 
     def number(self, value: int) -> int:
         """A row number that names are made of: ``instance-0000002a``, ``i-0000002a``, ``ami-00000007``."""
@@ -202,12 +202,13 @@ class Pseudonyms:
         own = self.mapping.setdefault("name", {})
         wanted = {name.lower() for name in names}
         for name in sorted(wanted - own.keys()):
-            made = next(
-                (shaped for count in range(5000) if (shaped := self._shaped(name, count)) not in wanted | self._taken),
-                f"{name[:1]}{self.key.octets('name', name.encode()).hex()[:12]}",
-            )
-            if self._shaped(name, 0) == name:
+            if self._shaped(name, 0) == name == self._shaped(name, 1):
                 continue  # nothing in it but words that stay
+            tried = (self._shaped(name, count) for count in range(5000))
+            made = next(
+                (shaped for shaped in tried if shaped not in wanted and shaped not in self._taken),
+                f"{name[:1]}{self.key.octets('name', name.encode('utf-8', 'surrogateescape')).hex()[:12]}",
+            )
             self._taken.add(made)
             own[name] = made
 

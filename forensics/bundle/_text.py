@@ -10,10 +10,12 @@ from forensics import escape
 from forensics.bundle._pseudonyms import Pseudonyms
 
 _UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-_START = r"(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))"
+_ESCAPED = r"(?<=\\[nrtbf0])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\#01[125])"  # rsyslog writes a line end as #012
+_START = rf"(?:(?<![0-9A-Za-z])|{_ESCAPED})"
 _TOKEN = re.compile(
     rf"""
-      (?P<uuid>(?<![0-9A-Fa-f]){_UUID}(?![0-9A-Fa-f]))
+      (?P<escape>\\+(?:u[0-9A-Fa-f]{{4}}|[nrtbf0])?|\#01[125])
+    | (?P<uuid>(?:(?<![0-9A-Fa-f])|{_ESCAPED}){_UUID}(?![0-9A-Fa-f]))
     | (?P<octets>{_START}[0-9A-Fa-f]{{1,2}}(?::[0-9A-Fa-f]{{1,2}}){{5,}}(?![0-9A-Fa-f]|:[0-9A-Fa-f]))
     | (?P<dashed>{_START}[0-9A-Fa-f]{{2}}(?:-[0-9A-Fa-f]{{2}}){{5,6}}(?![0-9A-Za-z]|-[0-9A-Fa-f]))
     | (?P<dotted>{_START}[0-9A-Fa-f]{{4}}\.[0-9A-Fa-f]{{4}}\.[0-9A-Fa-f]{{4}}(?![0-9A-Fa-f.]))
@@ -22,7 +24,7 @@ _TOKEN = re.compile(
     | (?P<ipv6>{_START}(?:(?:[0-9A-Fa-f]{{1,4}}:){{7}}[0-9A-Fa-f]{{1,4}}
           |(?:[0-9A-Fa-f]{{1,4}}(?::[0-9A-Fa-f]{{1,4}}){{0,6}})?::(?:[0-9A-Fa-f]{{1,4}}(?::[0-9A-Fa-f]{{1,4}}){{0,6}})?)
           (?:(?<=:)\d{{1,3}}(?:\.\d{{1,3}}){{3}})?(?![0-9A-Fa-f:]))
-    | (?P<ipv4>(?<![0-9.])\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?![0-9]))
+    | (?P<ipv4>(?:(?<![0-9.])|{_ESCAPED})\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?![0-9]))
     | (?P<word>[^\W_]\w*(?:-\w+)*|_+\w+(?:-\w+)*)
     """,
     re.VERBOSE,
@@ -93,6 +95,8 @@ class Text:
         match found.lastgroup:
             case "word":
                 return self._word(text)
+            case "escape":
+                return text
             case "uuid":
                 return _uuid(own, text)
             case "ipv4":

@@ -214,6 +214,7 @@ _NO_HOST = re.compile(
         | [\da-f]{{8}}-[\da-f]{{4}}-.*              # a uuid
         | instance-[\da-f]{{8}}                     # libvirt's name of an instance
         | .*[-_]20\d\d\.\d                          # nova-2013.1: a release
+        | rack[-_.]?\d+[a-z]?                     # but not rack1a-mgmt, a switch
         | (?:{_any(COUNTED)})[-_.]?\d.*          # incident-0215, region1
     )$""",
     re.VERBOSE | re.IGNORECASE,

@@ -26,7 +26,7 @@ PRODUCTS = _words("""
 
 KINDS = _words("""
     api archive audit backup clients config console containers database db default etc events host hosts
-    installer instances journal k8s lib messages new node nodes notifications old pods remote screen server
+    installer instances journal k8s lib messages network networks new node nodes notifications old pods remote screen server
     servers snapshots sql storage switch switches vm
 """)
 """Folders named for what is in them."""
@@ -49,7 +49,7 @@ WORDS = _words("""
 """Commands and kinds of files that stand beside a machine in the name of a file."""
 
 HOST_FOLDERS = _words("""
-    clients hosts nodes remote rsyslog servers switches
+    clients hosts network networks nodes remote rsyslog servers switches
 """)
 """Folders that hold one folder for each machine."""
 
@@ -66,7 +66,7 @@ CONTAINERS = _words("""
 
 COUNTED = _words("""
     attempt az batch bug case cloud cluster cve day deployment dot env example icmp icmpv incident ip ipv iso
-    issue l night part phase python rack region release rfc round run sa sample sar scenario set site sll
+    issue l night part phase python region release rfc round run sa sample sar scenario set site sll
     stage step stp test ticket try utf v version vid vlan week zone
 """)
 """What is numbered and is no machine."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from forensics.case._findings import charts_of, from_file, pieces, told
@@ -18,6 +19,10 @@ _SURE = {
     "proven": "proven: every link of the chain stands in the evidence",
     "likely": "likely: one link is inferred",
     "possible": "possible: more than one link is inferred",
+}
+_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
 }
 _RUN = re.compile(r"(?:\\[\\$`])+")
 _MINE = "✎ "
@@ -40,25 +45,18 @@ def render(content: Mapping[str, Any], rows: Rows, case: str, instant: Callable[
         CaseError: If nbformat is not installed.
     """
     try:
-        import nbformat
-        from nbformat import v4
+        nbformat: Any = import_module("nbformat")
     except ImportError as error:
         raise missing("nbformat") from error
-    notebook = v4.new_notebook(
-        cells=[
-            (v4.new_code_cell if kind == "code" else v4.new_markdown_cell)(
-                text, id=f"post-mortem-{n:03d}", metadata={"tags": ["parameters"]} if n == 1 else {}
-            )
-            for n, (kind, text) in enumerate(_cells(content, rows, case, instant))
-        ],
-        metadata={
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
-        },
-        nbformat_minor=5,
-    )
-    nbformat.validate(notebook)
-    return nbformat.writes(notebook).encode("utf-8", "backslashreplace") + b"\n"
+    of_kind = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
+    cells = [
+        of_kind[kind](words, id=f"post-mortem-{n:03d}", metadata={"tags": ["parameters"]} if n == 1 else {})
+        for n, (kind, words) in enumerate(_cells(content, rows, case, instant))
+    ]
+    made = nbformat.from_dict({"cells": cells, "metadata": _METADATA, "nbformat": 4, "nbformat_minor": 5})
+    nbformat.validate(made)
+    written: str = nbformat.writes(made)
+    return written.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def missing(what: str) -> CaseError:
@@ -116,7 +114,6 @@ def _cells(content: Mapping[str, Any], rows: Rows, case: str, instant: Callable[
     )
     yield "code", _OPEN
     yield "markdown", "\n".join(_summary(first, headline, instant))
-    yield "code", _OVERVIEW
     yield "markdown", "\n".join(_impact(first))
     if first:
         yield "markdown", "\n".join(_timeline(first, instant))
@@ -161,15 +158,6 @@ import forensics as fx
 
 case = fx.open_case(case_path, evidence=evidence)
 case"""
-_OVERVIEW = """fx.table(
-    pl.DataFrame(
-        [
-            {"severity": f.severity, "sure": f.confidence, "from_at": f.start, "to_at": f.end, "finding": f.title}
-            for f in case.findings
-        ],
-        schema=dict.fromkeys(["severity", "sure", "from_at", "to_at", "finding"], pl.String),
-    )
-)"""
 _AROUND = """cause = case.findings["{id}"]
 names = [name for names in cause.entities.values() for name in names]
 fx.table(
