@@ -36,23 +36,27 @@ def joined(seen: pl.DataFrame) -> pl.DataFrame:
     whole = _filled(seen)
     keyed = whole.with_columns(key=pl.struct(IDENTITY).hash(), site=pl.struct("point", "form", "hops").hash())
     keyed = _once(keyed.sort("key", "site", "at", "source", "position"))
-    keyed = keyed.with_columns(times=pl.len().over("key", "site").max().over("key"))
-    lag, spread = _lags(keyed.filter(pl.col("times") == 1))
+    twice = keyed.group_by("key", "site").len().filter(pl.col("len") > 1).select("key").unique()
+    lag, spread = _lags(keyed.join(twice, on="key", how="anti"))
     keyed = keyed.join(lag, on=["src", "dst", "site"], how="left", maintain_order="left").with_columns(
         due=pl.col("at") - pl.col("lag").fill_null(0)
     )
-    journey = (pl.col("due").max() - pl.col("due").min()).over("key")
-    keyed = keyed.with_columns(again=(pl.col("times") > 1) | (journey > LONGEST_JOURNEY_NS))
+    journey = keyed.group_by("key").agg(away=pl.col("due").max() - pl.col("due").min())
+    far = journey.filter(pl.col("away") > LONGEST_JOURNEY_NS).select("key")
+    more = pl.concat([twice, far]).unique().with_columns(again=True)
+    keyed = keyed.join(more, on="key", how="left", maintain_order="left").with_columns(
+        pl.col("again").fill_null(value=False)
+    )
     plain = keyed.filter(~pl.col("again")).with_columns(turn=pl.lit(0, pl.Int64))
     parts = [plain]
     if plain.height < keyed.height:
         parts.append(_turns(keyed.filter("again"), spread))
-    whole = pl.concat(parts, how="diagonal_relaxed").sort("at", "source", "position")
-    first = whole.select("key", "turn").unique(maintain_order=True).with_row_index("packet")
-    numbered = whole.join(first, on=["key", "turn"], maintain_order="left")
+    whole = pl.concat(parts, how="diagonal_relaxed").sort("at", "source", "position").with_row_index("nth")
+    first = whole.group_by("key", "turn").agg(pl.col("nth").min()).sort("nth").drop("nth").with_row_index("packet")
+    numbered = whole.drop("nth").join(first, on=["key", "turn"], maintain_order="left")
     places = numbered.select("site").unique(maintain_order=True).with_row_index("place")
     return numbered.join(places, on="site", maintain_order="left").drop(
-        "key", "site", "again", "turn", "strong", "times", "lag", "due"
+        "key", "site", "again", "turn", "strong", "lag", "due"
     )
 
 
