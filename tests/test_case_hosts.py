@@ -105,6 +105,27 @@ def test_a_case_knows_the_machine_and_its_zone(tmp_path: Path) -> None:
     assert rows["other/nova.log"]["host"] is None
 
 
+def test_a_log_of_several_machines_has_the_zone_that_all_of_them_have(tmp_path: Path) -> None:
+    line = "Dec 19 12:10:59 {} 2012-12-19 12:10:59 INFO nova.compute.manager [-] x\n"
+    for name, text in {
+        "a01/etc/timezone": "America/Edmonton\n",
+        "a02.example.org/etc/timezone": "America/Edmonton\n",
+        "b01/etc/timezone": "Europe/Zurich\n",
+        "rsyslog/nova.log": line.format("a01") + line.format("a02"),
+        "rsyslog/more.log": line.format("a01") + line.format("b01"),
+        "rsyslog/some.log": line.format("a01") + line.format("a03"),
+    }.items():
+        path = tmp_path / "evidence" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    case = forensics.open_case(tmp_path / "evidence", out=tmp_path / "case")
+    rows = {row["source"]: row for row in case.sources.iter_rows(named=True)}
+    assert (rows["rsyslog/nova.log"]["zone"], rows["rsyslog/nova.log"]["zone_basis"]) == ("America/Edmonton", "declared")
+    assert str(rows["rsyslog/nova.log"]["started_at"]).startswith("2012-12-19 19:10:59")
+    assert rows["rsyslog/nova.log"]["rows"] == 2
+    assert {rows[f"rsyslog/{name}.log"]["zone_basis"] for name in ("more", "some")} == {"assumed"}
+
+
 def test_a_named_zone_and_its_offset_are_one_and_a_date_alone_is_no_log(tmp_path: Path) -> None:
     evidence = tmp_path / "evidence"
     for name, text in {

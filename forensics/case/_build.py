@@ -23,11 +23,11 @@ from forensics.case._load import Advance, Job, Outcome, discard, load_all
 from forensics.case._notes import NAME as NOTES
 from forensics.case._rows import Rows
 from forensics.case._years import misdated
-from forensics.case._zones import Zones, told_zones
+from forensics.case._zones import Zones, combined, told_zones
 from forensics.errors import CaseError
 from forensics.evidence import EvidenceFile, capture_point, name_of, open_stream, series_of, walk
 from forensics.loaders._reader import Origin
-from forensics.records import Clock, DhcpMessage, Edge, Packet, Problem, Record, Source
+from forensics.records import Clock, DhcpMessage, Edge, LogRecord, Packet, Problem, Record, Source
 from forensics.store import Draft, as_json, checksum_line
 
 _DERIVED = (("sources", Source), ("problems", Problem), ("clocks", Clock), ("edges", Edge))
@@ -84,7 +84,7 @@ def build(
         declared = declared.and_host(host_of_url(url), [file.source for file in dumps])
         if begin is not None:
             begin(sum(file.size_bytes for file in files))
-        outcomes = _outcomes(files, config, declared, draft.path, workers, advance)
+        outcomes = _outcomes(files, config, declared, draft, workers, advance)
         rows = _on_one_clock(draft, outcomes, declared)
         unmarked = mark(draft.path, rows)
         rows = _related(rows)
@@ -125,7 +125,7 @@ def _outcomes(
     files: Sequence[EvidenceFile],
     config: EvidenceFile | None,
     declared: CaseFile,
-    folder: Path,
+    draft: Draft,
     workers: int,
     advance: Advance | None,
 ) -> list[Outcome]:
@@ -136,12 +136,18 @@ def _outcomes(
     dates = told_instants(evidence, zones, hosts)
     origins = {file.source: _origin(file, declared, zones, hosts, dates) for file in files}
     jobs = [
-        Job(number, file, origins[file.source], folder, told.get(file.source), names.get(file.source))
+        Job(number, file, origins[file.source], draft.path, told.get(file.source), names.get(file.source))
         for number, file in enumerate(files, 1)
         if file is not config
     ]
     outcomes = load_all(jobs, workers, advance)
     late = misdated(jobs, outcomes)
+    shared = combined(jobs, outcomes, zones, draft.parts(LogRecord))
+    again_by = {job.number: job for job in jobs if job.number in shared} | {job.number: job for job in late}
+    late = [
+        replace(job, origin=replace(job.origin, zone=shared[number])) if number in shared else job
+        for number, job in sorted(again_by.items())
+    ]
     for job in late:
         discard(job)
     again = {job.number: outcome for job, outcome in zip(late, load_all(late, workers), strict=True)}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from forensics._discovery import modules
-from forensics.case._zones import Zones, around
+from forensics.case._zones import Zones, around, short
 from forensics.errors import EvidenceError
 from forensics.evidence import EvidenceFile, host_of, open_stream
 
@@ -41,7 +41,7 @@ class Hosts:
             outer = {host_of(f"{folder}/x"), host_of(f"{folder}/var/log/x")} if folder else set[str | None]()
             if named is not None and named not in outer:
                 return named
-            if named is not None and _short(named) == _short(told):
+            if named is not None and short(named) == short(told):
                 return named
             return told
         return named
@@ -65,7 +65,7 @@ def told_hosts(files: Sequence[EvidenceFile]) -> tuple[Hosts, dict[str, str]]:
     agreed = {
         folder: max(sorted(machines), key=len)
         for folder, machines in named.items()
-        if len({_short(machine) for machine in machines}) == 1
+        if len({short(machine) for machine in machines}) == 1
     }
     return Hosts(agreed), by_source
 
@@ -91,7 +91,3 @@ def told_instants(files: Sequence[EvidenceFile], zones: Zones, hosts: Hosts) -> 
 def taken_at(source: str, told: Mapping[str, int]) -> int | None:
     """When the folder of a file was taken down: the innermost that tells."""
     return next((told[folder] for folder in around(source) if folder in told), None)
-
-
-def _short(host: str) -> str:
-    return host.lower() if re.fullmatch(r"[\d.]+", host) else host.lower().partition(".")[0]

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
 
 from forensics._discovery import modules
+from forensics.case._load import Job, Outcome
 from forensics.clocks import transitions, zone_offset
 from forensics.errors import EvidenceError
 from forensics.evidence import EvidenceFile, open_stream
+from forensics.records import LogRecord
+from forensics.store import scan
 
 _LARGEST = 65_536
 _SINCE_S, _UNTIL_S = 1_262_304_000, 2_051_222_400
@@ -31,11 +38,13 @@ class Zones:
     def __init__(self, told: Mapping[str, str], host_of: Callable[[str], str | None]) -> None:
         self._roots: set[str] = set()
         hosts: dict[str, set[str]] = {}
+        machines: dict[str, set[str]] = {}
         folders: dict[str, set[str]] = {}
         for source, zone in told.items():
             host = host_of(source)
             if host is not None:
                 hosts.setdefault(host, set()).add(zone)
+                machines.setdefault(short(host), set()).add(zone)
             else:
                 own = next(around(source))
                 folder = own.removesuffix("etc").rstrip("/")
@@ -43,14 +52,43 @@ class Zones:
                 if own == "etc" or own.endswith("/etc"):
                     self._roots.add(folder)
         self._hosts = {host: one for host, own in hosts.items() if (one := _one(own)) is not None}
+        self._machines = {name: one for name, own in machines.items() if (one := _one(own)) is not None}
         self._folders = {folder: one for folder, own in folders.items() if (one := _one(own)) is not None}
 
     def of(self, source: str, host: str | None) -> str | None:
         """The zone of a file that comes from some machine, or from one that is not known."""
-        if host is not None and host in self._hosts:
-            return self._hosts[host]
+        if host is not None and (told := self._hosts.get(host) or self._machines.get(short(host))) is not None:
+            return told
         telling = (folder for folder in around(source) if folder in self._folders)
         return next((self._folders[one] for one in telling if host is None or one in self._roots), None)
+
+    def together(self, hosts: Collection[str | None]) -> str | None:
+        """The zone of a file whose lines come from these machines: None unless each has one, and all the same.
+
+        A relay keeps a sender's stamp as it was written (RFC 3164, 4.3), and oslo.log stamps in the sender's zone.
+        """
+        told = {None if host is None else self._hosts.get(host) or self._machines.get(short(host)) for host in hosts}
+        return next(iter(told)) if len(told) == 1 else None
+
+
+def combined(
+    jobs: Sequence[Job], outcomes: Sequence[Outcome], zones: Zones, parts: Mapping[int, Path]
+) -> dict[int, str]:
+    """Zones of logs that hold several machines' lines, where all those machines have one: by number of the job.
+
+    Args:
+        jobs: The files as they were read.
+        outcomes: What became of them, in the same order.
+        zones: What is known of machines.
+        parts: Files of the store that hold their log records.
+    """
+    found: dict[int, str] = {}
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        if outcome.source.get("zone_basis") == "assumed" and job.origin.zone is None and job.number in parts:
+            rows = scan(LogRecord, [parts[job.number]]).filter(pl.col("zone_basis") == "assumed")
+            zone = zones.together(rows.select(pl.col("host").unique()).collect()["host"].to_list())
+            found |= {} if zone is None else {job.number: zone}
+    return found
 
 
 def told_zones(files: Sequence[EvidenceFile]) -> dict[str, str]:
@@ -72,6 +110,11 @@ def around(source: str) -> Iterator[str]:
     while source:
         source = source.rpartition("/")[0]
         yield source
+
+
+def short(host: str) -> str:
+    """A machine's name without its domain; an address as it is."""
+    return host.lower() if re.fullmatch(r"[\d.]+", host) else host.lower().partition(".")[0]
 
 
 def _one(told: set[str]) -> str | None:
