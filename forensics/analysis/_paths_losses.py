@@ -232,7 +232,8 @@ def _ends(
     hop.large, hop.small = vain.height, len(hop.lost) - vain.height
     hop.smallest_lost = int(hop.lost[hop.lost > hop.largest_delivered].min())
     hop.chance = by_chance([(rows.height, len(hop.lost), hop.large)], rows["ip_bytes"].n_unique())
-    first, last = vain["sent"].min(), vain["sent"].max()
+    tried = vain["sent"].cast(pl.Int64).to_numpy()
+    first, last = int(tried.min()), int(tried.max())
     heard = back.sent_at()
     hop.amid = bool(((heard > first) & (heard < last)).any())  # the other end was there, and was heard
     gone = np.zeros(way.rows.height, np.bool_)
