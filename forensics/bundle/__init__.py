@@ -19,7 +19,7 @@ from forensics.bundle._documents import JSON, SQL
 from forensics.bundle._files import ABOUT, CITATIONS, EVIDENCE, Draft
 from forensics.bundle._html import replaced
 from forensics.bundle._key import Key, new_key, read_key, write_key
-from forensics.bundle._names import MERE, image_ids, names
+from forensics.bundle._names import MERE, image_ids, macs, names
 from forensics.bundle._places import CAPTURES, Chosen, chosen
 from forensics.bundle._pseudonyms import Pseudonyms
 from forensics.bundle._sql import Numbers, first_number
@@ -101,6 +101,8 @@ def share(case: Case, target: Path, options: Options) -> Shared:
         own = Pseudonyms(read_key(options.key) if options.key else new_key(), MERE)
         single, literal, kept = names(case, options.also)
         own.add_names([*single, *literal])
+        for mac in macs(case):
+            own.mac(mac)
         _learn(own, image_ids(case))
     draft = Draft(target)
     try:

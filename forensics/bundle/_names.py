@@ -49,6 +49,7 @@ _GENERATED = re.compile(
     r"|(?:tap|qbr|qvo|qvb|brq)[0-9a-f]{8}-[0-9a-f]{2}|(?:ami|i|aki|ari)-[0-9a-f]{8}|[0-9a-f:.]+:[0-9a-f:.]+",
     re.IGNORECASE,
 )
+_MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _WORD = re.compile(r"\w+(?:-\w+)*")
 _PART = re.compile(r"[\s/@]+")
 _INTERFACE = re.compile(
@@ -115,3 +116,13 @@ def image_ids(case: Case) -> list[str]:
     found = set(edges.filter(pl.col("subject_kind") == "image")["subject"].to_list())
     found |= set(edges.filter(pl.col("object_kind") == "image")["object"].to_list())
     return sorted(found)
+
+
+def macs(case: Case) -> list[bytes]:
+    """Hardware addresses, so that they are known where they stand without colons."""
+    edges = case.edges
+    found = set(edges.filter(pl.col("subject_kind") == "mac")["subject"].to_list())
+    found |= set(edges.filter(pl.col("object_kind") == "mac")["object"].to_list())
+    for column in ("eth_src", "eth_dst"):
+        found |= set(case.packets.select(pl.col(column).drop_nulls().unique()).collect()[column].to_list())
+    return [bytes.fromhex(text.replace(":", "")) for text in sorted(found) if _MAC.fullmatch(text)]

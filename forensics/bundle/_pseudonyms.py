@@ -56,6 +56,7 @@ class Pseudonyms:
         self._low: dict[int, int] = {}
         self._taken = set(self.mapping.get("name", {}).values())
         self._digests: dict[str, str] = {}
+        self._prefixes: dict[str, str] = {}
 
     def note(self, kind: str, original: str, pseudonym: str) -> str:
         """Write a replacement down."""
@@ -161,13 +162,17 @@ class Pseudonyms:
 
     def prefix40(self, digits: str) -> str:
         """The first ten digits of a uuid: names of taps and bridges are made of them."""
-        return f"{self.key.permuted('uuid', int(digits, 16), 40):010x}"
+        if digits not in self._prefixes:
+            self._prefixes[digits] = f"{self.key.permuted('uuid', int(digits, 16), 40):010x}"
+        return self._prefixes[digits]
 
     def uuid(self, digits: str) -> str:
         """Thirty-two hexadecimal digits, with the version and the variant of a uuid left alone."""
         low = digits.lower()
         if not low.strip("0"):
             return digits
+        if (told := self.mapping.setdefault("id", {}).get(low)) is not None:
+            return told.upper() if digits.isupper() else told
         rest = self.key.octets("uuid-rest", low.encode(), 11).hex()
         made = self.prefix40(low[:10]) + rest
         made = made[:12] + low[12] + made[13:16] + low[16] + made[17:32]

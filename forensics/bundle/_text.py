@@ -42,6 +42,9 @@ _INNER = re.compile(
 )
 _HEX_SIZES = frozenset((32, 40, 56, 64, 96, 128))
 _RUN = re.compile(r"[0-9A-Fa-f]{12,128}")
+_STRETCH = re.compile(r"[\w.:\\#-]+")
+"""What tokens consist of: many a stretch occurs again and again."""
+_MOST_SEEN = 1 << 18
 _PARTS = re.compile(r"([-_]+)")
 
 
@@ -61,6 +64,7 @@ class Text:
         self._literal = (
             re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in told), re.IGNORECASE) if told else None
         )
+        self._seen: dict[str, str] = {}
         self.words: dict[str, str] = {}
         """Further words, such as the ids of findings."""
 
@@ -73,7 +77,7 @@ class Text:
         if self._literal is not None:
             own = self._own
             text = self._literal.sub(lambda found: own.name(found[0]) or found[0], text)
-        return _TOKEN.sub(self._token, text)
+        return _STRETCH.sub(self._stretch, text)
 
     def octets(self, data: bytes) -> bytes:
         """The same for a file: octets that are no UTF-8 stay as they are."""
@@ -88,6 +92,17 @@ class Text:
     def label(self, source: str) -> str:
         """A path inside the evidence."""
         return source if self._own is None else "/".join(map(self, source.split("/")))
+
+    def _stretch(self, found: re.Match[str]) -> str:
+        text = found[0]
+        if text.isdecimal():
+            return text
+        made = self._seen.get(text)
+        if made is None:
+            if len(self._seen) >= _MOST_SEEN:
+                self._seen.clear()
+            made = self._seen[text] = _TOKEN.sub(self._token, text)
+        return made
 
     def _token(self, found: re.Match[str]) -> str:
         text, own = found[0], self._own
