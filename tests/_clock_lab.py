@@ -88,7 +88,8 @@ class Lab:
         self.counts[source] = self.counts.get(source, 0) + 1
         self.instants[source, self.counts[source]] = t
         row = {"source": source, "host": host if log else source.removesuffix(".pcap"), "ts": at,
-               "position": self.counts[source], "offset_bytes": self.counts[source] * 100, "length_bytes": 100}  # fmt: skip
+               "position": self.counts[source], "offset_bytes": self.counts[source] * 100,
+               "length_bytes": 100}  # fmt: skip
         self.rows.setdefault(record, []).append({**row, **columns})
 
     def times(self, count: int) -> list[int]:
@@ -132,7 +133,8 @@ class Lab:
             mac = f"fa:16:3e:00:00:{n % clients:02x}"
             for kind, after in (("REQUEST", 0), ("ACK", self.dice.randrange(300_000, 3_000_000))):
                 wire = {"message_type": kind, "chaddr": mac, "xid": 1000 + n}
-                self.put(DhcpMessage, f"{point or server}/eth0.pcap", point or server, t + after, log=False, whole=False,
+                where = point or server
+                self.put(DhcpMessage, f"{where}/eth0.pcap", where, t + after, log=False, whole=False,
                          seen_by="capture", **wire)  # fmt: skip
                 line = {"message_type": kind, "chaddr": mac, "xid": 1000 + n if named else None}
                 gap = self.dice.randrange(50_000, 5_000_000) * (1 if kind == "REQUEST" else -1)
@@ -199,7 +201,8 @@ class Lab:
             self.packet(broker, t + ms, {**flow, **back, "tcp_flags": 18, "payload_bytes": 0})
             self.packet(broker, t + 9 * ms, {**flow, **back, "tcp_flags": 24, "payload_bytes": 300})
             self.put(BrokerEvent, f"{broker}/rabbit.log", broker, t + self.dice.randrange(2 * ms, 8 * ms),
-                     whole=False, kind="conn_open", src="10.9.0.1", src_port=port, dst="10.9.0.2", dst_port=5672)  # fmt: skip
+                     whole=False, kind="conn_open", src="10.9.0.1", src_port=port, dst="10.9.0.2",
+                     dst_port=5672)  # fmt: skip
             self.line(f"{broker}/rabbit.log", broker, t + 3 * ms, f"accepting AMQP connection {port}", whole=False)
 
     def frame(self, record: type[Record]) -> pl.DataFrame:

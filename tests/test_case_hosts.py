@@ -120,7 +120,8 @@ def test_a_log_of_several_machines_has_the_zone_that_all_of_them_have(tmp_path: 
         path.write_text(text)
     case = forensics.open_case(tmp_path / "evidence", out=tmp_path / "case")
     rows = {row["source"]: row for row in case.sources.iter_rows(named=True)}
-    assert (rows["rsyslog/nova.log"]["zone"], rows["rsyslog/nova.log"]["zone_basis"]) == ("America/Edmonton", "declared")
+    row = rows["rsyslog/nova.log"]
+    assert (row["zone"], row["zone_basis"]) == ("America/Edmonton", "declared")
     assert str(rows["rsyslog/nova.log"]["started_at"]).startswith("2012-12-19 19:10:59")
     assert rows["rsyslog/nova.log"]["rows"] == 2
     assert {rows[f"rsyslog/{name}.log"]["zone_basis"] for name in ("more", "some")} == {"assumed"}

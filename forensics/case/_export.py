@@ -16,9 +16,9 @@ KINDS = (".csv", ".parquet", ".jsonl")
 def export(rows: pl.DataFrame, target: Path) -> int:
     """Write a timeline to a file; its suffix says how.
 
-    Secrets are masked. ``.csv`` is UTF-8 with a header, text as `forensics.escape.csv` makes it safe. ``.jsonl`` is what Timesketch
-    imports: ``message``, ``datetime``, ``timestamp_desc`` in every line; rows without a time are left out of it, for
-    it takes none.
+    Secrets are masked. ``.csv`` is UTF-8 with a header, text as `forensics.escape.csv` makes it safe. ``.jsonl`` is
+    what Timesketch imports: ``message``, ``datetime``, ``timestamp_desc`` in every line; rows without a time are left
+    out of it, for it takes none.
 
     Args:
         rows: As `forensics.case.Case.timeline` gives them.

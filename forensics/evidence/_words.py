@@ -26,8 +26,8 @@ PRODUCTS = _words("""
 
 KINDS = _words("""
     api archive audit backup clients config console containers database db default etc events host hosts
-    installer instances journal k8s lib messages network networks new node nodes notifications old pods remote screen server
-    servers snapshots sql storage switch switches vm
+    installer instances journal k8s lib messages network networks new node nodes notifications old pods
+    remote screen server servers snapshots sql storage switch switches vm
 """)
 """Folders named for what is in them."""
 
