@@ -316,6 +316,8 @@ class _Incident:
         file = "journal.json" if framing == "journal" else draw.choice(("syslog", "messages", "daemon.log"))
         path = draw.choice(FILES).format(host=host, file=file)
         pids = {program: draw.randrange(200, 32000) for program in sorted({line.program for line in kept})}
+        if "dnsmasq-dhcp" in pids:
+            pids["dnsmasq"] = pids["dnsmasq-dhcp"]  # one process under two names
         cut = draw.randrange(len(kept)) if framing != "journal" and draw.often(0.3) else 0
         counted = {}
         for part, source in ((kept[:cut], f"{path}.1{draw.choice(('', '.gz'))}"), (kept[cut:], path)):

@@ -2,36 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._lease_exclusions import resumed, rule_out
 from forensics.analysis._lease_messages import Message, citations
 from forensics.analysis._lease_scene import Scene, View
+from forensics.analysis._lease_verdict import Verdict
 from forensics.records.finding import Reference
-
-CAUSES = {
-    "link-dead-before-dhcp": "nothing reached the client any more before it tried to renew",
-    "reply-not-delivered": "the answer was lost between the server and the client",
-    "client-deaf": "the client did not take the answer that reached it",
-    "server-silent": "the server did not answer",
-    "request-not-delivered": "the request never reached the server",
-    "refused": "the server refused the address",
-    "client-gone": "no client renewed the lease any more",
-}
-
-
-@dataclass(slots=True)
-class Verdict:
-    """A cause, how sure it is, and what that rests on."""
-
-    cause: str
-    confidence: str
-    because: str
-    evidence: tuple[Reference, ...] = ()
-    silence: tuple[int, Reference] | None = None
-    ruled_out: dict[str, tuple[str, tuple[Reference, ...]]] = field(default_factory=dict)
-    open: dict[str, str] = field(default_factory=dict)
-    next_evidence: list[str] = field(default_factory=list)
 
 
 def verdict(scene: Scene) -> Verdict:
@@ -59,7 +35,7 @@ def verdict(scene: Scene) -> Verdict:
         found.next_evidence.append("the DHCP server's log for that time")
         return found
     found = _dead(scene) or _by_capture(scene, requests, acks) or _by_logs(scene, requests, acks)
-    _rule_out(found, scene, requests, acks)
+    rule_out(found, scene, requests, acks)
     if scene.cut:
         found.confidence = "likely" if found.confidence == "proven" else found.confidence
         found.next_evidence.append(
@@ -120,7 +96,7 @@ def _dead(scene: Scene) -> Verdict | None:
         return None
     start = first.stated
     lost = [event for event in scene.attempt.events if event["event"] == "carrier_lost"]
-    if near and near.last and not _resumed(near, scene):
+    if near and near.last and not resumed(near, scene):
         silence = scene.attempt.asked[-1].at - near.last[0]
         lead = start - near.last[0]
         if scene.attempt.lease and scene.attempt.lease.ends:
@@ -171,14 +147,6 @@ def _dead(scene: Scene) -> Verdict | None:
     return None
 
 
-def _resumed(view: View, scene: Scene) -> bool:
-    """Whether frames reached the client again while it was still trying to keep its lease."""
-    if view.resumed is None:
-        return False
-    requests = [message for message in scene.attempt.asked if message.kind == "REQUEST"]
-    return view.resumed[0] <= requests[-1].at if requests else True
-
-
 def _by_capture(scene: Scene, requests: list[Message], acks: list[Message]) -> Verdict | None:
     near, far = scene.near, scene.far
     if near is None:
@@ -208,39 +176,22 @@ def _by_capture(scene: Scene, requests: list[Message], acks: list[Message]) -> V
         return Verdict("server-silent", "proven", because, (*first, scene.port_closed[1]))
     at_far = scene.seen_at(far, requests)
     logged = [message for message in requests if message.at_points("server")]
-    if logged or at_far or near.at_server or near.shared:
-        reached = logged or at_far or scene.seen_at(near, requests)
-        sure = bool(logged) or near.at_server or bool(far and far.at_server)
-        if reached:
-            because = "the request reached the server and no answer left it"
-            found = Verdict("server-silent", "proven" if sure else "likely", because, citations(reached[:3]))
-            if not sure:
-                found.open["request-not-delivered"] = f"{(far or near).point} may not be the last hop before the server"
-                found.next_evidence.append("the DHCP server's log, or a capture on its host")
-            return found
-    if scene.server_log and not far and scene.served_before and not scene.served_others:
-        because = "the server's log goes on, and it has no answer to anybody any more"
-        found = Verdict("server-silent", "likely", because, first)
-        found.open["request-not-delivered"] = (
-            "the log shows no request either: the whole network may be cut off from it"
-        )
-        found.next_evidence.append("a capture on the DHCP server's host while it happens")
+    reached = logged or at_far or (scene.seen_at(near, requests) if near.at_server or near.shared else [])
+    sure = bool(logged) or near.at_server or bool(far and far.at_server)
+    if reached and (sure or not scene.server_log):
+        because = "the request reached the server and no answer left it"
+        found = Verdict("server-silent", "proven" if sure else "likely", because, citations(reached[:3]))
+        if not sure:
+            found.open["request-not-delivered"] = f"{(far or near).point} may not be the last hop before the server"
+            found.next_evidence.append("the DHCP server's log, or a capture on its host")
         return found
-    if far or scene.server_log:
-        where = far.point if far else "the server's log"
-        sure = bool(far) or bool(scene.served_others)
-        because = f"the request was seen at {near.point} and never at {where}"
-        refs = (*first, scene.served_others) if scene.served_others else first
+    if far and not at_far:
+        because = f"the request was seen at {near.point} and never at {far.point}"
         if not scene.seen_at(near, requests):
             because = f"the client says that it asked, and no request passed {near.point}"
-        found = Verdict("request-not-delivered", "proven" if far else "likely" if sure else "possible", because, refs)
-        if not far and not scene.served_others:
-            found.open["server-silent"] = (
-                "the log shows no answer to anybody else in that time: the server may have been down"
-            )
-        if not far:
-            found.next_evidence.append("a capture on the DHCP server's host while it happens")
-        return found
+        return Verdict("request-not-delivered", "proven", because, first)
+    if scene.server_log:
+        return _down(scene, first) or _unlogged(scene, first, (far if at_far else near) or near, requests)
     if not scene.seen_at(near, requests) and not near.at_client and scene.seen_at(near, scene.messages):
         because = f"the client says that it asked, and no request passed {near.point}, which holds earlier ones"
         found = Verdict("request-not-delivered", "likely", because, (*first, *citations(scene.messages[:1])))
@@ -248,6 +199,36 @@ def _by_capture(scene: Scene, requests: list[Message], acks: list[Message]) -> V
         found.next_evidence.append("a capture on the client's tap device, to see whether the requests leave it")
         return found
     return _only_asked(scene, requests, f"{near.point} holds the requests and no answer")
+
+
+def _down(scene: Scene, refs: tuple[Reference, ...]) -> Verdict | None:
+    """Whether the server's log shows that it served nobody any more."""
+    if scene.server_stopped:
+        because = "the server's own log says that it ended before, and it was not started again"
+        return Verdict("server-silent", "likely", because, (*refs, scene.server_stopped[1]))
+    if not scene.served_before or scene.served_others:
+        return None
+    found = Verdict(
+        "server-silent", "likely", "the server's log goes on, and it has no answer to anybody any more", refs
+    )
+    found.open["request-not-delivered"] = "the log shows no request either: the whole network may be cut off from it"
+    found.next_evidence.append("a capture on the DHCP server's host while it happens")
+    return found
+
+
+def _unlogged(scene: Scene, refs: tuple[Reference, ...], last: View, requests: list[Message]) -> Verdict:
+    """A server that serves others has no line of a request: what it receives it logs before it answers."""
+    because = f"the request was seen at {last.point} and never in the server's log"
+    if not scene.seen_at(last, requests):
+        because = f"the client says that it asked, and no request passed {last.point}"
+    others = (scene.served_others,) if scene.served_others else ()
+    found = Verdict("request-not-delivered", "likely" if others else "possible", because, (*refs, *others))
+    if not others:
+        found.open["server-silent"] = (
+            "the log shows no answer to anybody else in that time: the server may have been down"
+        )
+    found.next_evidence.append("a capture on the DHCP server's host while it happens")
+    return found
 
 
 def _answer_is_there(scene: Scene, near: View, here: list[Message], requests: list[Message]) -> Verdict:
@@ -297,14 +278,9 @@ def _by_logs(scene: Scene, requests: list[Message], acks: list[Message]) -> Verd
             found.confidence = "likely"
             found.open["request-not-delivered"] = "the request may have been lost behind that capture"
         return found
-    if scene.server_log and scene.served_before and not scene.served_others:
-        because = "the server's log goes on, and it has no answer to anybody any more"
-        found = Verdict("server-silent", "likely", because, refs)
-        found.open["request-not-delivered"] = (
-            "the log shows no request either: the whole network may be cut off from it"
-        )
+    if scene.server_log and (found := _down(scene, refs)):
         found.open["link-dead-before-dhcp"] = "without a capture nothing shows whether the client was reachable at all"
-        found.next_evidence.append("captures on the client's tap device and on the DHCP server's host")
+        found.next_evidence = ["captures on the client's tap device and on the DHCP server's host"]
         return found
     if scene.server_log:
         because = "the client's log has the request, the server's log, which goes on, does not"
@@ -334,56 +310,3 @@ def _only_asked(scene: Scene, requests: list[Message], because: str) -> Verdict:
         found.open["client-deaf"] = "only a capture at the client shows whether an answer came"
     found.next_evidence.append("the DHCP server's log and a capture on its host for that time")
     return found
-
-
-def _rule_out(found: Verdict, scene: Scene, requests: list[Message], acks: list[Message]) -> None:
-    """Say of every other cause why it is not the one, where something shows that."""
-    near = scene.near
-    reached = [message for message in requests if message.at_points("server")]
-    reached = reached or [
-        message for message in requests if scene.far and scene.far.point in message.at_points("capture")
-    ]
-    if acks:
-        found.ruled_out["server-silent"] = (f"the server answered {len(acks)} times", citations(acks[:3]))
-        found.ruled_out["request-not-delivered"] = ("the server answered, so it had been asked", citations(acks[:1]))
-    else:
-        if reached:
-            found.ruled_out["request-not-delivered"] = ("the request is where the server is", citations(reached[:3]))
-        if found.cause in ("server-silent", "request-not-delivered"):
-            asked = citations(reached[:1] or requests[:1])
-            for cause in ("reply-not-delivered", "client-deaf"):
-                found.ruled_out[cause] = ("there is no answer that could have been lost or ignored", asked)
-            if reached:
-                why = "a dead link to the client keeps no server from answering a request that it has"
-                found.ruled_out["link-dead-before-dhcp"] = (why, asked)
-    here = scene.seen_at(near, acks)
-    if near and near.resumed and _resumed(near, scene):
-        told = f"other frames still reached it at {near.point}"
-        if near.at_client or found.cause != "client-deaf":
-            found.ruled_out["link-dead-before-dhcp"] = (told, (near.resumed[1],))
-    if scene.heard_after and near and not near.at_client:
-        told = f"it still sent an answer to other traffic ({scene.heard_after[2]})"
-        found.ruled_out["link-dead-before-dhcp"] = (told, (scene.heard_after[1],))
-    if near and near.at_client:
-        if acks and here:
-            found.ruled_out["reply-not-delivered"] = (
-                f"the answer is in the capture at {near.point}",
-                citations(here[:2]),
-            )
-        elif not here:
-            found.ruled_out["client-deaf"] = (f"no answer reached it at {near.point}", citations(requests[:1]))
-    elif near and not here and not near.at_server:
-        found.ruled_out["client-deaf"] = (f"no answer came as far as {near.point}", citations(requests[:1]))
-    if found.cause == "link-dead-before-dhcp" and found.confidence == "proven" and near and near.last:
-        found.ruled_out["reply-not-delivered"] = (
-            "not the answer alone was lost: no frame of any kind reached it any more",
-            (near.last[1],),
-        )
-    if requests:
-        found.ruled_out["client-gone"] = ("it still asked", citations(requests[-1:]))
-    if scene.attempt.until:
-        found.open["refused"] = "its log names no reason, and no message shows one"
-    else:
-        found.ruled_out["refused"] = ("nobody told it no", ())
-    for cause in (found.cause, *found.open):
-        found.ruled_out.pop(cause, None)

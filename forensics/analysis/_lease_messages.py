@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from forensics.analysis._alignment import CLIENT_TYPES, NOWHERE
+from forensics.analysis._alignment import CLIENT_TYPES, MOST_DRIFT_PPM, NOWHERE
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
 from forensics.analysis._lease_cut import typed
+from forensics.analysis._rotation import stem
 from forensics.records.finding import Reference, iso
 
 TRANSIT_NS = SECOND_NS // 4
@@ -31,6 +32,13 @@ class Sighting:
     half: int
     """Half the span in which it really happened: bound of the clock, and half the stamp's resolution."""
     coarse: bool
+    series: str = ""
+    """The capture point, or the log without what rotation makes of its name."""
+
+    @property
+    def middle(self) -> int:
+        """The middle of the span that the stamp leaves open (ns)."""
+        return self.at + SECOND_NS // 2 * self.coarse
 
     def reference(self) -> Reference:
         """Where to read it."""
@@ -91,7 +99,8 @@ def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFram
 
     Returns:
         The rows with ``at``, ``half``, ``point``, ``xkey`` (the smaller of xid and its byte swap: dhclient prints
-        either), ``unicast``, ``ip``, ``server`` and ``client`` (hardware address, or ``host:NAME`` where none is told).
+        either), ``unicast``, ``ip``, ``server``, ``series`` and ``client`` (hardware address, or
+        ``host:NAME`` where none is told).
     """
     xid = pl.col("xid").cast(pl.UInt64)
     swapped = ((xid & 0xFF) * 2**24) + ((xid & 0xFF00) * 2**8) + ((xid // 2**8) & 0xFF00) + (xid // 2**24)
@@ -124,6 +133,7 @@ def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFram
         half=pl.col("bound") + pl.when("coarse").then(SECOND_NS // 2).otherwise(0),
         at=pl.col("at") + pl.when("coarse").then(SECOND_NS // 2).otherwise(0),
         machine=pl.coalesce("host", "source"),
+        series=pl.when(pl.col("seen_by") == "capture").then("point").otherwise(stem()),
     )
     return rows.with_columns(client=pl.coalesce("chaddr", _owners(rows, events)))
 
@@ -166,6 +176,7 @@ FIELDS = (
         "refusal",
         "giaddr",
         "inferred",
+        "series",
     ),
 )
 
@@ -174,18 +185,25 @@ def merged(rows: pl.DataFrame) -> list[Message]:
     """The messages of one client, each once, in order.
 
     Rows tell of one message where type, transaction id, destination and server do not contradict each other, their
-    times fit their clocks, and no source tells of it twice.
+    times fit their clocks, and no source tells of it twice. Clocks whose distance is known to seconds only, as they
+    drift for days, are as far apart as they were at the last message that both have.
     """
+    apart: dict[tuple[str, str], tuple[int, int]] = {}
     found: list[Message] = []
     latest: dict[str, list[Message]] = {}
     by_row: dict[tuple[str, int], Message] = {}
     for row in rows.select(FIELDS).sort("at", "source", "position").iter_rows(named=True):
         same_kind = latest.setdefault(row["message_type"], [])
-        fitting = [message for message in same_kind[-8:] if _is_same(message, row)]
+        fitting = [
+            (any(seen.series == row["series"] for seen in message.sightings), off, number, message)
+            for number, message in enumerate(same_kind[-8:])
+            if _is_same(message, row) and (off := _aside(message, row, apart)) is not None
+        ]
         if fitting:
-            again = [any(seen.source == row["source"] for seen in other.sightings) for other in fitting]
-            ranked = sorted(zip(again, fitting, strict=True), key=lambda pair: (pair[0], abs(pair[1].at - row["at"])))
-            message = ranked[0][1]
+            again, _, _, message = min(fitting)
+            for seen in [] if again else message.sightings:
+                apart[seen.series, row["series"]] = (row["at"] - seen.middle, row["at"])
+                apart[row["series"], seen.series] = (seen.middle - row["at"], row["at"])
         else:
             message = _new(row)
             found.append(message)
@@ -196,16 +214,36 @@ def merged(rows: pl.DataFrame) -> list[Message]:
     return sorted(found, key=lambda message: message.at)
 
 
+def _aside(message: Message, row: dict[str, Any], apart: dict[tuple[str, str], tuple[int, int]]) -> int | None:
+    """How far a row is from where a message should stand in its series; None where their clocks do not let it be."""
+    away = abs(row["at"] - message.at)
+    by_clocks = away <= message.half + row["half"] + TRANSIT_NS
+    known = [
+        (seen, apart[seen.series, row["series"]]) for seen in message.sightings if (seen.series, row["series"]) in apart
+    ]
+    if not known:
+        return away if by_clocks else None
+    most = 0
+    for seen, (usual, then) in known:
+        stray = abs(row["at"] - seen.middle - usual)
+        gap = abs(row["at"] - then)
+        drift = gap * int(2 * MOST_DRIFT_PPM) // 1_000_000 if by_clocks else min(gap // 10_000, 2 * SECOND_NS)
+        if stray > SECOND_NS * (row["coarse"] + seen.coarse) + TRANSIT_NS + drift:
+            return None
+        most = max(most, stray)
+    return most
+
+
 def _is_same(message: Message, row: dict[str, Any]) -> bool:
     for mine, other in ((message.xkey, row["xkey"]), (message.unicast, row["unicast"])):
         if mine is not None and other is not None and mine != other:
             return False
     if not message.by_client and message.server and row["server"] and message.server != row["server"]:
         return False
-    again = [seen for seen in message.sightings if seen.source == row["source"]]
+    again = [seen for seen in message.sightings if seen.series == row["series"]]
     if again:  # a relay's second leg, a bridge and its port, a frame that the path doubled; a log has a line for each
         return bool(row["seen_by"] == "capture" and abs(again[0].at - row["at"]) < SECOND_NS * 3 // 10)
-    return bool(abs(message.at - row["at"]) <= message.half + row["half"] + TRANSIT_NS)
+    return True
 
 
 def _new(row: dict[str, Any]) -> Message:
@@ -227,6 +265,7 @@ def _add(message: Message, row: dict[str, Any]) -> None:
         message.at, message.half = row["at"], row["half"]
     stamp = row["at"] - (SECOND_NS // 2 if row["coarse"] else 0)
     seen = (row["seen_by"], row["point"], row["source"], row["position"], stamp, row["half"], row["coarse"])
+    seen += (row["series"],)
     message.sightings.append(Sighting(*seen))
 
 

@@ -31,6 +31,8 @@ class View:
     """Several clients' unicast messages pass it: it is no client's own interface."""
     covers: bool
     """It was capturing all through the attempt."""
+    begins: bool
+    """It was capturing from before the first unanswered renewal until after it."""
     last: tuple[int, Reference] | None = None
     """Last frame that reached the client here before the first unanswered renewal, and where."""
     arrivals_before: int = 0
@@ -71,6 +73,8 @@ class Scene:
     """Last packet of the client, if that is after the time at which it had to have renewed (T2 of RFC 2131)."""
     server_log: bool = False
     """A server's log covers the attempt."""
+    server_stopped: tuple[int, Reference] | None = None
+    """The line by which a server ended before the attempt, and none by which it started again."""
     served_others: Reference | None = None
     """A line by which the server answers another client meanwhile."""
     served_before: bool = False
@@ -89,9 +93,12 @@ class Scene:
 
     @property
     def far(self) -> View | None:
-        """The capture nearest to the server that covers it, if that is another one."""
-        covering = [view for view in self.views if view.covers]
-        return covering[-1] if len(covering) > 1 else None
+        """The capture nearest to the server that shows how it begins, if that is another one.
+
+        A quiet segment's capture ends with its last frame, which says nothing of when it was stopped.
+        """
+        covering = [view for view in self.views if view.begins]
+        return covering[-1] if covering and covering[-1] is not self.near else None
 
     def seen_at(self, view: View | None, messages: list[Message]) -> list[Message]:
         """Those of some messages that a capture holds."""
@@ -183,6 +190,7 @@ def survey(scene: Scene, traffic: Traffic, order: list[str], homes: Homes, share
             bound=span["bound"],
             shared=point in shared,
             covers=span["from_at"] <= start and span["to_at"] >= min(last_asked, end),
+            begins=span["from_at"] <= start and span["to_at"] > start + 2 * span["bound"],
         )
         _arrivals(view, scene, traffic, start, end)
         server = next((m.server for m in scene.messages if m.server), None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._lease_causes import CAUSES, Verdict
 from forensics.analysis._lease_messages import Message, citations
 from forensics.analysis._lease_scene import Scene, machine
+from forensics.analysis._lease_verdict import CAUSES, Verdict
 from forensics.records.finding import Alternative, Finding, Reference, Step, identity, iso
 
 RAN_OUT = "The lease has run out."
@@ -244,6 +244,9 @@ def story(scene: Scene, found: Verdict) -> tuple[Step, ...]:
     if scene.port_closed and found.cause == "server-silent":
         at, ref = scene.port_closed
         steps.append((at, "The server's host answers that nobody listens on its DHCP port.", (ref,)))
+    if scene.server_stopped and found.cause == "server-silent":
+        at, ref = scene.server_stopped
+        steps.append((at, "The server's own log says that it ends; it does not start again.", (ref,)))
     if found.cause == "reply-not-delivered" and scene.near and scene.near.resumed:
         at, ref = scene.near.resumed
         steps.append((at, f"Meanwhile other frames reach it at {scene.near.point}: the link is alive.", (ref,)))

@@ -25,16 +25,16 @@ def told_by_events(events: pl.DataFrame, rows: pl.DataFrame, spans: pl.DataFrame
     these is a failed renewal, so what was lost must have been held, stay lost, and be followed by the host's own log.
 
     Args:
-        events: One row per `DhcpClientEvent` with ``at`` (ns) and ``machine``.
+        events: One row per `DhcpClientEvent` with ``at`` (ns), ``machine`` and ``series``.
         rows: DHCP messages as `normalised` gives them.
-        spans: Per ``source`` when it ends, ``to_at``.
+        spans: Per ``series`` of files when it ends, ``to_at``.
 
     Returns:
         One scene per loss, in order of time.
     """
     asks = pl.col("message_type").is_in(("REQUEST", "DISCOVER"))
     talkative = rows.filter((pl.col("seen_by") == "client") & asks)["machine"].unique().to_list()
-    reach = dict(spans.select("source", "to_at").iter_rows())
+    reach = dict(spans.select("series", "to_at").iter_rows())
     found: list[Scene] = []
     quiet = events.filter(pl.col("machine").is_in(talkative).not_()).sort("at", "source", "position")
     once = quiet.unique([*PER_INTERFACE, "at", "event"], keep="first", maintain_order=True)
@@ -42,7 +42,7 @@ def told_by_events(events: pl.DataFrame, rows: pl.DataFrame, spans: pl.DataFrame
         said = own.to_dicts()
         for place, event in enumerate(said):
             if event["event"] in ("expired", "no_offers"):
-                scene = _loss(said, place, reach.get(event["source"], event["at"]))
+                scene = _loss(said, place, reach.get(event["series"], event["at"]))
                 if scene and not _is_shown(scene, rows):
                     found.append(scene)
     return sorted(found, key=lambda scene: (scene.attempt.ends, scene.client))

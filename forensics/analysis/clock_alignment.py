@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from forensics.analysis._clock_graph import MACHINE, Ties, anchored, beside_capt
 from forensics.analysis._clock_rows import Held, clock_rows
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._own_zones import own_zones
+from forensics.analysis._rotation import stem
 from forensics.analysis._shared_events import event_ties
 from forensics.analysis._sightings import Pair, Witnesses, partners, sightings
 from forensics.analysis._step_findings import step_findings
@@ -196,7 +196,7 @@ def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
         ),
     )
     rows = known.collect(engine="streaming")
-    log = pl.concat_str(_stem(), pl.lit(" "), "role", pl.lit(" "), pl.col("host").fill_null(""))
+    log = pl.concat_str(stem(), pl.lit(" "), "role", pl.lit(" "), pl.col("host").fill_null(""))
     node = pl.when(pl.col("role") == "capture").then(pl.coalesce("host", "source")).otherwise(log)
     whole = (pl.col("at") % SECOND_NS == 0).all().over("node") & (pl.col("role") != "capture")
     # udhcpc names the address when it gets it and not when it asks for it again: one address, one client.
@@ -211,27 +211,9 @@ def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
     )
 
 
-_PACKED, _ROTATED = r"\.(?:gz|xz|bz2|zst|lz4)$", r"(?:[.-]\d{8}(?:-\d+)?|\.\d{1,3})$"
-
-
-def _stem() -> pl.Expr:
-    """What `series` says, of the column ``source``."""
-    return pl.col("source").str.replace(_PACKED, "").str.replace(_ROTATED, "")
-
-
 def _node(kind: str) -> pl.Expr:
     """The node of a row that is no packet: the clock of one host in one series of files."""
-    return pl.concat_str(_stem(), pl.lit(f" {kind} "), pl.col("host").fill_null(""))
-
-
-def series(source: str) -> str:
-    """A log's name without what rotation and compression add.
-
-    Examples:
-        >>> series("controller/syslog.1.gz"), series("web/messages-20120830.xz"), series("a/dnsmasq.log")
-        ('controller/syslog', 'web/messages', 'a/dnsmasq.log')
-    """
-    return re.sub(_ROTATED, "", re.sub(_PACKED, "", source))
+    return pl.concat_str(stem(), pl.lit(f" {kind} "), pl.col("host").fill_null(""))
 
 
 def _owners(points: pl.DataFrame) -> dict[str, str]:
@@ -404,4 +386,4 @@ def _skew(row: dict[str, object], chain: tuple[Pair, ...]) -> Finding:
     )
 
 
-__all__ = ["CHARTS", "DhcpMessage", "Packet", "clocks", "findings", "series"]
+__all__ = ["CHARTS", "DhcpMessage", "Packet", "clocks", "findings"]

@@ -16,6 +16,7 @@ from forensics.analysis._lease_states import Attempt, attempts
 from forensics.analysis._lease_story import RAN_OUT, finding
 from forensics.analysis._lease_traffic import Traffic, watch
 from forensics.analysis._lease_words import told_by_events
+from forensics.analysis._rotation import stem
 from forensics.records import Clock, DhcpClientEvent, DhcpMessage, Finding, LogRecord, Packet
 from forensics.records.finding import Reference, iso
 
@@ -41,12 +42,13 @@ _SAID = {
     "source": pl.String,
     "locator": pl.String,
 }
+_POINT = pl.coalesce("host", "source")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "": 1}
 
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """The records on one clock, and how far each source reaches."""
+    """The records on one clock, and how far each log and capture reaches, however many files it is rotated into."""
 
     rows: pl.DataFrame
     events: pl.DataFrame
@@ -54,6 +56,9 @@ class _Inputs:
     clocks: pl.LazyFrame
     packets: pl.LazyFrame
     lease_hint_s: float | None
+    starts: pl.DataFrame
+    """Lines by which DHCP servers start and end: ``at``, ``bound``, ``source``, ``position``, ``pid``, ``starts``."""
+    logs: pl.LazyFrame
 
 
 def findings(
@@ -114,25 +119,59 @@ def _inputs(
     said = (client_events if client_events is not None else DhcpClientEvent.empty().lazy()).lazy()
     events = (
         on_one_clock(said, ties)
-        .with_columns(machine=pl.coalesce("host", "source"))
+        .with_columns(machine=pl.coalesce("host", "source"), series=stem())
         .collect()
         .sort("source", "position")
     )
     rows = normalised(dhcp_messages.lazy(), events, ties)
 
-    def reach(part: pl.LazyFrame) -> pl.LazyFrame:
-        named = on_one_clock(part.select("ts", "source", "position"), ties)
-        last = pl.col("position").get(pl.col("at").arg_max())
-        return named.group_by("source").agg(from_at=pl.col("at").min(), to_at=pl.col("at").max(), last=last)
+    def reach(part: pl.LazyFrame, series: pl.Expr) -> pl.LazyFrame:
+        latest = pl.col("at").arg_max()
+        return part.group_by(series=series).agg(
+            from_at=pl.col("at").min(),
+            to_at=pl.col("at").max(),
+            source=pl.col("source").get(latest),
+            last=pl.col("position").get(latest),
+        )
 
-    dhcp = rows.group_by("source").agg(
-        from_at=pl.col("at").min(), to_at=pl.col("at").max(), last=pl.col("position").get(pl.col("at").arg_max())
+    captured = reach(on_one_clock(frames.select("ts", "host", "source", "position"), ties), _POINT)
+    logged = reach(on_one_clock(logs.select("ts", "host", "source", "position"), ties), stem())
+    parts = [reach(rows.lazy(), pl.col("series")), captured, logged]
+    spans = pl.concat(pl.collect_all(parts, engine="streaming"), how="vertical_relaxed").group_by("series")
+    latest = pl.col("to_at").arg_max()
+    reached = spans.agg(pl.col("from_at").min(), pl.col("to_at").max(), pl.col("source", "last").get(latest)).sort(
+        "series"
     )
-    captured, logged = pl.collect_all([reach(frames), reach(logs)], engine="streaming")
-    latest = pl.col("last").get(pl.col("to_at").arg_max())
-    spans = pl.concat([dhcp, captured, logged], how="vertical_relaxed").group_by("source")
-    reached = spans.agg(pl.col("from_at").min(), pl.col("to_at").max(), last=latest).sort("source")
-    return _Inputs(rows, events, reached, ties, frames, _announced_s(logs))
+    return _Inputs(rows, events, reached, ties, frames, _announced_s(logs), _starts(logs, ties), logs)
+
+
+def _starts(logs: pl.LazyFrame, ties: pl.LazyFrame) -> pl.DataFrame:
+    """What dnsmasq says when it starts and when it ends."""
+    own = pl.col("program") == "dnsmasq"
+    told = logs.filter(own & pl.col("message").str.contains(r"^(?:started, version|exiting on receipt of SIGTERM)"))
+    starts = pl.col("message").str.starts_with("started")
+    rows = on_one_clock(told.select("ts", "host", "source", "position", "pid", starts=starts), ties)
+    return rows.collect(engine="streaming").sort("at", "source", "position")
+
+
+def _stopped(own: pl.DataFrame, inputs: _Inputs, start: int) -> tuple[int, Reference] | None:
+    """The line by which the client's server ended before an attempt, if it did not start again.
+
+    A network host runs one dnsmasq per network: the process that answered the client is the one that counts.
+    """
+    served = own.filter((pl.col("seen_by") == "server") & (pl.col("at") < start)).sort("at").tail(1)
+    if served.is_empty() or inputs.starts.is_empty():
+        return None
+    line = (pl.col("source") == served["source"][0]) & (pl.col("position") == served["position"][0])
+    pids = inputs.logs.filter(line).select("pid").collect(engine="streaming")["pid"]
+    since = inputs.starts.filter((pl.col("at") >= served["at"][0] - SECOND_NS) & (stem() == served["series"][0]))
+    ends = since.filter(pl.col("starts").not_() & (pl.col("at") <= start + pl.col("bound")))
+    ends = ends.filter(pl.col("pid").eq_missing(pl.lit(pids[0] if len(pids) else None)))
+    if ends.is_empty():
+        return None
+    row = ends.row(0, named=True)
+    again = since.filter("starts", pl.col("at") > row["at"])
+    return None if again.height else (row["at"], Reference(row["source"], f"line:{row['position']}", iso(row["at"])))
 
 
 def _announced_s(logs: pl.LazyFrame) -> float | None:
@@ -149,11 +188,11 @@ def _announced_s(logs: pl.LazyFrame) -> float | None:
 def _scenes(inputs: _Inputs) -> list[Scene]:
     """The failed attempts of all clients, before anybody looks at other traffic."""
     rows, spans = inputs.rows, inputs.spans
-    reach = dict(spans.select("source", "to_at").iter_rows())
+    reach = dict(spans.select("series", "to_at").iter_rows())
     scenes: list[Scene] = []
     for client in suspects(rows, inputs.events, max(reach.values())):
         own = _comparable(rows.filter(pl.col("client") == client))
-        horizon = max(reach[source] for source in own["source"].unique())
+        horizon = max(reach[name] for name in own["series"].unique())
         machines = own.filter(pl.col("seen_by") == "client")["machine"].unique().to_list()
         events = [
             {"at": row["at"], "event": row["event"], "message": row["message"],
@@ -232,10 +271,11 @@ def _complete(scene: Scene, inputs: _Inputs, traffic: Traffic) -> None:
     survey(scene, traffic, path_order(points, scene.messages, homes), homes, set(several["point"]))
     start = attempt.asked[0].at if attempt.asked else attempt.ends
     end = attempt.asked[-1].at if attempt.asked else attempt.ends
-    logs = rows.filter(pl.col("seen_by") == "server")["source"].unique().to_list()
-    reach = inputs.spans.filter(pl.col("source").is_in(logs))
+    logs = rows.filter(pl.col("seen_by") == "server")["series"].unique().to_list()
+    reach = inputs.spans.filter(pl.col("series").is_in(logs))
     slack = 2 * SECOND_NS
     scene.server_log = reach.filter((pl.col("from_at") <= start + slack) & (pl.col("to_at") >= end - slack)).height > 0
+    scene.server_stopped = _stopped(own, inputs, start)
     others = rows.filter(
         (pl.col("seen_by") == "server")
         & (pl.col("message_type") == "ACK")
@@ -248,9 +288,9 @@ def _complete(scene: Scene, inputs: _Inputs, traffic: Traffic) -> None:
     earlier = pl.col("at").is_between(start - length, start)
     answers = (pl.col("seen_by") == "server") & (pl.col("message_type") == "ACK") & (pl.col("client") != scene.client)
     scene.served_before = rows.filter(answers & earlier).height > 0
-    own_logs = own.filter(pl.col("seen_by") == "client")["source"].unique().to_list()
+    own_logs = own.filter(pl.col("seen_by") == "client")["series"].unique().to_list()
     scene.client_log = bool(own_logs)
-    for row in inputs.spans.filter(pl.col("source").is_in(own_logs)).iter_rows(named=True):
+    for row in inputs.spans.filter(pl.col("series").is_in(own_logs)).iter_rows(named=True):
         if row["to_at"] > attempt.ends + 5 * SECOND_NS:
             scene.log_goes_on = Reference(row["source"], f"line:{row['last']}", iso(row["to_at"]))
 

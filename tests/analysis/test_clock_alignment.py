@@ -9,7 +9,8 @@ import pytest
 
 import forensics
 from forensics.analysis._alignment import settle
-from forensics.analysis.clock_alignment import clocks, findings, series
+from forensics.analysis._rotation import series
+from forensics.analysis.clock_alignment import clocks, findings
 from forensics.records import Clock, DhcpMessage, Packet
 from tests._evidence import evidence_root
 from tests._leases import LOGS, POINTS, Plan, history

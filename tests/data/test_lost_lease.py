@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 import forensics
-from forensics.analysis._lease_causes import CAUSES
+from forensics.analysis._lease_verdict import CAUSES
 from forensics.records import DhcpMessage
 from tests._system import program
 
