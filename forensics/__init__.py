@@ -18,6 +18,7 @@ if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
 
 TYPE_CHECKING = False  # as type checkers know it, without the import
 if TYPE_CHECKING:
+    from forensics._namespaces import pandas_accessor
     from forensics.case import Case, open_case
     from forensics.case._factors import common_factors
     from forensics.errors import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from forensics.loaders._scan_records import scan_dhcp, scan_notifications, scan_records, scan_requests
     from forensics.loaders.captures.packets import scan_packets
     from forensics.loaders.log_files import scan_logs
+    from forensics.report._show import show
     from forensics.report._table import table
 
 _HOMES = {
@@ -43,6 +45,8 @@ _HOMES = {
     "scan_packets": "forensics.loaders.captures.packets",
     "scan_records": "forensics.loaders._scan_records",
     "scan_requests": "forensics.loaders._scan_records",
+    "pandas_accessor": "forensics._namespaces",
+    "show": "forensics.report._show",
     "table": "forensics.report._table",
     "CaseError": "forensics.errors",
     "EvidenceError": "forensics.errors",
@@ -62,12 +66,14 @@ __all__ = [
     "UnknownColumnError",
     "common_factors",
     "open_case",
+    "pandas_accessor",
     "scan_dhcp",
     "scan_logs",
     "scan_notifications",
     "scan_packets",
     "scan_records",
     "scan_requests",
+    "show",
     "table",
 ]
 
@@ -78,6 +84,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
+    if _HOMES[name] != "forensics.errors":
+        importlib.import_module("forensics._namespaces")
     value: object = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
@@ -85,3 +93,7 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if "polars" in sys.modules or "IPython" in sys.modules:  # elsewhere ``df.forensics`` comes with the first name used
+    import forensics._namespaces  # noqa: F401 - for what it registers

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ import polars as pl
 
 from forensics import escape
 from forensics._discovery import modules
+from forensics.case._figure import save
 from forensics.errors import CaseError
 from forensics.records import Alternative, Finding, Record, Reference, Step
 from forensics.records.finding import KINDS
@@ -192,7 +195,8 @@ class CaseFinding:
     @property
     def charts(self) -> list[str]:
         """Names of the charts that can draw it, the first the one that `chart` draws."""
-        return [module.__name__.rpartition(".")[2] for module, _ in charts_of(self.finding, self._rows)]
+        drawn = (module for module, frames in charts_of(self.finding, self._rows) if frames() is not None)
+        return [module.__name__.rpartition(".")[2] for module in drawn]
 
     def chart(self, name: str | None = None, *, dark: bool = False) -> go.Figure:
         """The figure that shows it.
@@ -210,6 +214,22 @@ class CaseFinding:
             raise CaseError(f"no chart {name or ''} shows this {self.finding.kind}", where=self.finding.id, hint=hint)
         module, frames = found
         return getattr(module, module.__name__.rpartition(".")[2])(**frames, dark=dark)
+
+    def save_chart(self, path: str | os.PathLike[str], name: str | None = None, *, dark: bool = False) -> Path:
+        """Write its chart for a document: ``.png``, ``.svg``, or ``.html`` with zoom and hover, which needs no network.
+
+        Args:
+            path: The file; its suffix says how.
+            name: Which of its `charts`; the first that applies where None.
+            dark: For a dark page.
+
+        Raises:
+            CaseError: If there is no such chart, or no browser to draw pictures with (extra ``charts``).
+
+        Examples:
+            ``case.findings[0].save_chart("outage.svg")``
+        """
+        return save(partial(self.chart, name, dark=dark), Path(path))
 
     def __repr__(self) -> str:
         return "\n".join(plain(self.finding))
@@ -261,6 +281,17 @@ def citations(references: Sequence[Reference], most: int) -> str:
     """The first few places of a list, in plain text."""
     more = f" and {len(references) - most} more" if len(references) > most else ""
     return ", ".join(escape.line(str(ref)) for ref in references[:most]) + more
+
+
+def _on_hover(references: Sequence[Reference], most: int) -> str:
+    """The same in HTML: the line, or what the packet is, shows when the pointer rests on its place."""
+    shown = [
+        f"<abbr title='{escape.html(ref.excerpt)}'>{escape.html(escape.line(str(ref)))}</abbr>"
+        if ref.excerpt
+        else str(escape.html(escape.line(str(ref))))
+        for ref in references[:most]
+    ]
+    return ", ".join(shown) + (f" and {len(references) - most} more" if len(references) > most else "")
 
 
 def plain(finding: Finding) -> list[str]:
@@ -328,7 +359,7 @@ def html(finding: Finding) -> str:
         f"<tr><td style='text-align:left;vertical-align:top;white-space:nowrap'>{shown(_clock(first.at))}</td>"
         f"<td style='text-align:left'>{shown(first.text)}"
         f"{shown(f' ({count} times, until {_clock(last)})') if count > 1 and last else ''}"
-        f" <small style='opacity:.65'>{shown(citations(first.evidence, 3))}</small></td></tr>"
+        f" <small style='opacity:.65'>{_on_hover(first.evidence, 3)}</small></td></tr>"
         for first, last, count in told(finding.story)
     )
     rest = "".join(f"<li><b>{shown(title)}:</b> {_code(text)}</li>" for title, text in _rest(finding))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -32,18 +32,23 @@ def instant(text: str | datetime) -> datetime:
 
 def speaks_of(record: type[Record], entity: str) -> pl.Expr:
     """Whether a row names something: an address or another identifier exactly, a text anywhere in it."""
+    return names({name: column.dtype for name, column in record.columns().items()}, entity)
+
+
+def names(schema: Mapping[str, pl.DataType], entity: str) -> pl.Expr:
+    """The same for rows of any columns."""
     wanted = entity.lower() if _is_mac(entity) else entity
     tests = []
-    for name, column in record.columns().items():
-        if column.dtype == pl.List(pl.String):
+    for name, kind in schema.items():
+        if kind == pl.List(pl.String):
             tests.append(pl.col(name).list.contains(wanted))
-        elif column.dtype != pl.String or name == "source":
+        elif kind != pl.String or name == "source":
             continue
         elif name in ("message", "comment", "command", "payload"):
             tests.append(pl.col(name).str.contains(wanted, literal=True))
         else:
             tests.append(pl.col(name) == wanted)
-    return pl.any_horizontal(tests).fill_null(False)
+    return pl.any_horizontal(tests).fill_null(False) if tests else pl.lit(False)
 
 
 def _is_mac(text: str) -> bool:

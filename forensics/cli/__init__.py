@@ -263,6 +263,25 @@ def report(
     return view.report(case, out, as_pdf=pdf, as_markdown=markdown)
 
 
+@app.command(epilog="Example: forensics chart incident.case 9f2c1b7d4a60 --out outage.svg")
+@_guarded
+def chart(
+    case: CasePath,
+    finding: Annotated[
+        str, typer.Argument(metavar="FINDING", help="Id of a finding; the worst with a chart if left away.")
+    ] = "",
+    name: Annotated[str, typer.Option(help="Which of its charts; the first where it has several.")] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A .png, .svg or .html file.", show_default="FINDING.png")
+    ] = None,
+    dark: Annotated[bool, typer.Option("--dark", help="For a dark page.")] = False,
+) -> int:
+    """Draw a finding for a document: PNG, SVG, or HTML to zoom into."""
+    from forensics.cli import _chart as view
+
+    return view.chart(case, finding, name or None, out, dark=dark)
+
+
 @app.command(epilog="Example: forensics lab incident.case --no-browser")
 @_guarded
 def lab(
