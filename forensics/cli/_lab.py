@@ -9,6 +9,7 @@ import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import quote
 
 from forensics import report as pages
 from forensics.case import Case
@@ -58,8 +59,12 @@ def lab(path: Path, out: Path | None, *, browser: bool) -> int:
 
 def command(target: Path, *, browser: bool) -> list[str]:
     """How JupyterLab is started on a notebook."""
-    quiet = [] if browser else ["--no-browser"]
-    return [sys.executable, "-P", "-m", "jupyterlab", *_OPTIONS, *quiet, str(target.resolve())]
+    asked = [] if browser else ["--no-browser"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        asked.append("--allow-root")  # who works as root on evidence is not to be sent away in the middle of it
+    whole = target.resolve()
+    place = [f"--ServerApp.root_dir={whole.parent}", f"--LabApp.default_url=/lab/tree/{quote(os.fsencode(whole.name))}"]
+    return [sys.executable, "-P", "-m", "jupyterlab", *_OPTIONS, *place, *asked]
 
 
 def _served(words: list[str], empty: Path) -> int:
