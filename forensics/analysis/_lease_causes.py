@@ -278,10 +278,10 @@ def _by_logs(scene: Scene, requests: list[Message], acks: list[Message]) -> Verd
             found.confidence = "likely"
             found.open["request-not-delivered"] = "the request may have been lost behind that capture"
         return found
-    if scene.server_log and (found := _down(scene, refs)):
-        found.open["link-dead-before-dhcp"] = "without a capture nothing shows whether the client was reachable at all"
-        found.next_evidence = ["captures on the client's tap device and on the DHCP server's host"]
-        return found
+    if scene.server_log and (down := _down(scene, refs)):
+        down.open["link-dead-before-dhcp"] = "without a capture nothing shows whether the client was reachable at all"
+        down.next_evidence = ["captures on the client's tap device and on the DHCP server's host"]
+        return down
     if scene.server_log:
         because = "the client's log has the request, the server's log, which goes on, does not"
         sure = "likely" if scene.served_others else "possible"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -210,6 +211,7 @@ def merged(rows: pl.DataFrame) -> list[Message]:
             same_kind.append(message)
         _add(message, row)
         by_row[row["source"], row["position"]] = message
+    _beside(found)
     _keep_file_order(rows, by_row)
     return sorted(found, key=lambda message: message.at)
 
@@ -264,9 +266,37 @@ def _add(message: Message, row: dict[str, Any]) -> None:
     if row["half"] < message.half:
         message.at, message.half = row["at"], row["half"]
     stamp = row["at"] - (SECOND_NS // 2 if row["coarse"] else 0)
-    seen = (row["seen_by"], row["point"], row["source"], row["position"], stamp, row["half"], row["coarse"])
-    seen += (row["series"],)
+    seen = (
+        row["seen_by"],
+        row["point"],
+        row["source"],
+        row["position"],
+        stamp,
+        row["half"],
+        row["coarse"],
+        row["series"],
+    )
     message.sightings.append(Sighting(*seen))
+
+
+def _beside(messages: list[Message]) -> None:
+    """What only a loosely tied log tells of happened as its nearest line did that others saw, too."""
+    shown: dict[str, list[tuple[int, int]]] = {}
+    for message in messages:
+        for seen in message.sightings:
+            if seen.half > SECOND_NS and message.half < seen.half:
+                shown.setdefault(seen.series, []).append((seen.middle, message.at - seen.middle))
+    for placed in shown.values():
+        placed.sort()
+    for message in messages:
+        told = message.sightings[0]
+        if len({seen.series for seen in message.sightings}) > 1 or told.series not in shown or told.half <= SECOND_NS:
+            continue
+        placed = shown[told.series]
+        after = bisect_left(placed, (told.middle, 0))
+        near = min(placed[max(after - 1, 0) : after + 1], key=lambda one: abs(one[0] - told.middle))
+        message.at = told.middle + near[1]
+        message.half = SECOND_NS // 2 if told.coarse else TRANSIT_NS
 
 
 def _keep_file_order(rows: pl.DataFrame, by_row: dict[tuple[str, int], Message]) -> None:
