@@ -307,6 +307,18 @@ def test_a_change_is_found_at_its_place_and_none_in_noise() -> None:
     assert quiet.p_value > 0.01
 
 
+@pytest.mark.parametrize("count", [390, 410, 1730, 9000])
+def test_how_sure_a_change_is_does_not_depend_on_how_many_values_stand_for_all(count: int) -> None:
+    random = np.random.default_rng(1)
+    place = count * 4 // 7
+    found = change(np.concatenate([random.normal(0, 1, place), random.normal(6, 1, count - place)]), 5)
+    assert found is not None
+    assert (found.place, found.p_value) == (place, 0.001)
+    quiet = change(random.normal(0, 1, count), 5)
+    assert quiet is not None
+    assert quiet.p_value > 0.01
+
+
 def test_a_walk_says_little_new() -> None:
     random = np.random.default_rng(0)
     assert independent(np.cumsum(random.normal(0, 1, 500))) < 20
