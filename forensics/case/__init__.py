@@ -17,12 +17,14 @@ from forensics.analysis._notification_pairs import operations
 from forensics.analysis.entities import conflicts
 from forensics.case._build import Finish, build, tool
 from forensics.case._bundled import evidence_of
+from forensics.case._charts import Charts, stacked
 from forensics.case._cite import cited, damage, places_in, places_of, references_in
 from forensics.case._database import FOLDER, kept
 from forensics.case._findings import CaseFinding, Findings, from_file
 from forensics.case._load import Advance
 from forensics.case._notes import NAME as NOTES_FILE
 from forensics.case._notes import NOTES, note, notes, with_notes
+from forensics.case._progress import watched
 from forensics.case._query import query_failed
 from forensics.case._rows import Rows
 from forensics.case._tables import TABLES, TIMED
@@ -123,6 +125,14 @@ class Case:
     def findings(self) -> Findings:
         """What the analyses conclude, worst first."""
         return Findings(from_file(self._content), self._rows)
+
+    def charts(self, findings: Sequence[CaseFinding] | None = None, *, dark: bool = False) -> Charts:
+        """Charts of findings (all where None) below each other on one axis of time: zoom one, and all follow.
+
+        Examples:
+            ``case.charts().save("charts.html")``
+        """
+        return stacked(self.findings if findings is None else findings, dark=dark)
 
     @property
     def not_checked(self) -> pl.DataFrame:
@@ -335,7 +345,7 @@ def open_case(
         evidence: Where the evidence of a case lies now, if it was moved.
         workers: Processes that read at a time; 0 to choose.
         again: Read the evidence again whatever there is.
-        begin: Called once with the octets that there are to read.
+        begin: Called once with the octets that there are to read; in a notebook a bar is shown where None.
         advance: Called with octets that were read.
         finish: Makes further files of the case.
 
@@ -366,7 +376,8 @@ def open_case(
         else:
             if _unchanged(case, given):
                 return case
-    built = build(given, target, database=database, workers=workers, begin=begin, advance=advance, finish=finish)
+    with watched(begin, advance) as (begin, advance):
+        built = build(given, target, database=database, workers=workers, begin=begin, advance=advance, finish=finish)
     return Case(Store(built, check=False), given)
 
 

@@ -30,14 +30,26 @@ def save(figure: Callable[[], go.Figure], path: Path) -> Path:
     Raises:
         CaseError: If the suffix is another, the folder is missing, or a picture cannot be drawn here.
     """
-    suffix = path.suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise CaseError("no kind of picture", where=str(path), hint="end the name in .png, .svg or .html")
-    if path.is_dir() or not path.parent.is_dir():
-        raise CaseError("no place for a picture", where=str(path), hint="name a file in a folder that exists")
+    suffix = _checked(path, _SUFFIXES)
     data = page([figure()]) if suffix == ".html" else _picture(figure(), suffix[1:])
     path.write_bytes(data)
     return path
+
+
+def save_page(figures: list[go.Figure], path: Path) -> Path:
+    """Write several figures into one HTML file."""
+    _checked(path, (".html",))
+    path.write_bytes(page(figures, "Charts"))
+    return path
+
+
+def _checked(path: Path, suffixes: tuple[str, ...]) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in suffixes:
+        raise CaseError("no kind of picture", where=str(path), hint=f"end the name in {' or '.join(suffixes)}")
+    if path.is_dir() or not path.parent.is_dir():
+        raise CaseError("no place for a picture", where=str(path), hint="name a file in a folder that exists")
+    return suffix
 
 
 def _picture(figure: go.Figure, kind: str) -> bytes:
@@ -45,7 +57,7 @@ def _picture(figure: go.Figure, kind: str) -> bytes:
     if find_spec("kaleido") is None:
         hint = f"pip install 'cloud-forensics[charts]' and have Chromium or Chrome, {_PICTURE_HINT}"
         raise CaseError("kaleido, which draws pictures, is not installed", hint=hint)
-    import kaleido
+    import kaleido  # type: ignore[import-untyped]
     import plotly
     from kaleido import errors
 
@@ -83,29 +95,35 @@ def _settled(svg: bytes) -> bytes:
     return re.sub(name, rb"\1chart", svg)
 
 
-# All axes of time follow the one that was moved; a double click shows everything again, everywhere.
+# All charts begin with the same time, below each other; then all axes of time follow the one that is moved, and a
+# double click shows the whole again, everywhere.
 _LINKED = """
 (() => {
   const plots = [...document.querySelectorAll(".plotly-graph-div")];
   const axes = (plot) => Object.keys(plot._fullLayout).filter(
     (name) => /^xaxis[0-9]*$/.test(name) && plot._fullLayout[name].type === "date");
+  const all = plots.flatMap((plot) => axes(plot).map((name) => plot._fullLayout[name].range));
+  if (!all.length) return;
+  const instant = (text) => Date.parse(text.replace(" ", "T") + "Z");
+  const at = (side, first) => all.map((range) => range[side]).sort((a, b) => first * (instant(a) - instant(b)))[0];
+  const whole = [at(0, 1), at(1, -1)];
+  const told = (plot, range) => Object.fromEntries(axes(plot).map((name) => [name + ".range", [...range]]));
   let busy = false;
+  const move = (some, range, more) => {
+    busy = true;
+    return Promise.all(some.map((plot) => Plotly.relayout(plot, { ...told(plot, range), ...more })))
+      .finally(() => { busy = false; });
+  };
   for (const plot of plots) plot.on("plotly_relayout", (change) => {
     if (busy) return;
-    let range = null, whole = false;
     for (const axis of axes(plot)) {
-      if (change[axis + ".autorange"]) whole = true;
-      if (change[axis + ".range"]) range = change[axis + ".range"];
-      if (change[axis + ".range[0]"] !== undefined) range = [change[axis + ".range[0]"], change[axis + ".range[1]"]];
+      if (change[axis + ".autorange"]) return move(plots, whole);
+      const range = change[axis + ".range"] || [change[axis + ".range[0]"], change[axis + ".range[1]"]];
+      if (range[0] !== undefined) return move(plots.filter((other) => other !== plot), range);
     }
-    if (!whole && range === null) return;
-    busy = true;
-    Promise.all(plots.filter((other) => other !== plot).map((other) => {
-      const told = {};
-      for (const axis of axes(other)) told[axis + (whole ? ".autorange" : ".range")] = whole ? true : [...range];
-      return Plotly.relayout(other, told);
-    })).finally(() => { busy = false; });
   });
+  const widest = (side) => Math.max(...plots.map((plot) => plot._fullLayout._size[side]));
+  move(plots, whole, { "margin.l": widest("l"), "margin.r": widest("r") });
 })();
 """
 

@@ -83,6 +83,7 @@ def template(*, dark: bool = False) -> go.layout.Template:
             "colorway": [colours.asks, colours.answers, colours.good, colours.trouble, colours.load],
             "hoverlabel": {"font": {"family": FONT}, "align": "left"},
             "hovermode": "closest",
+            "modebar": {"remove": ["sendChartToCloud", "select2d", "lasso2d"]},  # evidence stays here
             "legend": {"orientation": "h", "yanchor": "top", "xanchor": "left", "x": 0},
         }
     )

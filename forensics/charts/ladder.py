@@ -81,7 +81,7 @@ def ladder(
     )
     figure.update_yaxes(tickformat="~s", ticksuffix="B/s", rangemode="tozero", nticks=4, row=1, col=1)
     figure.update_yaxes(automargin=True, row=2, col=1)
-    figure.update_xaxes(title_text="UTC, on the case's clock", tickformat="%H:%M:%S", row=2, col=1)
+    figure.update_xaxes(title_text="UTC, on the case's clock", tickformat="%H:%M:%S\n%b %-d, %Y", row=2, col=1)
     figure.update_xaxes(showticklabels=False, row=1, col=1)
     return figure
 
