@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
+import numpy as np
 import polars as pl
 
 from forensics.evidence import Stream
-from forensics.loaders._reader import Batch, Origin
+from forensics.loaders._reader import Batch, Origin, Stretch
 from forensics.loaders.documents._document import Head, head_of, lines_of
 from forensics.loaders.documents._ledger import Ledger
 from forensics.records import LogRecord, Record
@@ -20,6 +22,7 @@ LONGEST = 64 << 20
 """A line may be this long."""
 _BARE = re.compile(r"[^\s\"]+")
 _DEEP = 200
+_REJECT, _HEADING, _ROW, _BLANK = range(4)
 _SCHEMA = LogRecord.polars_schema()
 
 
@@ -92,13 +95,13 @@ class EventLines:
             events = parser.read(texts, ended)
             taken = len(texts) if events.taken is None else events.taken
             frame = self._frame(events.rows, offsets, ledger.line, origin)
-            self._account(ledger, events, texts[:taken], offsets, tally)
+            rest = self._rest(events, texts[:taken], offsets, ledger.line, tally)
             ledger.pass_by(offsets[taken] - ledger.offset)
             rows: dict[type[Record], pl.DataFrame] = (
                 {LogRecord: frame} if records is None or LogRecord in records else {}
             )
             facts = {"format": self.name} | ({"rejects": str(tally.rejects)} if tally.rejects else {})
-            yield ledger.batch(rows, facts)
+            yield Batch(rows, (*ledger.batch().stretches, *rest), (), facts)
 
     def _frame(self, rows: pl.DataFrame, offsets: list[int], number: int, origin: Origin) -> pl.DataFrame:
         starts = pl.Series(offsets, dtype=pl.Int64)
@@ -118,20 +121,27 @@ class EventLines:
             own.get(name, pl.lit(None)).cast(kind, strict=False).alias(name) for name, kind in _SCHEMA.items()
         )
 
-    def _account(self, ledger: Ledger, events: Events, texts: list[str], offsets: list[int], tally: _Tally) -> None:
-        known = bytearray(len(texts))
+    def _rest(self, events: Events, texts: list[str], offsets: list[int], first: int, tally: _Tally) -> list[Stretch]:
+        """What of the lines is no row."""
+        what = np.zeros(len(texts), np.uint8)
+        what[list(events.skipped)] = _HEADING
         for line, count in events.rows.select("line", "n_lines").iter_rows():
-            known[line : line + count] = b"\1" * count
-        for line in events.skipped:
-            known[line] = 2
-        base = ledger.offset - ledger.at
-        for line in (at for at, kind in enumerate(known) if kind != 1):
-            kind, reason = "framing", "headings"
-            if not known[line]:
-                blank = not texts[line] or texts[line].isspace()
-                kind, reason = ("padding", "blank") if blank else ("reject", f"line not understood in {self.name}")
-                tally.rejects += not blank
-            ledger.note(offsets[line] - base, offsets[line + 1] - base, kind, reason)
+            what[line : line + count] = _ROW
+        for line in np.flatnonzero(what == _REJECT).tolist():
+            if not texts[line] or texts[line].isspace():
+                what[line] = _BLANK
+        tally.rejects += int((what == _REJECT).sum())
+        edges = [0, *(np.flatnonzero(np.diff(what)) + 1).tolist(), len(what)]
+        kinds = {
+            _REJECT: ("reject", f"line not understood in {self.name}"),
+            _HEADING: ("framing", "headings"),
+            _BLANK: ("padding", "blank"),
+        }
+        return [
+            Stretch(offsets[at], offsets[end] - offsets[at], *kinds[int(what[at])], first + at)
+            for at, end in pairwise(edges)
+            if end > at and what[at] != _ROW
+        ]
 
 
 @dataclass(slots=True)
