@@ -79,6 +79,11 @@ class Message:
         """When it happened, as the finest source says."""
         return min(self.sightings, key=lambda seen: (seen.coarse, seen.at)).at
 
+    @property
+    def surest(self) -> int:
+        """When it happened, as a source says whose clock is known well."""
+        return min(self.sightings, key=lambda seen: (seen.coarse, seen.half // TRANSIT_NS, seen.at)).at
+
     def at_points(self, seen_by: str | None = None) -> set[str]:
         """Who saw it."""
         return {seen.point for seen in self.sightings if seen_by in (None, seen.seen_by)}

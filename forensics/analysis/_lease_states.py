@@ -62,7 +62,7 @@ class Attempt:
     @property
     def ends(self) -> int:
         """The client's last message of the attempt or the end of its lease, whichever is later (ns)."""
-        last = max((message.stated for message in self.asked), default=0)
+        last = max((message.surest for message in self.asked), default=0)
         return max(last, (self.lease and self.lease.ends) or 0, self.until)
 
     @property

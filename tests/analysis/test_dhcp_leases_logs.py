@@ -100,7 +100,7 @@ def test_retries_that_two_clocks_show_seconds_apart_count_once() -> None:
     ]
     clocks = pl.concat([Clock.empty(), pl.DataFrame(ties)], how="diagonal_relaxed")
     (found,) = findings(
-        *(rows.frame(one).lazy() for one in (DhcpMessage, DhcpClientEvent, Packet, LogRecord)), clocks.lazy()
+        *(rows.frame(one).lazy() for one in (DhcpMessage, DhcpClientEvent, Packet, LogRecord)), clocks=clocks.lazy()
     )
     assert found.facts["unicast_attempts"] + found.facts["broadcast_attempts"] == len(at)
     assert found.facts["server_replies"] == len(at)
