@@ -72,7 +72,7 @@ class Scene:
     sent_after: tuple[int, Reference] | None = None
     """Last packet of the client, if that is after the time at which it had to have renewed (T2 of RFC 2131)."""
     server_log: bool = False
-    """A server's log covers the attempt."""
+    """A server's log covers the attempt's first requests at least."""
     server_stopped: tuple[int, Reference] | None = None
     """The line by which a server ended before the attempt, and none by which it started again."""
     served_others: Reference | None = None

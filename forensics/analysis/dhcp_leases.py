@@ -274,7 +274,10 @@ def _complete(scene: Scene, inputs: _Inputs, traffic: Traffic) -> None:
     logs = rows.filter(pl.col("seen_by") == "server")["series"].unique().to_list()
     reach = inputs.spans.filter(pl.col("series").is_in(logs))
     slack = 2 * SECOND_NS
-    scene.server_log = reach.filter((pl.col("from_at") <= start + slack) & (pl.col("to_at") >= end - slack)).height > 0
+    reach = reach.filter(pl.col("from_at") <= start + slack)
+    # A quiet log ends with its last line, as a capture does; what it lacks until then never came.
+    scene.server_log = reach.filter(pl.col("to_at") >= min(end - slack, start + 5 * slack)).height > 0
+    whole = reach.filter(pl.col("to_at") >= end - slack).height > 0
     scene.server_stopped = _stopped(own, inputs, start)
     others = rows.filter(
         (pl.col("seen_by") == "server")
@@ -287,7 +290,7 @@ def _complete(scene: Scene, inputs: _Inputs, traffic: Traffic) -> None:
     length = max(end, attempt.ends) - start + 60 * SECOND_NS
     earlier = pl.col("at").is_between(start - length, start)
     answers = (pl.col("seen_by") == "server") & (pl.col("message_type") == "ACK") & (pl.col("client") != scene.client)
-    scene.served_before = rows.filter(answers & earlier).height > 0
+    scene.served_before = whole and rows.filter(answers & earlier).height > 0
     own_logs = own.filter(pl.col("seen_by") == "client")["series"].unique().to_list()
     scene.client_log = bool(own_logs)
     for row in inputs.spans.filter(pl.col("series").is_in(own_logs)).iter_rows(named=True):
