@@ -10,7 +10,7 @@ import polars as pl
 from forensics.analysis._base_needs import Needs, place
 from forensics.analysis._base_removals import HOUR_NS, RACE_NS, Cache, Removal
 from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._silence import Silence, reference, silence
+from forensics.analysis._silence import Silence, machine, reference, silence
 from forensics.records.finding import Reference
 
 MARGINS = {True: HOUR_NS, False: 24 * HOUR_NS}
@@ -227,7 +227,10 @@ def _silences(found: Loss, scene: Scene, margin: int) -> list[Silence]:
 
 
 def _by_logs_alone(one: Removal, scene: Scene, margin: int, found: Loss) -> Loss | None:
-    """No instance is known: the owner is a host that took the file to be in use until it fell silent."""
+    """No instance is known: the owner is a host that took the file to be in use until it fell silent.
+
+    What fails to start there afterwards for want of a file is its victim.
+    """
     if one.seen_again or scene.needs.tabled or not scene.needs.lives.filter(
         pl.col("image_hash") == one.image_hash
     ).is_empty():  # fmt: skip
@@ -235,6 +238,22 @@ def _by_logs_alone(one: Removal, scene: Scene, margin: int, found: Loss) -> Loss
     for where, quiet in _owners(one, scene, margin):
         found.owners.append((quiet.host, where))
         found.silences.append(quiet)
+    quiet_ones = pl.DataFrame({"host": [silence.host for silence in found.silences]}, schema={"host": pl.String})
+    machines = dict(quiet_ones.select(machine().alias("machine"), "host").iter_rows())
+    hit = scene.needs.failures.filter(
+        pl.col("instance").is_not_null(),
+        pl.col("machine").is_in(sorted(machines)),
+        pl.col("at") + pl.col("bound") + one.bound >= one.at,
+        (pl.col("missing") == one.name) | (pl.col("no_file") & pl.col("missing").is_null()),
+    )
+    for row in hit.unique("instance", keep="first", maintain_order=True).iter_rows(named=True):
+        where, named = place(row), row["missing"] == one.name
+        home, why = machines[row["machine"]], row["text"] or ""
+        needer = Needer(
+            row["instance"], home, row["machine"], found.image, None, (where,), named, "InstanceEvent"
+        )  # fmt: skip
+        found.needers.append(needer)
+        found.victims.append(Failure(row["instance"], row["at"], why, where, named, vague=False))
     return found if found.owners else None
 
 

@@ -25,6 +25,8 @@ _LIFE = {
     "position": pl.Int64,
 }
 _NO_FILE = r"(?is)(?:could not open|cannot access|backing file).*no such file"
+_FOLDER = r"/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/[^/]+$"
+_DOMAIN = r"/(instance-[0-9a-f]{8,})/[^/]+$"
 _VOLUME = r"/dev/|iscsi|rbd:"
 _STARTED = ("started", "rebooted", "spawned")
 _STARTED_EVENTS = r"(?:reboot|power_on|start|rebuild|resize\.confirm|finish_resize)\.end$"
@@ -189,13 +191,29 @@ def disks(images: pl.LazyFrame, instances: pl.LazyFrame) -> pl.DataFrame:
     return told.filter(pl.col("instance").is_not_null()).drop("named").sort("instance", "source", "position")
 
 
-def failures(events: pl.LazyFrame, notifications: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
-    """Starts that failed, and what the error says of files."""
+def _whose(instances: pl.LazyFrame) -> pl.LazyFrame:
+    """Domains that are one instance's alone: ``domain`` and ``named``."""
+    known = instances.filter(pl.col("instance_name").is_not_null() & pl.col("instance").is_not_null())
+    pairs = known.select(domain=pl.col("instance_name").str.to_lowercase(), named=pl.col("instance")).unique()
+    return pairs.filter(pl.len().over("domain") == 1)
+
+
+def failures(
+    events: pl.LazyFrame, notifications: pl.LazyFrame, clocks: pl.LazyFrame, instances: pl.LazyFrame
+) -> pl.DataFrame:
+    """Starts that failed, and what the error says of files.
+
+    What libvirt and qemu say names the domain, or the folder of its disk: the table tells whose that is.
+    """
     kinds = ("start_failed", "missing_file", "hypervisor_error", "fault")
     lines = on_one_clock(events.filter(pl.col("event").is_in(kinds)), clocks).select(
         "at", "bound", "host", "event", "path", "base_file", "source", "position",
-        instance=pl.coalesce("instance", "instance_name"), text=pl.coalesce("error", "message"),
-    )  # fmt: skip
+        instance=pl.coalesce("instance", pl.col("path").str.extract(_FOLDER)),
+        domain=pl.coalesce(pl.col("instance_name"), pl.col("path").str.extract(_DOMAIN)).str.to_lowercase(),
+        text=pl.coalesce("error", "message"),
+    ).join(_whose(instances), on="domain", how="left").with_columns(
+        instance=pl.coalesce("instance", "named", "domain")
+    ).drop("named", "domain")  # fmt: skip
     told = notifications.filter(pl.col("error").is_not_null() & pl.col("instance").is_not_null())
     heard = on_one_clock(told, clocks).select(
         "at", "bound", pl.coalesce("compute_host", "host").alias("host"), event=pl.lit("notification"),

@@ -222,8 +222,8 @@ def _alternatives(loss: Loss, images: pl.DataFrame, commands: pl.DataFrame) -> t
             cited or (one.where,),
         ),
         Alternative(
-            "nothing needed it any more", "ruled out" if loss.needers else "open",
-            "instances that are backed by it were alive" if loss.needers
+            "nothing needed it any more", "ruled out" if loss.needers and not loss.owners else "open",
+            "instances that are backed by it were alive" if loss.needers and not loss.owners
             else "no database tells which instances ran from the image", needed,
         ),
     ]  # fmt: skip

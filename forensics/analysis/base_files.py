@@ -136,7 +136,7 @@ def _scene(given: _Inputs, happened: list[Removal]) -> Scene:
     needs = needing.Needs(
         needing.lives(rows[Instance], rows[Notification], rows[InstanceEvent], clocks, wanted),
         needing.disks(rows[DiskImage], rows[Instance]),
-        needing.failures(rows[InstanceEvent], rows[Notification], clocks),
+        needing.failures(rows[InstanceEvent], rows[Notification], clocks, rows[Instance]),
         needing.starts(rows[InstanceEvent], rows[Notification], clocks),
         needing.endings(rows[InstanceEvent], clocks),
         needing.tabled(rows[Instance]),

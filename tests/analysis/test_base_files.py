@@ -217,6 +217,27 @@ def test_the_logs_alone_are_possible_and_ask_for_the_database() -> None:
     )
 
 
+def test_what_does_not_start_on_a_host_that_used_the_file_is_possibly_its_victim() -> None:
+    (finding,) = said(Cloud(extra={"InstanceEvent": [failure()]}), Instance)
+    assert (finding.confidence, finding.facts["victims"], finding.facts["at_risk"]) == ("possible", [USER], [])
+    assert verdicts(finding)["nothing needed it any more"] == "open"
+    for other in ({"host": OTHER}, {"hour": 3.0}, {"error": "internal error: no PCI device"}):
+        (finding,) = said(Cloud(extra={"InstanceEvent": [failure(**other)]}), Instance)
+        assert finding.facts["victims"] == [], other
+
+
+def test_libvirt_names_the_domain_or_the_folder_and_the_table_tells_whose_it_is() -> None:
+    byname = failure(uuid=None, instance_name="instance-00000009", event="missing_file")
+    folder = failure(uuid=None, event="hypervisor_error")
+    owned = failure(uuid=None, event="missing_file", path=f"/var/lib/nova/instances/{USER}/disk")
+    for row in (byname, folder, owned):
+        (finding,) = said(Cloud(instances=[instance()], extra={"InstanceEvent": [row]}))
+        assert (finding.facts["victims"], finding.facts["at_risk"]) == ([USER], [])
+    twice = [instance(), instance(SECOND, instance_name="instance-00000009")]
+    (finding,) = said(Cloud(instances=twice, extra={"InstanceEvent": [byname]}))
+    assert finding.facts["victims"] == [], "two databases have a domain of that name"
+
+
 def test_without_the_owners_log_the_database_tells_and_it_is_likely() -> None:
     cloud = Cloud(hosts=(REMOVER, OTHER), instances=[instance()])
     (finding,) = said(cloud)
