@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import accumulate, pairwise
 from typing import Any
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
 from forensics.loaders.documents._figures import figure
 from forensics.loaders.documents._instants import instant_of
 from forensics.loaders.documents._processes import command_line, duration_s, program, started
-from forensics.loaders.documents._wall import to_utc, to_wall, told_zone
+from forensics.loaders.documents._wall import NS, to_utc, to_wall, told_zone
 from forensics.records import ProcessMemory
 
 _FIRST = re.compile(r"^top - (?P<clock>\d\d:\d\d:\d\d) up .*load average")
@@ -25,22 +26,27 @@ _MEM = {
 }  # fmt: skip
 _SWAP = {"total": "swap_total_bytes", "used": "swap_used_bytes", "cached": "cached_bytes", "avail": "available_bytes"}
 
+_DAY_NS = 86_400 * NS
+_NAMED_DAY = re.compile(r"\d\d\.(?:txt|log|out|top|lst|dat)(?:\.(?:gz|xz|bz2|zst|lz4))?$")
+"""A date that an extension follows was put there when the file was begun; logrotate's ``dateext`` comes at the end."""
+
 
 def _recognise(head: Head) -> float:
     return 0.97 if any(_FIRST.match(line[:300]) for line in [one for one in head.lines if one.strip()][:2]) else 0.0
 
 
 def _read(document: Document) -> None:
-    taken, _ = document.taken()
-    now = to_wall(document.origin, taken)
+    now = None
     rows: list[tuple[int, int, dict[str, Any], int | None]] = []
     host: dict[str, Any] = {}
     columns: list[str] = []
     start, wall = -1, None
+    unsaid = iter(_undated(document))
     for at, line in enumerate(document.lines):
         line = line[:65_536]
         if found := _FIRST.match(line[:300]):
-            wall = started(found["clock"], now)
+            own = next(unsaid)
+            wall = own if now is None else started(found["clock"], now)
             host, start, columns = {}, at, []
         elif start >= 0 and (found := _MEMORY.match(line[:300])):
             host |= _memory(found)
@@ -60,6 +66,31 @@ def _read(document: Document) -> None:
     for (at, count, values, _), ts in zip(rows, moved, strict=True):
         stamp = {} if ts is None else {"ts": ts, "ts_basis": "stated"}
         document.add(ProcessMemory, at, count, tool="top", **values, **stamp)
+
+
+def _undated(document: Document) -> list[int | None]:
+    """When each screen was shown on the host's wall clock, where no line but the screen's own tells.
+
+    A screen has a time of day alone; in the order of the file, a step back of more than half a day is a midnight.
+    A date inside the file's name is the day on which the listing began; one at its end is that of a rotation, which
+    like any other instant by which the file was there came after the last screen.
+    """
+    clocks = [
+        sum(int(part) * size for part, size in zip(found["clock"].split(":"), (3600, 60, 1), strict=True)) * NS
+        for line in document.lines
+        if (found := _FIRST.match(line[:300]))
+    ]
+    days = [0, *accumulate(int(later < before - _DAY_NS // 2) for before, later in pairwise(clocks))]
+    origin = document.origin
+    named = _NAMED_DAY.search(origin.source) is not None and origin.taken()[1] == "file-name"
+    if named and origin.rotated_on is not None:
+        first = origin.rotated_on // _DAY_NS * _DAY_NS
+    else:
+        now = to_wall(origin, document.taken()[0])
+        if now is None or not clocks:
+            return [None] * len(clocks)
+        first = (now - clocks[-1]) // _DAY_NS * _DAY_NS - days[-1] * _DAY_NS
+    return [first + day * _DAY_NS + clock for day, clock in zip(days, clocks, strict=False)]
 
 
 def _memory(found: re.Match[str]) -> dict[str, int]:

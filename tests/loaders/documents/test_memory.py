@@ -352,6 +352,23 @@ def test_top() -> None:  # 11.2
     assert (host["total_bytes"], host["available_bytes"]) == (48281 * MIB, 500 * MIB)
 
 
+@pytest.mark.parametrize(
+    ("name", "rotated", "expected"),
+    [
+        ("ctl3/top-2014-01-10.txt", NOON - 12 * 3600 * 10**9, ["2014-01-10 21:00:00", "2014-01-11 03:00:00"]),
+        ("ctl3/top.log-20140110", NOON - 12 * 3600 * 10**9, ["2014-01-08 21:00:00", "2014-01-09 03:00:00"]),
+        ("ctl3/top.txt", None, ["2014-01-09 21:00:00", "2014-01-10 03:00:00"]),
+    ],
+)
+def test_top_that_ran_past_midnight(name: str, rotated: int | None, expected: list[str]) -> None:  # 11.2
+    text = TOP.replace("09:11:45", "21:00:00") + "\n" + TOP.replace("09:11:45", "03:00:00")
+    found = said("top", text, source=name, rotated_on=rotated, modified_ns=NOON)
+    assert stamps(found)[::2] == expected
+    once = said("top", TOP, source=name, rotated_on=rotated, modified_ns=NOON)
+    day = "2014-01-09" if name.endswith("20140110") else "2014-01-10"
+    assert stamps(once) == [f"{day} 09:11:45"] * 2
+
+
 def test_meminfo() -> None:
     text = "MemTotal:   49439744 kB\nMemFree:   388800 kB\nSwapTotal: 10 kB\nSwapFree: 4 kB\nHugePages_Total:  0\n"
     found = said("meminfo", text)
