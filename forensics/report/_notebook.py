@@ -218,7 +218,7 @@ def _span(finding: Finding, instant: Callable[..., str]) -> str:
 
 
 def _summary(first: Finding | None, headline: str, instant: Callable[..., str]) -> list[str]:
-    lines = ["## Summary", "", f"**{text(headline)}.**", ""]
+    lines = ["## Summary", "", f"**{text(headline.strip())}.**", ""]
     if first:
         lines += [f"- When: {_span(first, instant)}", f"- How sure: {_SURE[first.confidence]}"]
     return [*lines, f"- {_MINE}In two sentences, for people who were not there:"]
