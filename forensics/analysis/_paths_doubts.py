@@ -44,7 +44,12 @@ def doubts(scene: Scene) -> list[Alternative]:
     else:
         said = "nothing came through in that direction between the first and the last lost one"
         told.append(Alternative("the link was down for a while", "open", said))
-    if main.far is not None:
+    if main.far is not None and main.assumed:
+        told.append(Alternative(
+            f"the capture at {main.far.point} had ended, and they are lost behind it", "open",
+            "nobody answered them, but nothing was captured there after the first of them, either",
+        ))  # fmt: skip
+    elif main.far is not None:
         told.append(Alternative(
             f"the capture at {main.far.point} missed them", "ruled out",
             "no later point has them, nobody answered or acknowledged them, and it has smaller ones of the same time",
@@ -109,6 +114,8 @@ def stack_remedy(interface: str, parent: str, below: str | None) -> tuple[str, .
 def wanted(scene: Scene) -> list[str]:
     """What would settle links that are inferred."""
     told = []
+    if scene.main.assumed:
+        told.append(f"the times at which the capture at {scene.between[1]} was started and stopped")
     if scene.main.far is None:
         told.append(
             f"a capture at the next hop behind {scene.main.near.point}, and one at the other end, at the same time"

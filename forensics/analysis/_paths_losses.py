@@ -58,6 +58,13 @@ class Hop:
     amid: bool = False
     """Whether smaller packets came through between the first and the last lost one."""
     kind: str = "packets"
+    assumed: bool = False
+    """Whether the far end may have stopped capturing before: nobody answered, but that it was there is inferred."""
+
+    @property
+    def placed(self) -> bool:
+        """Whether captures show where the packets are lost."""
+        return self.far is not None and not self.assumed
 
     @property
     def key(self) -> tuple[str, str]:
@@ -239,7 +246,18 @@ def _ends(
     gone = np.zeros(way.rows.height, np.bool_)
     gone[rows.filter(~pl.col("came")).select(pl.col("nth").explode()).to_series().to_numpy()] = True
     hop.parts = [Part(way, back, ~gone, gone, gone)]
+    hop.far = _silent(way, _end(way), gone & (way.sizes() > hop.largest_delivered), spans)
+    hop.assumed = hop.far is not None
     return hop
+
+
+def _silent(way: Way, near: int, gone: Flags, spans: Mapping[str, tuple[int, int]]) -> Place | None:
+    """The next place on the way, if it saw none of some packets and its capture ended no more than a minute before."""
+    far = next((n for n in range(near + 1, len(way.places)) if way.follows(near, n)), None)
+    if far is None or not gone.any() or (gone & way.seen[:, far]).any():
+        return None
+    lenient = covered(way.sent_at()[gone], spans.get(way.places[far].point), LENIENT_NS)
+    return way.places[far] if lenient.all() else None
 
 
 def _end(way: Way) -> int:

@@ -127,8 +127,9 @@ class Scene:
     def credible(self, *, stacked: bool) -> bool:
         """Whether there is enough to speak of: what few probes say counts where tags or a router explain it."""
         main = self.main
-        if main.far is None and not self.needed:
-            return main.large > 1 and main.chance < (CHANCE if main.amid else SURE)
+        if not main.placed and not self.needed:
+            fits = (10 if main.amid and stacked else 1) * (CHANCE if main.amid or stacked else SURE)
+            return main.large > 1 and main.chance < fits
         return bool(self.needed) or (main.large > 1 and (stacked or main.chance < 10 * CHANCE))
 
     def inferred(self) -> list[str]:
@@ -136,9 +137,11 @@ class Scene:
         open_links = []
         if self.main.far is None:
             open_links.append("where they are lost: no capture saw the place behind it")
+        if self.main.assumed:
+            open_links.append(f"where they are lost: the capture at {self.between[1]} may have ended before")
         if not self.main.amid and not self.needed:
             open_links.append("that the link was up: nothing came through between the first and the last lost packet")
-        if self.main.chance >= (CHANCE if self.main.far else SURE) and not self.needed:
+        if self.main.chance >= (CHANCE if self.main.placed else SURE) and not self.needed:
             open_links.append(f"that size decides: chance alone does this in {self.main.chance:.2%} of cases")
         return open_links
 
@@ -149,10 +152,20 @@ def scenes(found: Sequence[Hop], joined: pl.DataFrame) -> list[Scene]:
     for hop in found:
         forms = frozenset((hop.near.form, hop.far.form)) if hop.far else _addresses(hop)
         groups.setdefault((*hop.key, forms), []).append(hop)
+    for hops in groups.values():
+        _one_boundary(hops)
     return [
         Scene(sorted(hops, key=lambda hop: (-hop.large, hop.near, hop.kind)), joined)
         for _, hops in sorted(groups.items(), key=lambda item: (item[0][:2], sorted(item[0][2])))  # type: ignore[call-overload]
     ]
+
+
+def _one_boundary(hops: Sequence[Hop]) -> None:
+    """Both directions of a link have one limit, where what they lose and let pass does not contradict that."""
+    delivered, lost = max(hop.largest_delivered for hop in hops), min(hop.smallest_lost for hop in hops)
+    if lost > delivered:
+        for hop in hops:
+            hop.largest_delivered, hop.smallest_lost = delivered, lost
 
 
 def _addresses(hop: Hop) -> frozenset[str]:

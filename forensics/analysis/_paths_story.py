@@ -77,7 +77,7 @@ def loss_severity(scene: Scene, confidence: str) -> str:
         return "info"
     if confidence == "proven":
         return "high" if scene.has_segments() else "medium"
-    hurt = scene.main.amid and (scene.main.far is not None or scene.has_segments())
+    hurt = scene.main.amid and (scene.main.placed or scene.has_segments())
     return "medium" if confidence == "likely" and hurt else "low"
 
 
@@ -125,7 +125,7 @@ def stack_finding(scene: Scene, vids: Sequence[int], instances: Sequence[str]) -
     return Finding(
         kind="stacked-vlan",
         title=f"{on}: full-size frames carry a tag too many and are lost {where(scene)}",
-        severity="high" if confidence == "proven" or (main.amid and main.far) else "medium",
+        severity="high" if confidence == "proven" or (main.amid and main.placed) else "medium",
         confidence=confidence,
         start=iso(start),
         end=iso(end),

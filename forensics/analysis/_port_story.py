@@ -185,7 +185,7 @@ def _strike(strike: list[Cut], scene: Scene, down: pl.DataFrame, number: int) ->
     back = [cut for cut in strike if cut.restored is not None]
     for cut in back:
         how = " by err-disable's timer" if cut.by_timer else ""
-        refs = tuple(ref for ref in (cut.timer_ref, cut.up_ref) if ref)
+        refs = tuple(dict.fromkeys(ref for ref in (cut.timer_ref, cut.up_ref) if ref))
         steps.append(Step(iso(cut.restored), f"{cut.switch} took {cut.port} back{how}.", refs))
     if not back:
         ports = listed([f"{cut.switch} {cut.port}" for cut in strike])

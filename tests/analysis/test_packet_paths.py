@@ -351,3 +351,44 @@ def test_whatever_captures_there_are(lab: Any, part: str) -> None:
     stacks = of("stacked-vlan", found)
     assert [one.confidence for one in stacks] == ([confidence] if confidence else [])
     assert [one.facts["lost_between"] for one in stacks] == ([between] if between else [])
+
+
+def ascending(
+    points: tuple[str, ...], tags: tuple[int, ...] = (), *, limit: int = 1496, far_sees: bool = True
+) -> list[list[dict[str, Any]]]:
+    """Three pings of each size, smallest first, and nothing else: what is lost comes last, and ends the captures."""
+    rows, n = [], 0
+    marks = {"tags": {point: list(tags) for point in points}}
+    for size in (84, 576, 1000, 1400, 1450, 1472, 1496, 1497, 1500):
+        for _ in range(3):
+            n += 1
+            lost = size > limit
+            rows.append(ping(n, n, size, points[:1] if lost else points if far_sees else points[:1], **marks))
+            if not lost:
+                rows.append(ping(n, n + 0.01, size, points[::-1], reply=True, **marks))
+    return rows
+
+
+@pytest.mark.parametrize("points", [(NEAR, FAR), (NEAR,)])
+def test_the_largest_pings_come_last_and_two_tags_explain_their_loss(points: tuple[str, ...]) -> None:
+    found = packet_paths.findings(frame(ascending(points, (210, 3012))))
+    (finding,) = of("stacked-vlan", found)
+    assert (finding.facts["outer_vid"], finding.facts["inner_vid"]) == (210, 3012)
+    assert (finding.facts["largest_delivered_bytes"], finding.facts["smallest_lost_bytes"]) == (1496, 1497)
+    assert finding.facts["lost_between"] == [NEAR, FAR if len(points) > 1 else None]
+    assert finding.confidence != "proven", "a capture that had ended would show the same"
+    assert finding.next_evidence
+
+
+def test_the_largest_pings_come_last_without_tags_to_explain_it() -> None:
+    assert not packet_paths.findings(frame(ascending((NEAR, FAR)))), "the other end may just have gone"
+
+
+def test_both_directions_of_a_link_have_one_limit() -> None:
+    rows = sweep(1492, sizes=(84, 1400, 1492, 1493, 1500))
+    for n, seq in enumerate(range(1, 9000, 1448)):
+        rows += [segment(seq, 100 + n, 100, [FAR, NEAR], back=True), segment(seq, 100.5 + n, 1448, [FAR], back=True)]
+    rows += [segment(1, 99.2 + n, 20, [NEAR, FAR]) for n in range(8)]
+    (finding,) = packet_paths.findings(frame(rows))
+    assert finding.facts["direction"] == "both"
+    assert (finding.facts["largest_delivered_bytes"], finding.facts["smallest_lost_bytes"]) == (1492, 1493)
