@@ -32,6 +32,8 @@ class Flood:
     console_bytes: int | None
     console_lines: int | None
     released: str | None
+    guessed: bool = False
+    """Whether nothing but the host and an alarm tells that the listing is that instance's."""
 
 
 def told(flood: Flood) -> Finding:
@@ -188,6 +190,8 @@ def _remedy(flood: Flood) -> tuple[str, ...]:
 
 def _next(flood: Flood) -> tuple[str, ...]:
     wanted = []
+    if flood.guessed:
+        wanted.append("`virsh domuuid` of the directory's name on that host: whether the large log is that instance's")
     if flood.measured == "listing":
         wanted.append("nova-api's log of that time: its access lines tell the size of each answer")
     if flood.instance is None:

@@ -33,6 +33,10 @@ CARRIED_BYTES = 16 << 20
 """Less than this altogether is no flood for a broker, whose memory alarm is set at hundreds of MiB at least."""
 _LEAST, _MOST = 0.85, 1.6
 """An answer over its file: a file in rounded figures, one that grew since; base64 is 4 octets for 3, and line ends."""
+LISTED_BYTES = 256 << 20
+"""A log so large hurts a broker with each answer, whose memory alarm is set at 40 % of a machine's memory."""
+_UNCAPPED = ("Austin", "Bexar", "Cactus", "Diablo", "Essex", "Folsom")
+"""Releases before nova 2013.1, the first that cuts an answer (nova/virt/libvirt/driver.py, MAX_CONSOLE_BYTES)."""
 AFTER_NS = 600 * SECOND_NS
 """An alarm so long after the last answer may still be of what it left in the queues."""
 
@@ -89,9 +93,11 @@ def _floods(*given: pl.LazyFrame | None) -> list[Flood]:
     known = names(instances)
     lines = asked(console, api, clocks, known)
     captured = replies(transfers, clocks)
-    listed = _recognised(_listed(sizes, clocks, known), lines.requests)
     raised = alarms(events, clocks)
+    listed = _guessed(_recognised(_listed(sizes, clocks, known), lines.requests), lines.requests, raised)
     released = _release(sources)
+    if _caps(sources):
+        listed = listed.filter(pl.col("instance").is_in(_large(lines.requests).implode()))
     floods = [_of_instance(name, lines, captured, listed, raised, released) for name in _suspects(lines, listed)]
     if not any(flood and flood.measured == "api" for flood in floods):
         floods.append(_of_capture(captured, lines, raised, released))
@@ -135,6 +141,44 @@ def _recognised(listed: pl.DataFrame, requests: pl.DataFrame) -> pl.DataFrame:
     sure = fits.filter(pl.len().over("folder") == 1, pl.len().over("instance") == 1)
     uuids = dict(sure.rows())
     return listed.with_columns(pl.col("instance").replace(uuids))
+
+
+def _guessed(listed: pl.DataFrame, requests: pl.DataFrame, raised: pl.DataFrame) -> pl.DataFrame:
+    """A huge listing under a directory's name that nothing else explains, while the broker raised its alarm.
+
+    It is taken for that of the one instance whose console that host was asked for, where it is the host's only one.
+
+    Returns:
+        The listings with ``guessed``.
+    """
+    asked_for = (
+        requests.filter(pl.col("compute_host").is_not_null())
+        .group_by(host=_short("compute_host"))
+        .agg(pl.col("instance").unique(), pl.col("response_bytes").max(), pl.col("at").min(), pl.col("ended").max())
+        .filter(pl.col("instance").list.len() == 1, pl.col("response_bytes").is_null())
+        .with_columns(pl.col("instance").list.first())
+        .filter(~pl.col("instance").is_in(listed["instance"].implode()))
+    )
+    near = [
+        host for host, _, _, start, end in asked_for.select("host", "instance", "response_bytes", "at", "ended").rows()
+        if _near(raised, start, end).height
+    ]  # fmt: skip
+    huge = listed.filter(pl.col("instance").str.starts_with("instance-"), pl.col("bytes") >= LISTED_BYTES)
+    folders = huge.select(folder="instance", host=_short("host")).unique().filter(pl.len().over("host") == 1)
+    pairs = folders.join(asked_for.filter(pl.col("host").is_in(near)), on="host", how="inner")
+    uuids = dict(pairs.select("folder", "instance").rows())
+    own = pl.col("instance")
+    return listed.with_columns(own.replace(uuids), guessed=own.is_in(list(uuids)))
+
+
+def _large(requests: pl.DataFrame) -> pl.Series:
+    return requests.filter(pl.col("response_bytes") >= LARGE_BYTES)["instance"].unique()
+
+
+def _caps(sources: pl.LazyFrame) -> bool:
+    """Whether nova's logs tell that it cuts what it sends: then a large file is no large answer."""
+    told = sources.select("release").drop_nulls().collect()["release"]
+    return len(told) > 0 and not any(name.startswith(_UNCAPPED) for name in told.to_list())
 
 
 def _short(column: str) -> pl.Expr:
@@ -207,6 +251,7 @@ def _of_instance(
         console_bytes=size if size is not None else largest,
         console_lines=count,
         released=released,
+        guessed=bool(sizes["guessed"].any()),
     )
 
 

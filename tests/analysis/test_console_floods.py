@@ -164,3 +164,39 @@ def test_alarms_of_its_nodes_hang_under_it() -> None:
     alarmed = Finding("broker-alarm", "t", "info", "proven", None, None, {"hosts": ("mq1",)}, {"node": "rabbit@mq1"})
     other = Finding("broker-alarm", "t", "info", "proven", None, None, {"hosts": ("mq2",)}, {"node": "rabbit@mq2"})
     assert explained(finding, [finding, alarmed, other]) == [alarmed.id]
+
+
+def test_a_release_that_cuts_its_answers_carries_no_large_file() -> None:
+    lines = [one for one in asked(6, 0) if "stage" in one]
+    one = {"ts": at(0), "path": "/i/console.log", "size_bytes": 6 * 10**9, "tool": "ls", "instance": LOUD}
+    sizes, raised = rows(FileSize, one), rows(BrokerEvent, alarm(10))
+
+    def of(*releases: str) -> list[Finding]:
+        sources = [{"source": f"{n}.log", "release": name, "status": "read"} for n, name in enumerate(releases)]
+        frame = pl.DataFrame(sources, schema={name: Source.polars_schema()[name] for name in sources[0]})
+        return told(lines, FileSize=sizes, BrokerEvent=raised, Source=frame)
+
+    assert of("Kilo to Xena", "Grizzly") == []
+    assert len(of("Essex to Folsom 2012.2")) == len(of("Grizzly", "Folsom")) == 1
+
+
+def test_the_one_console_that_a_host_was_asked_for_is_possibly_its_one_huge_log() -> None:
+    lines = [one for one in asked(6, 0) if "stage" in one]
+    one = {"ts": at(0), "path": "/i/console.log", "size_bytes": 3 * 10**9, "tool": "ls", "host": "cc12.example.org"}
+    huge = one | {"instance_name": "instance-00000e05"}
+    raised = rows(BrokerEvent, alarm(10))
+    (finding,) = told(lines, FileSize=rows(FileSize, huge), BrokerEvent=raised)
+    assert (finding.facts["instance"], finding.facts["requests"]) == (LOUD, 6)
+    assert (finding.facts["console_bytes"], finding.confidence) == (3 * 10**9, "possible")
+    assert any("domuuid" in text for text in finding.next_evidence)
+    second = huge | {"instance_name": "instance-00000e06"}
+    other = [row for row in asked(2, 0, QUIET) if "stage" in row]
+    for files, asked_for, alarms in (
+        ([huge], lines, None),
+        ([huge, second], lines, raised),
+        ([huge], [*lines, *other], raised),
+        ([huge | {"host": "cc13"}], lines, raised),
+        ([huge | {"size_bytes": 20 * MB}], lines, raised),
+    ):
+        more = {} if alarms is None else {"BrokerEvent": alarms}
+        assert told(asked_for, FileSize=rows(FileSize, *files), **more) == []
