@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shutil import get_terminal_size
 
 import polars as pl
 
 from forensics import escape
 from forensics.report._table import _CELL, _SHORT, Table, _text
 
-_MOST = 1000
+_MOST, _MOST_AS_TEXT = 1000, 100
 
 # Sorts by ranks that are counted here, so that instants keep their nanoseconds; reads evidence as text alone. What it
 # needs for that, it makes itself: without it (paper, an untrusted notebook) nothing is shown that does not work.
@@ -63,6 +64,10 @@ _SCRIPT = """
 
 class Sortable(Table):
     """Rows to be looked through: see `show`."""
+
+    def __repr__(self) -> str:
+        with pl.Config(tbl_width_chars=max(get_terminal_size((160, 24)).columns, 100)):
+            return repr(Table(self.rows, min(self._most, _MOST_AS_TEXT)))
 
     def _repr_html_(self) -> str:
         shown = self.rows.head(self._most)
