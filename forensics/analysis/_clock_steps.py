@@ -157,7 +157,7 @@ def _by_uptime(rows: pl.LazyFrame) -> list[Step]:
             ran=pl.col("up") - pl.col("up").shift(1).over(group),
             run_on=pl.col("up").shift(-1).over(group) - pl.col("up"),
         )
-        .filter(((pl.col("back") <= -LEAST_STEP_NS) | (pl.col("ahead") >= LEAST_STEP_NS)) & (pl.col("ran") >= 0))
+        .filter(((pl.col("back") <= -LEAST_STEP_NS) | (pl.col("ahead") >= LEAST_STEP_NS)) & (pl.col("ran") > 0))
         .filter(pl.col("run_on") >= 0)
         .collect(engine="streaming")
     )
