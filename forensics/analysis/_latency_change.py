@@ -17,6 +17,8 @@ LEAST_SIGMAS = 3.0
 LEAST_SIDE = 5
 LEAST_OF_EACH = 8
 CHANCE = 0.005
+ALIKE_SIZE = 0.9
+"""Answers that grew by this part of it, on a scale of ratios, explain a longer time by themselves."""
 ALIKE = 0.6
 """Other operations that slowed down by this part of it, on a scale of ratios, slowed down alike."""
 
@@ -168,17 +170,26 @@ def _held(
     sizes = both["response_bytes"].cast(pl.Float64)
     known = [load, longer] if busy else [load]
     known += [] if sizes.null_count() else [sizes.to_numpy()]
+    if not sizes.null_count() and _in_step(sizes.to_numpy(), seconds, before.height):
+        return correlation(load, seconds), 0.0
     others = [values for values in known if _rises(values, seconds, before.height)]
     return correlation(load, seconds), partial(side, seconds, others)
 
 
+def _rise(of: Values, place: int) -> float:
+    return float(np.log((np.median(of[place:]) + 1e-9) / (np.median(of[:place]) + 1e-9)))
+
+
 def _rises(values: Values, seconds: Values, place: int) -> bool:
     """Whether something rises enough between the sides to explain how the latency rises."""
+    return _rise(values, place) >= WEIGHT * _rise(seconds, place)
 
-    def rise(of: Values) -> float:
-        return float(np.log((np.median(of[place:]) + 1e-9) / (np.median(of[:place]) + 1e-9)))
 
-    return rise(values) >= WEIGHT * rise(seconds)
+def _in_step(sizes: Values, seconds: Values, place: int) -> bool:
+    """Whether the answers grew at the same moment by as much: more is asked for, and each octet takes as long."""
+    few, many = np.sort(sizes[:place]), sizes[place:]
+    larger = float(np.searchsorted(few, many).mean()) / max(len(few), 1)
+    return larger >= LEAST_SEPARATION and _rise(sizes, place) >= ALIKE_SIZE * _rise(seconds, place)
 
 
 def _load(everything: pl.DataFrame, part: pl.DataFrame, reach: Values) -> Values:

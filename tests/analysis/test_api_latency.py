@@ -344,3 +344,14 @@ def test_each_kind_has_its_chart_frames() -> None:
             assert slope is None
             assert sides is not None
             assert sides["requests"]["side"].unique(maintain_order=True).to_list() == finding.facts["deployments"]
+
+
+def test_answers_that_grew_by_as_much_at_the_same_moment_make_no_regression() -> None:
+    random, at = np.random.default_rng(4), moments(10, 800)
+    late = np.arange(800) >= 450
+    seconds = np.where(late, 0.8, 0.2) * np.exp(random.normal(0, 0.2, 800))
+    grown = np.where(late, 14_000, 3_000) + random.integers(0, 500, 800)
+    more = np.where(late, 3_400, 3_000) + random.integers(0, 300, 800)
+    assert findings(*frames(asked(at, seconds, length=grown.tolist()))) == []
+    (one,) = findings(*frames(asked(at, seconds, length=more.tolist())))
+    assert one.kind == "latency-regression"
