@@ -26,6 +26,7 @@ _NOWHERE = {"host": "no host told", "record": "?", "source": "?"}
 _SECONDS = (0.001, 0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "star", "hexagon")
 _MOST_FLAGS = 12
+_FAR, _MOST_OF_THEM = 10, 0.95
 _MOST_CHARACTERS, _WIDTH = 320, 96
 
 
@@ -42,7 +43,9 @@ def timeline(
 
     Returns:
         One mark an event, or a cell for each lane and bin of time where there are more than `MOST_EVENTS`. Rows
-        without an instant are not drawn; the subtitle counts them. Text from evidence is escaped, secrets are masked.
+        without an instant are not drawn, nor are a few (up to one in twenty) so far from all others that these would
+        shrink to a dot, such as snapshots dated by their file; the subtitle counts both. Text from evidence is
+        escaped, secrets are masked.
 
     Raises:
         UnknownColumnError: If ``lane`` is none of `LANES`, or the rows are no timeline.
@@ -62,7 +65,8 @@ def timeline(
     colours = palette(dark=dark)
     timed = rows.filter(pl.col("at").is_not_null())
     notes = timed.filter(pl.col("record") == NOTE)
-    events, names, shared = _laned(timed.filter(pl.col("record") != NOTE), lane)
+    near, far = _near(timed.filter(pl.col("record") != NOTE).sort("at"))
+    events, names, shared = _laned(near, lane)
     figure = go.Figure()
     said = [f"{events.height:,} events" if events.height != 1 else "1 event"]
     if events.height > MOST_EVENTS:
@@ -71,13 +75,15 @@ def timeline(
         _marked(figure, events, colours)
     if shared:
         said.append(f"the {shared:,} quietest lanes share one")
+    if far.height:
+        said.append(f"{far.height:,} far from them ({_span(far)}) not drawn")
     left = rows.height - timed.height
     if left:
         said.append(f"{left:,} without a time {'is' if left == 1 else 'are'} not drawn")
     said += _flags(figure, notes, len(names), colours)
     figure.update_layout(
         template=template(dark=dark),
-        title={"text": _span(timed), "subtitle": {"text": "; ".join(said)}},
+        title={"text": _span(pl.concat([near, notes])), "subtitle": {"text": "; ".join(said)}},
         height=230 + 30 * max(len(names), 2),
         margin={"l": 20, "r": 30, "t": 110, "b": 90},
         legend={"yref": "container", "y": 0.02, "yanchor": "bottom"},
@@ -92,6 +98,23 @@ def timeline(
     )
     figure.update_xaxes(title_text="UTC, on the case's clock", type="date")
     return figure
+
+
+def _near(events: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Events by time without the few that lie further off than `_FAR` times what all others span; and those few."""
+    instants = events["at"].dt.epoch("ns").to_numpy()
+    low, high = 0, len(instants)
+    while high - low > 1:
+        cut = low + 1 + int(np.argmax(np.diff(instants[low:high])))
+        rest = (cut, high) if cut - low < high - cut else (low, cut)
+        span = int(instants[rest[1] - 1]) - int(instants[rest[0]])
+        gap = int(instants[cut]) - int(instants[cut - 1])
+        if gap <= _FAR * max(span, 1) or rest[1] - rest[0] < _MOST_OF_THEM * len(instants):
+            break
+        low, high = rest
+    number = pl.int_range(pl.len())
+    inside = number.is_between(low, high, closed="left")
+    return events.filter(inside), events.filter(~inside)
 
 
 def _laned(events: pl.DataFrame, lane: str) -> tuple[pl.DataFrame, list[str], int]:

@@ -64,6 +64,16 @@ def test_the_bound_between_marks_and_bins() -> None:
     assert len(years.x) <= 202
 
 
+def test_a_few_events_years_away_do_not_shrink_the_rest() -> None:
+    far = rows(3).with_columns(pl.col("at").dt.offset_by("13y"))
+    figure = timeline(pl.concat([rows(200), far]))
+    assert sum(len(trace.x) for trace in figure.data) == 200
+    assert subtitle(figure).startswith("200 events; 3 far from them (2026-02-15 01:40:18 to 01:40:20) not drawn")
+    assert figure.layout.title.text == "2013-02-15 01:40:18 to 01:43:37"
+    many = rows(50).with_columns(pl.col("at").dt.offset_by("13y"))
+    assert subtitle(timeline(pl.concat([rows(200), many]))) == "250 events"
+
+
 def test_the_quietest_lanes_share_one() -> None:
     figure = timeline(rows(500, hosts=100))
     assert len(figure.layout.yaxis.ticktext) == MOST_LANES + 1
