@@ -15,7 +15,13 @@ from forensics.records.finding import iso
 
 NAME = "notes.jsonl"
 NOTES = pl.Schema(
-    {"at": INSTANT, "text": pl.String, "tags": pl.List(pl.String), "source": pl.String, "position": pl.Int64}
+    [
+        ("at", INSTANT),
+        ("text", pl.String()),
+        ("tags", pl.List(pl.String)),
+        ("source", pl.String()),
+        ("position", pl.Int64()),
+    ]
 )
 """One row a note: when, what, its tags, and the line or packet that it is about, if any."""
 
@@ -42,8 +48,8 @@ def note(
     if at is None and place is None:
         raise CaseError("a note belongs to an instant or to a row", hint="give at=…, or source=… and position=…")
     moment = None if at is None else iso(round(instant(at).timestamp() * 1_000_000) * 1000)
-    row = {"at": moment, "text": text, "tags": sorted(set(tags))}
-    row |= {"source": place[0] if place else None, "position": place[1] if place else None}
+    source, position = place or (None, None)
+    row = {"at": moment, "text": text, "tags": sorted(set(tags)), "source": source, "position": position}
     return json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
 
 
