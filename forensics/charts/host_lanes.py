@@ -16,6 +16,8 @@ MOST_HOSTS = 24
 """More lanes than this are not read: the hosts concerned are drawn, then others up to here, and it is said."""
 MOST_TICKS = 600
 """More passes than this merge into a band: they are left out, and it is said."""
+MOST_REMOVALS = 60
+"""More lines across all lanes than this hide what they are to show: the crosses stay."""
 KINDS = {
     "removed in use": ("x", 13, "trouble"),
     "removed, not needed": ("x-thin", 9, "faint"),
@@ -51,8 +53,10 @@ def host_lanes(
     _heard(figure, lanes, places, colours)
     _silent(figure, silences, places, colours, _end(lanes, marks))
     dropped = _marked(figure, marks, places, colours)
-    for mark in marks.filter(pl.col("what") == "removed in use").iter_rows(named=True):
-        figure.add_vline(x=_shown(mark["at"]), line={"color": colours.trouble, "width": 1, "dash": "dot"})
+    removed = marks.filter(pl.col("what") == "removed in use")["at"].drop_nulls().head(MOST_REMOVALS).to_list()
+    look: dict[str, Any] = {"type": "line", "yref": "paper", "y0": 0, "y1": 1}
+    look["line"] = {"color": colours.trouble, "width": 1, "dash": "dot"}
+    figure.update_layout(shapes=[*figure.layout.shapes, *({**look, "x0": at, "x1": at} for at in map(_shown, removed))])
     notes = [f"{left_out} other hosts are not drawn"] if left_out else []
     notes += ["passes of the image cache are too many to draw"] if dropped else []
     figure.update_layout(
