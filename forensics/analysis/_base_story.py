@@ -183,7 +183,7 @@ def _story(loss: Loss, scene: Scene) -> tuple[Step, ...]:
     told = [
         Step(ref.at, text[0], text[1]) if isinstance(text, tuple) else Step(ref.at, text, (ref,)) for ref, text in steps
     ]
-    return tuple(sorted(told, key=lambda step: step.at or ""))
+    return tuple(sorted(told, key=lambda step: step.when))
 
 
 def _evidence(loss: Loss) -> tuple[Reference, ...]:

@@ -53,7 +53,7 @@ def told(flood: Flood) -> Finding:
             for at, node, kind in flood.alarms.select("at", "node", "kind").iter_rows()
         ],
     }
-    steps = tuple(sorted(_steps(flood), key=lambda step: step.at or ""))
+    steps = tuple(sorted(_steps(flood), key=lambda step: step.when))
     evidence = tuple(dict.fromkeys(ref for step in steps for ref in step.evidence))
     named = f"instance {flood.instance}" if flood.instance else f"an instance on {', '.join(flood.hosts)}"
     size = f", {_size(flood.console_bytes)}," if flood.console_bytes else ""

@@ -186,7 +186,7 @@ def leak_finding(leak: Leak) -> Finding:
         story.append(Step(leak.elsewhere[0].at, same, leak.elsewhere))
     if config and leak.host:
         story.append(Step(None, f"The listing of {leak.host.host} shows no VLAN on {leak.host.name}.", config))
-    story.sort(key=lambda step: step.at or "~")
+    story.sort(key=lambda step: step.when or "~")
     return Finding(
         kind="vlan-leak",
         title=f"Frames of VLAN {leak.vid} reach {leak.point}, which knows of no VLAN",

@@ -62,14 +62,19 @@ def finding(cuts: list[Cut], scene: Scene, down: pl.DataFrame) -> Finding:
         "interfaces": tuple(sorted({cut.port for cut in cuts})),
     }
     ends = [cut.restored for cut in cuts]
-    story = [step for number, strike in enumerate(strikes[:TOLD]) for step in _strike(strike, scene, down, number)]
+    starts = [(strike[0].instance, strike[0].started_at) for strike in strikes]
+    story = [
+        step
+        for number, strike in enumerate(strikes[:TOLD])
+        for step in _strike(strike, scene, down, number, told=starts[number] in starts[:number])
+    ]
     if len(strikes) > TOLD:
         rest = [cut for strike in strikes[TOLD:] for cut in strike]
         refs = tuple(ref for cut in rest[:6] for ref in cut.refs[:1])
         again = f"It happened {len(strikes) - TOLD} times more, until {iso(rest[-1].at)}: {len(rest)} ports shut."
         story.append(Step(iso(rest[0].at), again, refs))
     story += _in_common(cuts, scene)
-    story.sort(key=lambda step: (step.at is None, step.at or ""))
+    story.sort(key=lambda step: (step.at is None, step.when))
     last = max((end for end in ends if end is not None), default=None)
     return Finding(
         kind="bpdu-guard-cutoff",
@@ -164,10 +169,10 @@ def _title(cuts: list[Cut], strikes: list[list[Cut]], hosts: list[str], bystande
     return f"{said}{hit}{often}"
 
 
-def _strike(strike: list[Cut], scene: Scene, down: pl.DataFrame, number: int) -> list[Step]:
-    """One strike from the start of the guest to the port's return."""
+def _strike(strike: list[Cut], scene: Scene, down: pl.DataFrame, number: int, *, told: bool) -> list[Step]:
+    """One strike from the start of the guest, unless that was told before, to the port's return."""
     first = strike[0]
-    steps = [*_sender(first, scene)]
+    steps = [*_sender(first, scene, told=told)]
     for place, cut in enumerate(strike):
         named = f" from {cut.mac}" if cut.mac and cut.mac_basis is None else ""
         after = (
@@ -193,17 +198,18 @@ def _strike(strike: list[Cut], scene: Scene, down: pl.DataFrame, number: int) ->
     return steps
 
 
-def _sender(cut: Cut, scene: Scene) -> list[Step]:
+def _sender(cut: Cut, scene: Scene, *, told: bool) -> list[Step]:
     steps = []
-    if cut.instance:
+    if cut.instance and not told:
         whose = f" by user {cut.user}" if cut.user else ""
         image = f" from image {cut.image}" if cut.image else ""
         since = cut.started_at
         before = _before(cut, since)
         name = f"{cut.name} ({cut.instance})" if cut.name else cut.instance
         mac = f", {cut.mac}," if cut.mac else ""
+        ran = "ran" if since is None else "was started"
         steps.append(
-            Step(iso(since), f"{name}{mac} was started on {cut.host}{whose}{image}{before}.", tuple(cut.map_refs[:4]))
+            Step(iso(since), f"{name}{mac} {ran} on {cut.host}{whose}{image}{before}.", tuple(cut.map_refs[:4]))
         )
     if cut.mac:
         sent = scene.bpdus.filter(

@@ -114,7 +114,7 @@ def _finding(ip: str, macs: list[str], own: pl.DataFrame, changes: int, twins: i
     start, end = int(own["at"][0]), int(own["at"][-1])
     steps = sorted(
         (Step(ref.at, f"{mac} says that {ip} is its own", (ref,)) for mac, ref in refs.items()),
-        key=lambda step: step.at or "",
+        key=lambda step: step.when,
     )
     steps.append(Step(turns[-1].at, f"the two speak in turn, {changes} changes" + _both(twins), tuple(turns)))
     facts = {

@@ -242,7 +242,7 @@ def _finding(
         steps.append(Step(iso(quiet.to_at), f"{quiet.host} speaks again, after {length}.", (quiet.first,)))
     if started.height:
         steps.append(Step(iso(int(started["at"][0])), "It says what is said at a start.", _first(started)))
-    steps.sort(key=lambda step: step.at or "")
+    steps.sort(key=lambda step: step.when)
     proof = tuple(dict.fromkeys(ref for step in steps for ref in step.evidence))
     sure = bool(started.height or down.height)
     confidence = "proven" if sure and row["others"] else "likely" if sure or row["rhythm"] else "possible"

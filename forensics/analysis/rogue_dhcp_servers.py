@@ -130,7 +130,8 @@ def _told(
 ) -> Finding:
     server = str(mine["server"].drop_nulls().mode().sort()[0]) if mine["server"].drop_nulls().len() else None
     steps = [_step(row) for row in mine.head(_MOST).iter_rows(named=True)]
-    for row in rivals.head(_MOST).iter_rows(named=True):
+    others = rivals.unique(["rival_source", "rival_position"], keep="first", maintain_order=True)
+    for row in others.head(_MOST).iter_rows(named=True):
         place = Reference(row["rival_source"], f"frame:{row['rival_position']}", iso(row["rival_at"]))
         steps.append(Step(iso(row["rival_at"]), f"{row['rival_server']} answers the same request", (place,)))
     owner = tuple(instances["linked"].unique().sort())
@@ -149,7 +150,7 @@ def _told(
         "offered": sorted({str(address) for address in mine["yiaddr"].drop_nulls()} - {_NOWHERE}),
         "rivals": sorted(set(rivals["rival_server"].drop_nulls())),
     }
-    steps.sort(key=lambda step: step.at or "")
+    steps.sort(key=lambda step: step.when)
     evidence = tuple(dict.fromkeys((*(ref for step in steps for ref in step.evidence), *cited)))
     last = answers.filter(pl.col("mac") == mac)["at"].max()
     return Finding(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from forensics.analysis.port_cutoffs import cascade_frames, explained, findings
 from forensics.records import Bpdu, Finding, PortEvent, ServiceState
-from forensics.records.finding import iso
+from forensics.records.finding import in_order, iso
 from tests._ports import (
     GUEST,
     IMAGE,
@@ -105,7 +105,24 @@ def test_a_timer_that_opens_the_port_starts_it_all_over() -> None:
         told.append(said(303 * n + 300, "SW-1", "Port-Channel35", "recovering", cause="bpduguard"))
     finding = only(findings(events(told), None, cloud(OWN)))
     assert of(finding, "cut_at", "restored_at") == [(at(303 * n), at(303 * n + 302)) for n in range(3)]
-    assert "by err-disable's timer" in " ".join(step.text for step in finding.story)
+    story = [step.text for step in finding.story]
+    assert "by err-disable's timer" in " ".join(story)
+    assert sum("was started on" in text for text in story) == 1, "the guest was started once, however often it strikes"
+    assert all(len(set(step.evidence)) == len(step.evidence) for step in finding.story)
+    assert [step.when for step in finding.story] == sorted(step.when for step in finding.story)
+
+
+def test_a_guest_of_which_no_start_is_known_only_ran() -> None:
+    told = " ".join(
+        step.text for step in only(findings(events(TALE), None, cloud([row | {"from_at": None} for row in OWN]))).story
+    )
+    assert "ran on" in told
+    assert "was started" not in told
+
+
+def test_instants_of_one_second_sort_by_time() -> None:
+    instants = [iso(S + n) for n in (0, 1, 500_000_000, 500_000_001, 999_999_999)]
+    assert instants == sorted(instants, key=in_order) != sorted(map(str, instants))
 
 
 def test_a_port_that_is_shut_again_was_open_though_no_line_says_so() -> None:

@@ -54,6 +54,18 @@ def test_a_guest_that_offers_another_network_is_proven() -> None:
     assert {str(ref) for ref in finding.evidence} >= {"net1/br100.pcap:500", "net1/br100.pcap:1", "nova.sql:12"}
 
 
+def test_every_answer_is_told_once() -> None:
+    granted = [
+        answer(
+            k, ROGUE, "192.168.122.1", f"192.168.122.{k + 9}", "ACK", position=600 + k, ts=START + timedelta(seconds=k)
+        )
+        for k in range(4)
+    ]
+    (finding,) = told(*rivals(4), *granted)
+    steps = [(step.at, step.text, step.evidence) for step in finding.story]
+    assert len(set(steps)) == len(steps)
+
+
 def test_without_a_list_of_ports_it_is_likely_and_says_what_would_settle_it() -> None:
     (finding,) = told(*rivals(4))
     assert (finding.facts["mac"], finding.confidence) == (ROGUE, "likely")
