@@ -75,6 +75,8 @@ def loss_severity(scene: Scene, confidence: str) -> str:
     """How bad: senders that are told, and can send smaller packets, are not hurt."""
     if scene.needed and all_df(scene):
         return "info"
+    if not scene.main.placed and not scene.main.amid:
+        return "info"  # the other end may as well have gone when the large ones came
     if confidence == "proven":
         return "high" if scene.has_segments() else "medium"
     hurt = scene.main.amid and (scene.main.placed or scene.has_segments())
@@ -173,7 +175,7 @@ def steps(scene: Scene) -> list[Step]:
     if scene.needed:
         first = scene.needed[0]
         told.append(Step(first.at, "A router asks the sender for smaller packets (ICMP).", scene.needed[:MOST]))
-    told.sort(key=lambda step: step.at or "")
+    told.sort(key=lambda step: step.when)
     passed = f"{amount(len(main.delivered), 'packet')} of up to {main.largest_delivered} octets came through"
     others = f", {main.small} did not" if main.small else ""
     total = f"In that direction {passed}{others}; of the {main.large} above none did."

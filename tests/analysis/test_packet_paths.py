@@ -384,6 +384,12 @@ def test_the_largest_pings_come_last_without_tags_to_explain_it() -> None:
     assert not packet_paths.findings(frame(ascending((NEAR, FAR)))), "the other end may just have gone"
 
 
+def test_large_pings_after_the_other_end_has_gone_are_no_harm() -> None:
+    rows = [one for n in range(40) for one in (ping(n, n, 84, [NEAR]), ping(n, n + 0.01, 84, [NEAR], reply=True))]
+    rows += [ping(n, n, 1500, [NEAR]) for n in range(40, 60)]
+    assert {one.severity for one in packet_paths.findings(frame(rows))} <= {"info"}
+
+
 def test_both_directions_of_a_link_have_one_limit() -> None:
     rows = sweep(1492, sizes=(84, 1400, 1492, 1493, 1500))
     for n, seq in enumerate(range(1, 9000, 1448)):
