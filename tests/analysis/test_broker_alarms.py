@@ -1,6 +1,5 @@
 """Alarms of the broker, and nodes that it lost."""
 
-
 from forensics.analysis.broker_alarms import findings
 from forensics.records import BrokerEvent, Clock, Finding
 from tests.analysis.test_console_floods import alarm, at, rows
