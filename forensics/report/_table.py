@@ -22,9 +22,9 @@ class Table:
         self._most = most
 
     def __repr__(self) -> str:
-        shown = self.rows.head(self._most)
+        shown = _masked(self.rows.head(self._most))  # before the lines are broken: a secret may stand across two
         with pl.Config(tbl_rows=-1, tbl_cols=-1, fmt_str_lengths=_LONGEST, tbl_hide_column_data_types=True):
-            return escape.terminal(escape.masked(str(shown))) + self._more("\n")
+            return escape.terminal(str(shown)) + self._more("\n")
 
     def _repr_html_(self) -> str:
         shown = self.rows.head(self._most)
@@ -60,6 +60,15 @@ def table(rows: pl.DataFrame | pl.LazyFrame, most: int = _MOST) -> Table:
         ``fx.table(case.sources.select("source", "format", "rows", "sha256"))``
     """
     return Table(rows.lazy().collect(), most)
+
+
+def _masked(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the secrets in their texts replaced."""
+    return rows.with_columns(
+        pl.Series(name, [None if text is None else escape.masked(text) for text in rows[name]], pl.String)
+        for name, kind in rows.schema.items()
+        if kind == pl.String
+    )
 
 
 def _text(value: Any) -> str:
