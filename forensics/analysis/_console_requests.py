@@ -132,12 +132,12 @@ def _told_apart(api: pl.DataFrame, said: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([api.filter("clear"), once.select(api.columns)]).sort("at", "source", "position")
 
 
+_PLACE = pl.concat_str("source", pl.lit(":"), pl.col("position").cast(pl.String))
 _STAGES = ("compute", "received", "api", "call", "dashboard", "reply", "data", "truncated")
 
 
 def _of_lines(said: pl.DataFrame) -> pl.DataFrame:
     """Lines that speak of a console, as parts of requests."""
-    place = pl.concat_str("source", pl.lit(":"), pl.col("position").cast(pl.String))
     return said.select(
         "instance",
         "at",
@@ -147,7 +147,7 @@ def _of_lines(said: pl.DataFrame) -> pl.DataFrame:
         "project_id",
         "compute_host",
         "stage",
-        request=pl.coalesce("request_id", "msg_id", place),
+        request=pl.coalesce("request_id", "msg_id", _PLACE),
         has_id=pl.coalesce("request_id", "msg_id").is_not_null(),
         ended=pl.col("at"),
         response_bytes=pl.lit(None, pl.Int64),
@@ -159,7 +159,6 @@ def _of_lines(said: pl.DataFrame) -> pl.DataFrame:
 
 def _of_answers(api: pl.DataFrame) -> pl.DataFrame:
     """Access lines, as parts of requests."""
-    place = pl.concat_str("source", pl.lit(":"), pl.col("position").cast(pl.String))
     return api.select(
         "instance",
         pl.col("started").alias("at"),
@@ -169,7 +168,7 @@ def _of_answers(api: pl.DataFrame) -> pl.DataFrame:
         "project_id",
         pl.lit(None, pl.String).alias("compute_host"),
         pl.lit("answer").alias("stage"),
-        request=pl.coalesce("request_id", place),
+        request=pl.coalesce("request_id", _PLACE),
         has_id=pl.col("request_id").is_not_null(),
         ended=pl.col("ended"),
         response_bytes=pl.col("response_bytes"),
@@ -206,7 +205,7 @@ def replies(transfers: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
         ``source``, ``position``; and in ``total_bytes`` what was published in the capture altogether.
     """
     columns = ("source", "position", "method", "src", "dst", "exchange", "routing_key", "correlation_id", "msg_id",
-               "instance", "rpc_method", "body_bytes", "reply_to", "connection", "ts", "ended_at")  # fmt: skip
+               "instance", "rpc_method", "body_bytes", "ts", "ended_at")  # fmt: skip
     rows = on_one_clock(transfers.select(columns), clocks).collect(engine="streaming")
     sent = rows.filter(pl.col("method") == "publish")
     whole = rows if sent.is_empty() else sent
@@ -221,7 +220,6 @@ def replies(transfers: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
     )
     answer = whole.filter((pl.col("rpc_method") != _CALL).fill_null(value=True)).with_columns(
         key=pl.concat_list("correlation_id", "msg_id", "routing_key", "exchange").list.drop_nulls(),
-        at=pl.col("at"),
         ended=pl.coalesce(pl.col("ended_at").to_physical().cast(pl.Int64) - pl.col("own") + pl.col("at"), "at"),
     )
     by_id = answer.explode("key", empty_as_null=True, keep_nulls=False).join(ids, on="key", how="inner")

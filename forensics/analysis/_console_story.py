@@ -31,7 +31,6 @@ class Flood:
     carried_bytes: int | None
     console_bytes: int | None
     console_lines: int | None
-    released: str | None
     guessed: bool = False
     """Whether nothing but the host and an alarm tells that the listing is that instance's."""
 

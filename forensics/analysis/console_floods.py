@@ -95,12 +95,11 @@ def _floods(*given: pl.LazyFrame | None) -> list[Flood]:
     captured = replies(transfers, clocks)
     raised = alarms(events, clocks)
     listed = _guessed(_recognised(_listed(sizes, clocks, known), lines.requests), lines.requests, raised)
-    released = _release(sources)
     if _caps(sources):
         listed = listed.filter(pl.col("instance").is_in(_large(lines.requests).implode()))
-    floods = [_of_instance(name, lines, captured, listed, raised, released) for name in _suspects(lines, listed)]
+    floods = [_of_instance(name, lines, captured, listed, raised) for name in _suspects(lines, listed)]
     if not any(flood and flood.measured == "api" for flood in floods):
-        floods.append(_of_capture(captured, lines, raised, released))
+        floods.append(_of_capture(captured, lines, raised))
     return [flood for flood in floods if flood is not None]
 
 
@@ -160,7 +159,7 @@ def _guessed(listed: pl.DataFrame, requests: pl.DataFrame, raised: pl.DataFrame)
         .filter(~pl.col("instance").is_in(listed["instance"].implode()))
     )
     near = [
-        host for host, _, _, start, end in asked_for.select("host", "instance", "response_bytes", "at", "ended").rows()
+        host for host, start, end in asked_for.select("host", "at", "ended").rows()
         if _near(raised, start, end).height
     ]  # fmt: skip
     huge = listed.filter(pl.col("instance").str.starts_with("instance-"), pl.col("bytes") >= LISTED_BYTES)
@@ -186,21 +185,14 @@ def _short(column: str) -> pl.Expr:
     return pl.col(column).str.split(".").list.first().str.to_lowercase()
 
 
-def _release(sources: pl.LazyFrame) -> str | None:
-    """The release that nova's logs tell, where all that tell one agree."""
-    found = sources.select("release").drop_nulls().unique().sort("release").collect()["release"].to_list()
-    return str(found[0]) if len(found) == 1 else None
-
-
 def _suspects(lines: Asked, listed: pl.DataFrame) -> list[str]:
     """Instances whose console was asked for and is large by any measure."""
     requests = lines.requests
-    large = requests.filter(pl.col("response_bytes") >= LARGE_BYTES)["instance"]
     unmeasured = requests.filter(pl.col("response_bytes").is_null())["instance"].unique()
     huge = listed.filter(pl.col("bytes") >= CARRIED_BYTES)["instance"]
     capped = lines.capped["instance"].drop_nulls()
     open_ones = (set(huge) & set(unmeasured)) - set(capped)
-    return sorted(set(large) | open_ones)
+    return sorted(set(_large(requests)) | open_ones)
 
 
 def _near(raised: pl.DataFrame, start: int, end: int) -> pl.DataFrame:
@@ -215,7 +207,6 @@ def _of_instance(
     captured: pl.DataFrame,
     listed: pl.DataFrame,
     raised: pl.DataFrame,
-    released: str | None,
 ) -> Flood | None:
     """What is known of one instance's console, if it was a flood."""
     requests = lines.requests.filter(pl.col("instance") == name)
@@ -250,7 +241,6 @@ def _of_instance(
         carried_bytes=carried,
         console_bytes=size if size is not None else largest,
         console_lines=count,
-        released=released,
         guessed=bool(sizes["guessed"].any()),
     )
 
@@ -262,7 +252,7 @@ def _size(sizes: pl.DataFrame) -> tuple[int | None, int | None]:
     return (int(told["bytes"][0]) if told.height else None), (int(lines[-1]) if len(lines) else None)
 
 
-def _of_capture(captured: pl.DataFrame, lines: Asked, raised: pl.DataFrame, released: str | None) -> Flood | None:
+def _of_capture(captured: pl.DataFrame, lines: Asked, raised: pl.DataFrame) -> Flood | None:
     """A flood that only a capture beside the broker shows."""
     whole = captured.filter(pl.col("body_bytes") >= LARGE_BYTES)
     if whole.is_empty() or lines.requests.filter(pl.col("response_bytes").is_not_null()).height:
@@ -291,7 +281,6 @@ def _of_capture(captured: pl.DataFrame, lines: Asked, raised: pl.DataFrame, rele
         carried_bytes=carried,
         console_bytes=int(whole["body_bytes"].max()),  # type: ignore[arg-type]
         console_lines=None,
-        released=released,
     )  # fmt: skip
 
 
