@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from forensics.analysis._correlate import on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.records import Clock
 from forensics.records.finding import Reference, iso
 
@@ -58,7 +59,7 @@ class Setting:
 
 def devices(interfaces: pl.LazyFrame, clocks: pl.LazyFrame | None) -> dict[tuple[str, str], Device]:
     """All interfaces, each once a host: the latest listing counts, earlier ones say what it leaves out."""
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
+    ties = rows_of(clocks, Clock)
     timed = on_one_clock(
         interfaces.with_columns(ts=pl.col("ts").fill_null(pl.lit(0).cast(pl.Datetime("ns", "UTC")))), ties
     )
@@ -123,7 +124,7 @@ def named_vid(name: str) -> int | None:
 
 def settings(options: pl.LazyFrame, clocks: pl.LazyFrame | None) -> list[Setting]:
     """What nova was told to put tenants' VLANs on, where it makes VLANs at all (VlanManager, nova-network)."""
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
+    ties = rows_of(clocks, Clock)
     wanted = ("vlan_interface", "network_manager", "network_api_class", "use_neutron")
     timed = on_one_clock(
         options.with_columns(ts=pl.col("ts").fill_null(pl.lit(0).cast(pl.Datetime("ns", "UTC")))), ties

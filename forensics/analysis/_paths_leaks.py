@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from forensics.analysis._correlate import on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.analysis._paths_doubts import amount
 from forensics.analysis._paths_hosts import Device, captured_on
 from forensics.analysis._paths_packets import FRAME
@@ -51,7 +52,7 @@ def leaks(packets: pl.LazyFrame, clocks: pl.LazyFrame | None, hosts: Mapping[tup
     tag outside elsewhere, the host's listing without any VLAN on that interface, or the other direction of the flow.
     A trunk, a native VLAN and a card that takes tags off on one side only are none.
     """
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
+    ties = rows_of(clocks, Clock)
     taken = packets.select(*FRAME, "ethertype", "src", "dst").filter(pl.col("eth_src").is_not_null())
     rows = on_one_clock(taken, ties).with_columns(point=pl.coalesce("host", "source"))
     depth = pl.col("vlan_ids").list.len().fill_null(0)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from forensics.analysis._correlate import on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.records import Clock
 
 INNER = (
@@ -67,7 +68,7 @@ def sightings(
         One row per frame with an IP packet in it: its columns `INNER` and `FRAME`, ``point``, ``at`` (Int64, ns),
         ``bound`` (Int64, ns), ``form`` (see `form`), ``hops`` (routers behind it, by its TTL).
     """
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
+    ties = rows_of(clocks, Clock)
     taken = packets.select(*FRAME, *(_taken(name) for name in INNER)).filter(pl.col("src").is_not_null())
     named = on_one_clock(taken, ties).drop("own", "reference", "off", strict=False)
     whole = translated(named, nat)

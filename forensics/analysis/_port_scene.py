@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.analysis._port_clocks import AGREE_NS, match, shifts
 from forensics.analysis._port_cuts import Cut, corroborated, cuts, reference, sides, with_reasons
 from forensics.analysis._port_hosts import (
@@ -73,10 +74,10 @@ def survey(
     Returns:
         The scene; clocks that nothing else ties are compared by what both ends of a cable saw.
     """
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
+    ties = rows_of(clocks, Clock)
     rows = port_rows(port_events.lazy(), ties)
-    told = (edges if edges is not None else Edge.empty().lazy()).lazy().collect()
-    wire = _wire((bpdus if bpdus is not None else Bpdu.empty().lazy()).lazy(), ties, rows, told)
+    told = rows_of(edges, Edge).collect()
+    wire = _wire(rows_of(bpdus, Bpdu), ties, rows, told)
     spans, found, fell = _looked_at(rows, wire, told, {})
     anchors = _anchored(rows, wire, ties) if found else []
     moved = _shifts(rows, wire, found, fell, anchors) if found else {}

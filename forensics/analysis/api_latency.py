@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from forensics.analysis._correlate import on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.analysis._latency_change import LEAST_OF_EACH, Slower, between, over_time
 from forensics.analysis._latency_growth import Growth, growth
 from forensics.analysis._latency_requests import SERVED, at_home, once, places
@@ -93,12 +94,12 @@ def _scene(
     logs: pl.LazyFrame | None,
     clocks: pl.LazyFrame | None,
 ) -> _Scene:
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
+    ties = rows_of(clocks, Clock)
     asked = requests.lazy()
-    counted = (counts if counts is not None else RowCount.empty().lazy()).lazy()
-    known = (instances if instances is not None else Instance.empty().lazy()).lazy()
-    typed = (commands if commands is not None else ShellCommand.empty().lazy()).lazy()
-    lines = (logs if logs is not None else LogRecord.empty().lazy()).lazy()
+    counted = rows_of(counts, RowCount)
+    known = rows_of(instances, Instance)
+    typed = rows_of(commands, ShellCommand)
+    lines = rows_of(logs, LogRecord)
     starts = lines.filter(pl.col("message").str.contains(_STARTS))
     owners = places(asked, counted, known, typed, starts)
     every = once(asked, lines, ties, owners)

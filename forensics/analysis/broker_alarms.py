@@ -8,6 +8,7 @@ import polars as pl
 
 from forensics.analysis._broker_alarms import alarms
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.records import BrokerEvent, Clock, Finding, Step
 from forensics.records.finding import Reference, iso
 
@@ -37,7 +38,7 @@ def findings(broker_events: pl.LazyFrame, clocks: pl.LazyFrame | None = None) ->
         >>> findings(BrokerEvent.empty().lazy())
         []
     """
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
+    ties = rows_of(clocks, Clock)
     raised = alarms(broker_events.lazy(), ties)
     lost = _lost(broker_events.lazy(), ties)
     told = [_told(rows) for frame in (raised, lost) for _, rows in frame.group_by("node", "kind", maintain_order=True)]

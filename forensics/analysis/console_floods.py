@@ -10,6 +10,7 @@ from forensics.analysis._broker_alarms import alarms
 from forensics.analysis._console_requests import LARGE_BYTES, Asked, asked, names, replies
 from forensics.analysis._console_story import Flood, told
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.records import (
     ApiRequest,
     BrokerEvent,
@@ -80,15 +81,11 @@ def findings(
     return sorted((told(flood) for flood in given), key=Finding.order)
 
 
-def _frame(rows: pl.LazyFrame | None, record: Any) -> pl.LazyFrame:
-    return (rows if rows is not None else record.empty().lazy()).lazy()
-
-
 def _floods(*given: pl.LazyFrame | None) -> list[Flood]:
     """Every flood, by instance."""
     order = (*NEEDS_ANY, *USES)
     console, api, transfers, events, sizes, instances, clocks, sources = (
-        _frame(rows, record) for rows, record in zip(given, order, strict=True)
+        rows_of(rows, record) for rows, record in zip(given, order, strict=True)
     )
     known = names(instances)
     lines = asked(console, api, clocks, known)
@@ -306,7 +303,7 @@ def chart_frames(finding: Finding, *given: pl.LazyFrame) -> dict[str, Any] | Non
     """
     order = (*NEEDS_ANY, *USES)
     console, api, transfers, events, _, instances, clocks, _ = (
-        _frame(rows, record) for rows, record in zip(given, order, strict=True)
+        rows_of(rows, record) for rows, record in zip(given, order, strict=True)
     )
     known = names(instances)
     lines = asked(console, api, clocks, known).requests

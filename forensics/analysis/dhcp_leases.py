@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.analysis._lease_causes import verdict
 from forensics.analysis._lease_messages import TRANSIT_NS, merged, normalised, suspects
 from forensics.analysis._lease_scene import Homes, Scene, machine, path_order, survey
@@ -113,10 +114,10 @@ def _inputs(
     log_records: pl.LazyFrame | None,
     clocks: pl.LazyFrame | None,
 ) -> _Inputs:
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
-    frames = (packets if packets is not None else Packet.empty().lazy()).lazy()
-    logs = (log_records if log_records is not None else LogRecord.empty().lazy()).lazy()
-    said = (client_events if client_events is not None else DhcpClientEvent.empty().lazy()).lazy()
+    ties = rows_of(clocks, Clock)
+    frames = rows_of(packets, Packet)
+    logs = rows_of(log_records, LogRecord)
+    said = rows_of(client_events, DhcpClientEvent)
     events = (
         on_one_clock(said, ties)
         .with_columns(machine=pl.coalesce("host", "source"), series=stem())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from forensics.analysis._given import rows_of
 from forensics.records import Finding, LogRecord, Packet, Source, Span, Step
 from forensics.records.finding import Reference
 
@@ -39,7 +40,7 @@ def findings(
     if hurt.is_empty():
         return []
     names = hurt["source"].to_list()
-    given = (spans if spans is not None else Span.empty().lazy()).lazy()
+    given = rows_of(spans, Span)
     gaps = given.filter(pl.col("kind") == "gap", pl.col("source").is_in(names)).sort("source", "offset_bytes").collect()
     sound = [
         (rows if rows is not None else record.empty().lazy())

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.analysis._silence import (
     MINUTE_NS,
     UNSURE_ZONES,
@@ -77,9 +78,9 @@ def findings(
         >>> findings(LogRecord.empty().lazy())
         []
     """
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
-    heard = (notifications if notifications is not None else Notification.empty().lazy()).lazy()
-    states = (services if services is not None else ServiceState.empty().lazy()).lazy()
+    ties = rows_of(clocks, Clock)
+    heard = rows_of(notifications, Notification)
+    states = rows_of(services, ServiceState)
     logs = log_records.lazy()
     said = _signs(logs, heard, ties)
     guessed = logs.filter(pl.col("zone_basis").is_in(UNSURE_ZONES)).select("source").head(1)
@@ -311,8 +312,8 @@ def chart_frames(
     Returns:
         ``finding``, ``lanes``, ``silences`` and ``marks`` (none), as that function has them.
     """
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
-    heard = (notifications if notifications is not None else Notification.empty().lazy()).lazy()
+    ties = rows_of(clocks, Clock)
+    heard = rows_of(notifications, Notification)
     said = _signs(log_records.lazy(), heard, ties)
     instants = ("from_at", "to_at")
     row = {"host": finding.facts["host"], "from_at": finding.start, "to_at": finding.end}

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.analysis._port_scene import survey
 from forensics.records import Alternative, Bpdu, Clock, Edge, Finding, LogRecord, PortEvent, Reference, Step
 from forensics.records.finding import identity, iso
@@ -75,8 +76,8 @@ def _over(rows: pl.DataFrame) -> dict[str, Any]:
 
 def _reach(log_records: pl.LazyFrame | None, clocks: pl.LazyFrame | None) -> dict[str, int]:
     """Source -> its last instant, by its own clock."""
-    logs = (log_records if log_records is not None else LogRecord.empty().lazy()).lazy()
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
+    logs = rows_of(log_records, LogRecord)
+    ties = rows_of(clocks, Clock)
     told = on_one_clock(logs.select("ts", "source"), ties).group_by("source").agg(pl.col("own").max())
     return dict(told.collect(engine="streaming").iter_rows())
 

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._correlate import on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.analysis._latency_requests import at_home, once, places
 from forensics.analysis._memory_segments import Segment, segments
 from forensics.records import ApiRequest, Clock, Finding, LogRecord, ProcessMemory
@@ -64,8 +65,8 @@ def findings(
 def _lives(
     memory: pl.LazyFrame, requests: pl.LazyFrame, logs: pl.LazyFrame | None, clocks: pl.LazyFrame | None
 ) -> tuple[list[Segment], pl.DataFrame]:
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
-    lines = (logs if logs is not None else LogRecord.empty().lazy()).lazy()
+    ties = rows_of(clocks, Clock)
+    lines = rows_of(logs, LogRecord)
     listed, asked = memory.lazy(), requests.lazy()
     notable = lines.filter(pl.col("message").str.contains(f"{_KILLED}|{_STARVED}"))
     starts = lines.filter(pl.col("message").str.contains("wsgi starting up on"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from forensics.analysis._given import rows_of
 from forensics.analysis._links import links
 from forensics.analysis._paths_frames import leak_cells, loss_cells, rungs_of, scene_of, steps_of
 from forensics.analysis._paths_hosts import TAG_BYTES, Stack, captured_on, devices, settings, stacks
@@ -108,12 +109,12 @@ def findings(
         []
     """
     rows = packets.lazy()
-    hosts = devices(host_interfaces if host_interfaces is not None else HostInterface.empty().lazy(), clocks)
+    hosts = devices(rows_of(host_interfaces, HostInterface), clocks)
     told: list[Finding] = []
     for scene in _scenes(rows, clocks):
         scene.devices = hosts
         scene.stacks = stacks(hosts)
-        options = config_options if config_options is not None else ConfigOption.empty().lazy()
+        options = rows_of(config_options, ConfigOption)
         scene.settings = settings(options, clocks)
         vids = _stack(scene)
         stacked = scene.outgrown(vids)

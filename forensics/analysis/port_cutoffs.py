@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.analysis._port_cuts import Cut
 from forensics.analysis._port_names import is_guest, short
 from forensics.analysis._port_scene import Scene, survey
@@ -79,8 +80,8 @@ def sources(scene: Scene) -> list[list[Cut]]:
 
 def _services_down(services: pl.LazyFrame | None, clocks: pl.LazyFrame | None) -> pl.DataFrame:
     """Services that something says are down, on one clock."""
-    told = (services if services is not None else ServiceState.empty().lazy()).lazy()
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
+    told = rows_of(services, ServiceState)
+    ties = rows_of(clocks, Clock)
     rows = on_one_clock(told.filter((pl.col("state") == "down") & pl.col("service_host").is_not_null()), ties)
     return (
         rows.select("service", "service_host", "seen_at", "at", "told_by", "source", "position")

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.analysis._links import links
 from forensics.records import Alternative, Clock, DhcpMessage, Edge, Finding, InstancePort, Step
 from forensics.records.finding import Reference, iso
@@ -50,9 +51,9 @@ def findings(
         >>> findings(DhcpMessage.empty().lazy())
         []
     """
-    ties = (clocks if clocks is not None else Clock.empty().lazy()).lazy()
-    known = (edges if edges is not None else Edge.empty().lazy()).lazy()
-    own = (ports if ports is not None else InstancePort.empty().lazy()).lazy()
+    ties = rows_of(clocks, Clock)
+    known = rows_of(edges, Edge)
+    own = rows_of(ports, InstancePort)
     answers = _answers(dhcp_messages.lazy(), ties)
     if answers.is_empty():
         return []

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from forensics.analysis._given import rows_of
 from forensics.analysis._paths_doubts import stack_remedy
 from forensics.analysis._paths_hosts import TAG_BYTES, Device, Setting, Stack, devices, named_vid, settings, stacks
 from forensics.records import Clock, ConfigOption, Finding, HostInterface, Packet
@@ -45,8 +46,8 @@ def findings(
         []
     """
     hosts = devices(host_interfaces, clocks)
-    options = config_options if config_options is not None else ConfigOption.empty().lazy()
-    shown = _captured(packets if packets is not None else Packet.empty().lazy())
+    options = rows_of(config_options, ConfigOption)
+    shown = _captured(rows_of(packets, Packet))
     tight = [
         one
         for one in stacks(hosts)
