@@ -11,6 +11,8 @@ import polars as pl
 if TYPE_CHECKING:
     from types import ModuleType
 
+    import plotly.graph_objects as go
+
     from forensics.case import Case
 
 # What the methods do is imported when they are called: this file is read where `import forensics` must cost nothing.
@@ -107,6 +109,24 @@ class FrameForensics:
         """
         return self._rows.timeline(case).collect()
 
+    def chart(self, case: Case, lanes: str = "host", *, dark: bool = False) -> go.Figure:
+        """The rows as lanes of events on one clock; in bins where they are many.
+
+        Args:
+            case: The case that they are of.
+            lanes: ``host``, ``entity`` (the instance that a row names, else an address), ``record`` or ``source``.
+            dark: For a dark page.
+
+        Examples:
+            ``case.timeline(search="renewal").forensics.chart(case, lanes="entity")``
+        """
+        from forensics.case._frames import as_timeline
+        from forensics.report._timeline import drawn
+
+        rows = self._rows._rows
+        told = rows if "at" in rows.collect_schema() else self._rows.on_one_clock(case)
+        return drawn(as_timeline(told).collect(), case.rows, lanes=lanes, dark=dark)
+
 
 class PandasForensics:
     """What a case knows about these rows; results are pandas again, with an index of their own."""
@@ -133,6 +153,10 @@ class PandasForensics:
     def timeline(self, case: Case | None = None) -> Any:
         """One line of text a row, by time; on one clock where a case is given."""
         return self._rows.timeline(case).to_pandas()
+
+    def chart(self, case: Case, lanes: str = "host", *, dark: bool = False) -> go.Figure:
+        """The rows as lanes of events on one clock: by ``host``, ``entity``, ``record`` or ``source``."""
+        return self._rows.chart(case, lanes, dark=dark)
 
 
 def pandas_accessor(pandas: ModuleType | None = None) -> None:

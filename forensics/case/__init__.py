@@ -21,6 +21,7 @@ from forensics.case._charts import Charts, stacked
 from forensics.case._cite import cited, damage, places_in, places_of, references_in
 from forensics.case._database import FOLDER, kept
 from forensics.case._findings import CaseFinding, Findings, from_file
+from forensics.case._lanes import narrowed
 from forensics.case._load import Advance
 from forensics.case._notes import NAME as NOTES_FILE
 from forensics.case._notes import NOTES, note, notes, with_notes
@@ -31,7 +32,7 @@ from forensics.case._tables import TABLES, TIMED
 from forensics.case._time import mentions, timeline
 from forensics.case._who import spelled, who
 from forensics.errors import CaseError, StoreDamagedError
-from forensics.evidence import EvidenceFile, walk
+from forensics.evidence import EvidenceFile, unfolded, walk
 from forensics.records import Finding, LazyFrame, LogRecord, Packet, Record, Reference
 from forensics.store import Store, is_store
 
@@ -165,13 +166,20 @@ class Case:
     def evidence_files(self) -> Mapping[str, EvidenceFile]:
         """The files of the evidence that can be opened now, by source."""
         if self._files is None:
-            found = list(walk(self._evidence)) if self._evidence is not None and self._evidence.exists() else []
+            root = self._evidence
+            found = list(unfolded(walk(root))) if root is not None and root.exists() else []
             found += kept(self.path, [file.source for file in found])
             self._files = {file.source: file for file in found if not file.refusal}
         return self._files
 
     def timeline(
-        self, *, entity: str | None = None, around: str | datetime | None = None, minutes: float = 5
+        self,
+        *,
+        entity: str | None = None,
+        around: str | datetime | None = None,
+        minutes: float = 5,
+        host: str | None = None,
+        search: str | None = None,
     ) -> pl.DataFrame:
         """Everything that the records say of something, or of some minutes, on one clock.
 
@@ -179,6 +187,8 @@ class Case:
             entity: An address, a host, an instance, a request id or any text.
             around: An instant, ISO 8601; UTC where it names no zone.
             minutes: How far to look before and after ``around``.
+            host: Only what that host recorded.
+            search: Only rows with all of these words, in any column and case.
 
         Returns:
             By ``at``: ``at`` (on the reference clock), ``bound_s`` (how sure that is; null where nothing ties the
@@ -187,7 +197,8 @@ class Case:
             them, as record ``Note``.
         """
         found = timeline(self._rows, TIMED, entity=entity, around=around, minutes=minutes)
-        return with_notes(found, self.notes, entity=entity, around=around, minutes=minutes)
+        noted = with_notes(found, self.notes, entity=entity, around=around, minutes=minutes)
+        return narrowed(noted, host=host, search=search)
 
     @property
     def notes(self) -> pl.DataFrame:
@@ -385,6 +396,6 @@ def _unchanged(case: Case, evidence: Path) -> bool:
     if case.content["about"]["tool"] != tool():
         return False
     now = [(file.source, file.size_bytes, file.modified_ns) for file in walk(evidence)]
-    then = case.sources.select("source", "size_bytes", pl.col("modified_at").to_physical()).rows()
+    then = case.sources.filter(pl.col("archive").is_null()).select("source", "size_bytes", pl.col("modified_at").to_physical()).rows()
     own = {file.source for file in kept(case.path, [name for name, _, _ in now])}
     return sorted(now) == sorted(row for row in then if row[0] not in own)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
 from forensics.cli import _show as show
-from forensics.errors import ForensicsError, StoreDamagedError
+from forensics.cli._guard import FOUND, GAPS, UNDERSTOOD
+from forensics.cli._guard import guarded as _guarded
+from forensics.errors import ForensicsError
 
 # Heavy libraries are imported inside the commands: `forensics --help` must feel instant.
 
-UNDERSTOOD, INTERNAL, USAGE, GAPS, STOPPED, MISMATCH, FOUND = 0, 1, 2, 3, 4, 5, 6
+__all__ = ["FOUND", "GAPS", "app", "main"]
+
 _CODES = """Exit codes: 0 every byte was understood; 1 internal error; 2 wrong use or nothing to read; 3 finished, but
 parts could not be read (see problems); 4 stopped, run it again; 5 digests do not match; 6 a finding that --fail-on
 asks for."""
@@ -27,61 +27,10 @@ app = typer.Typer(
     help="From a folder of evidence (captures, logs, events of a private cloud) to a cause.",
     epilog=_CODES,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _guarded(command: F) -> F:
-    """Errors of ours become a message, a hint and an exit code; nothing becomes a traceback."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **options: Any) -> None:
-        try:
-            code = command(*args, **options) or UNDERSTOOD
-            sys.stdout.flush()
-        except StoreDamagedError as error:
-            code = _fail(error, MISMATCH)
-        except ForensicsError as error:
-            code = _fail(error, USAGE)
-        except KeyboardInterrupt:
-            show.say("forensics: stopped; nothing half-finished was left, run it again to get the whole result")
-            code = STOPPED
-        except BrokenPipeError:  # whoever read the output has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = UNDERSTOOD
-        except OSError as error:
-            where = show.safe(str(error.filename)) + ": " if error.filename is not None else ""
-            show.say(f"forensics: {where}{error.strerror or show.safe(str(error))}")
-            gone = "the current folder may have been removed; change to another" if not where else ""
-            show.say(f"Hint: {gone or 'check that the place exists, may be used, and has room; then run it again'}")
-            code = STOPPED
-        except (typer.Exit, typer.Abort, SystemExit):
-            raise
-        except BaseException as error:
-            if type(error).__module__.startswith(("click", "typer")):  # wrong use: typer says what is wrong
-                raise
-            if os.environ.get("FORENSICS_DEBUG"):
-                raise
-            show.say(f"forensics: internal error: {type(error).__name__}: {show.safe(str(error))[:500]}")
-            show.say("Hint: FORENSICS_DEBUG=1 shows where; please report it with the command that you ran")
-            code = INTERNAL
-        raise typer.Exit(code)
-
-    return run  # type: ignore[return-value]
-
-
-def _fail(error: ForensicsError, code: int) -> int:
-    place = f"{show.safe(error.where)}: " if error.where else ""
-    show.say(f"forensics: {place}{show.safe(error.what)}")
-    if error.hint:
-        show.say(f"Hint: {show.safe(error.hint)}")
-    return code
-
 
 Evidence = Annotated[
     Path, typer.Argument(metavar="EVIDENCE", help="Folder of evidence, one file of it, or a case.", show_default=False)
@@ -166,6 +115,8 @@ def packets(
 
 @app.command(
     epilog="\b\nExamples:\n  forensics timeline incident.case --entity 10.0.0.5 --around 2013-02-15T01:40:18Z\n"
+    "  forensics timeline incident.case --lanes entity --search 'dhcp request'\n"
+    "  forensics timeline incident.case --lanes host --chart outage.svg\n"
     "  forensics timeline incident.case --to timeline.jsonl     for Timesketch"
 )
 @_guarded
@@ -174,6 +125,14 @@ def timeline(
     entity: Annotated[str, typer.Option(help="Address, host, instance, request or text.")] = "",
     around: Annotated[str, typer.Option(help="Instant, ISO 8601; UTC where it names no zone.")] = "",
     minutes: Annotated[float, typer.Option(help="How far to look before and after --around.")] = 5,
+    host: Annotated[str, typer.Option(help="Only what this host recorded.")] = "",
+    search: Annotated[str, typer.Option(metavar="WORDS", help="Only rows that have all of these words.")] = "",
+    lanes: Annotated[
+        str, typer.Option(help="Draw them in lanes: host, entity (instance or address), record or source.")
+    ] = "",
+    chart: Annotated[
+        Path | None, typer.Option("--chart", help="Draw the lanes into a .png, .svg or .html file.")
+    ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", help="Write all of it to a .csv, .parquet or .jsonl (Timesketch) file.")
     ] = None,
@@ -181,9 +140,10 @@ def timeline(
     json: Json = False,
 ) -> int:
     """Show what all records say, on one clock."""
-    from forensics.cli import _case as view
+    from forensics.cli import _timeline as view
 
-    return view.timeline(case, entity or None, around or None, minutes, limit, to, as_json=json)
+    wanted = {"entity": entity, "around": around, "host": host, "search": search}
+    return view.timeline(case, wanted, minutes, limit, to, lanes=lanes, chart=chart, as_json=json)
 
 
 @app.command(
@@ -196,11 +156,12 @@ def note(
     at: Annotated[str, typer.Option(help="When it was: ISO 8601; UTC where it names no zone.")] = "",
     on: Annotated[str, typer.Option(help="The line or packet it is about: SOURCE:NUMBER.")] = "",
     tag: Annotated[list[str] | None, typer.Option(help="A word to find it by; as often as wanted.")] = None,
+    json: Json = False,
 ) -> int:
     """Write something down in a case: it stands in the timeline from then on."""
     from forensics.cli import _case as view
 
-    return view.note(case, text, at or None, on or None, tag or [])
+    return view.note(case, text, at or None, on or None, tag or [], as_json=json)
 
 
 @app.command(epilog="Example: forensics who incident.case 10.0.0.5")
@@ -248,6 +209,7 @@ def report(
     pdf: Annotated[bool, typer.Option("--pdf", help="As PDF, printed by an installed Chromium or Chrome.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, to paste into a ticket.")] = False,
     notebook: Annotated[bool, typer.Option("--notebook", help="As a post-mortem notebook, beside the case.")] = False,
+    json: Json = False,
 ) -> int:
     """Write the report of a case: one HTML file that needs no network, or a PDF, Markdown or a notebook."""
     from forensics.cli import _case as view
@@ -259,8 +221,8 @@ def report(
             )
         from forensics.cli import _lab
 
-        return _lab.notebook(case, out)
-    return view.report(case, out, as_pdf=pdf, as_markdown=markdown)
+        return _lab.notebook(case, out, as_json=json)
+    return view.report(case, out, as_pdf=pdf, as_markdown=markdown, as_json=json)
 
 
 @app.command(epilog="Example: forensics chart incident.case 9f2c1b7d4a60 --out outage.svg")
@@ -275,11 +237,12 @@ def chart(
         Path | None, typer.Option("--out", help="A .png, .svg or .html file.", show_default="FINDING.png")
     ] = None,
     dark: Annotated[bool, typer.Option("--dark", help="For a dark page.")] = False,
+    json: Json = False,
 ) -> int:
     """Draw a finding for a document: PNG, SVG, or HTML to zoom into."""
     from forensics.cli import _chart as view
 
-    return view.chart(case, finding, name or None, out, dark=dark)
+    return view.chart(case, finding, name or None, out, dark=dark, as_json=json)
 
 
 @app.command(epilog="Example: forensics lab incident.case --no-browser")
@@ -288,11 +251,12 @@ def lab(
     case: CasePath,
     out: Annotated[Path | None, typer.Option("--out", help="The notebook.", show_default="NAME.ipynb")] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+    json: Json = False,
 ) -> int:
     """Open the post-mortem notebook of a case in JupyterLab; one that is there already is kept as it is."""
     from forensics.cli import _lab as view
 
-    return view.lab(case, out, browser=browser)
+    return view.lab(case, out, browser=browser, as_json=json)
 
 
 @app.command(epilog="Example: forensics verify incident.case")
@@ -321,13 +285,14 @@ def bundle(
         list[str] | None, typer.Option("--also", metavar="NAME", help="A further name to replace; repeatable.")
     ] = None,
     evidence: Moved = None,
+    json: Json = False,
 ) -> int:
     """Cut out what the findings cite, to give it away: lines, packets, findings, report, digests."""
     from forensics.bundle import Options
     from forensics.cli import _bundle as view
 
     options = Options(context, everything, payload, unmasked, pseudonymise, key, tuple(also or ()))
-    return view.bundle(case, out, evidence, options)
+    return view.bundle(case, out, evidence, options, as_json=json)
 
 
 @app.command(epilog="Example: forensics demo")
@@ -336,11 +301,12 @@ def demo(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the cases.", show_default="a temporary one")
     ] = None,
+    json: Json = False,
 ) -> int:
     """Triage the bundled incidents, and one's healthy twin."""
     from forensics.cli import _triage as view
 
-    return view.demo(out)
+    return view.demo(out, as_json=json)
 
 
 @app.command(epilog="Example: forensics formats --json")

@@ -9,11 +9,16 @@ from forensics.cli import _show as show
 from forensics.cli._case import _opened
 
 
-def bundle(path: Path, out: Path | None, evidence: Path | None, options: Options) -> int:
+def bundle(path: Path, out: Path | None, evidence: Path | None, options: Options, *, as_json: bool) -> int:
     """Write a bundle, and say what is in it and what is not."""
     case = _opened(path, evidence)
     name = case.path.name.removesuffix(".case") or "case"
     made = share(case, out if out is not None else Path(f"{name}.bundle"), options)
+    if as_json:
+        key = None if made.key is None else str(made.key)
+        counts = {"files": made.files, "cited": made.cited, "left_out": made.left_out, "kept_names": made.kept_names}
+        show.as_json({"bundle": str(made.path), **counts, "key": key})
+        return 0
     files, cited = (f"{n:,} {noun}{'' if n == 1 else 's'}" for n, noun in ((made.files, "file"), (made.cited, "place")))
     show.put(f"Bundle: {show.safe(str(made.path))} ({files}, {cited} that findings cite)")
     show.put(

@@ -12,7 +12,6 @@ import polars as pl
 from forensics import report as pages
 from forensics.case import Case, open_case
 from forensics.case import verify as verified
-from forensics.case._export import export
 from forensics.case._findings import analyses as all_analyses
 from forensics.cli import _show as show
 from forensics.cli._triage import has_gaps
@@ -26,48 +25,18 @@ def _opened(path: Path, evidence: Path | None = None) -> Case:
         return open_case(path, evidence=evidence, begin=begin, advance=advance, finish=pages.pages)
 
 
-def timeline(
-    path: Path, entity: str | None, around: str | None, minutes: float, limit: int, to: Path | None, *, as_json: bool
-) -> int:
-    """Show a timeline, or write it to a file."""
-    rows = _opened(path).timeline(entity=entity, around=around, minutes=minutes)
-    if to is not None:
-        show.put(f"{show.counted(export(rows, to), 'row')} in {show.safe(str(to))}")
-        return 0
-    if as_json:
-        show.as_json(rows.head(limit).with_columns(_iso(rows)).to_dicts())
-        return 0
-    day = None
-    for row in rows.head(limit).iter_rows(named=True):
-        at = row["at"]
-        if at is not None and at.date() != day:
-            day = at.date()
-            show.put(show.tinted(f"{day} (UTC)", "bold"))
-        clock = f"{at:%H:%M:%S.%f}"[:-3] if at is not None else "no time"
-        sure = "" if row["bound_s"] is None else f" ±{row['bound_s']:.3g} s"
-        where = f"[{show.safe(row['source'])}:{row['position']}{sure}]"
-        for line in show.wrapped(f"{clock:12} {show.safe(row['text'] or '')} {where}", "", " " * 13):
-            show.put(line)
-    _more(rows.height, limit)
-    return 0
-
-
-def note(path: Path, text: str, at: str | None, on: str | None, tags: list[str]) -> int:
+def note(path: Path, text: str, at: str | None, on: str | None, tags: list[str], *, as_json: bool) -> int:
     """Write a note into a case."""
     source, _, position = (on or "").rpartition(":")
     if on and not (source and position.isdecimal()):
         raise CaseError(f"{on!r} is no place", where="--on", hint="write SOURCE:LINE, such as web-3/syslog:118")
     case = _opened(path)
     case.note(text, at=at, tags=tags, source=source or None, position=int(position) if on else None)
+    if as_json:
+        show.as_json({"case": str(case.path), "notes": case.notes.with_columns(_iso(case.notes)).to_dicts()})
+        return 0
     show.put(show.counted(case.notes.height, "note") + f" in {show.safe(str(case.path))}")
     return 0
-
-
-def _more(count: int, limit: int) -> None:
-    if not count:
-        show.put("nothing")
-    if count > limit:
-        show.put(f"… and {count - limit:,} more (--limit)")
 
 
 def _iso(rows: pl.DataFrame) -> list[pl.Expr]:
@@ -126,7 +95,7 @@ def sql(path: Path, query: str, limit: int, *, as_json: bool) -> int:
     return 0
 
 
-def report(path: Path, out: Path | None, *, as_pdf: bool, as_markdown: bool) -> int:
+def report(path: Path, out: Path | None, *, as_pdf: bool, as_markdown: bool, as_json: bool) -> int:
     """Write the report."""
     if as_pdf and as_markdown:
         raise CaseError("--pdf and --markdown are two reports", hint="ask for one at a time")
@@ -149,7 +118,7 @@ def report(path: Path, out: Path | None, *, as_pdf: bool, as_markdown: bool) -> 
         else:
             out.write_bytes((pages.markdown if as_markdown else pages.render)(case.content, case.rows))
         written = out
-    show.put(f"Report: {show.safe(str(written))}")
+    show.made("report", written, machine=as_json)
     return _GAPS if has_gaps(case) else 0
 
 

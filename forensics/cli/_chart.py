@@ -11,14 +11,14 @@ from forensics.cli._case import _opened
 from forensics.errors import CaseError
 
 
-def chart(path: Path, finding: str, name: str | None, out: Path | None, *, dark: bool) -> int:
+def chart(path: Path, finding: str, name: str | None, out: Path | None, *, dark: bool, as_json: bool) -> int:
     """Write a chart of a finding; of the worst that has one where none is named."""
     case = _opened(path)
     drawn = case.findings[finding] if finding else _worst(case)
     target = out or Path.cwd() / f"{drawn.finding.id}.png"
     if target.resolve().is_relative_to(case.path.resolve()):
         raise CaseError("the file would lie inside the case", where=str(target), hint="give another --out")
-    show.put(f"Chart: {show.safe(str(drawn.save_chart(target, name, dark=dark)))}")
+    show.made("chart", drawn.save_chart(target, name, dark=dark), machine=as_json)
     return 0
 
 

@@ -29,7 +29,7 @@ _OPTIONS = (
 """Heard on this computer alone; asks nobody on the network. The token is Jupyter's own, a new one each time."""
 
 
-def notebook(path: Path, out: Path | None) -> int:
+def notebook(path: Path, out: Path | None, *, as_json: bool) -> int:
     """Write the post-mortem notebook of a case."""
     case = _opened(path)
     target = _target(case, out)
@@ -38,11 +38,11 @@ def notebook(path: Path, out: Path | None) -> int:
         hint = "it may have been edited: move it away, or give another --out"
         raise CaseError("there is a notebook already", where=str(target), hint=hint)
     target.write_bytes(data)
-    show.put(f"Notebook: {show.safe(str(target))}")
+    show.made("notebook", target, machine=as_json)
     return _GAPS if has_gaps(case) else 0
 
 
-def lab(path: Path, out: Path | None, *, browser: bool) -> int:
+def lab(path: Path, out: Path | None, *, browser: bool, as_json: bool) -> int:
     """Open the post-mortem notebook of a case in JupyterLab; write it first where there is none yet."""
     if find_spec("jupyterlab") is None:
         hint = "pip install 'cloud-forensics[notebook]'; forensics report CASE --notebook needs no JupyterLab"
@@ -51,7 +51,7 @@ def lab(path: Path, out: Path | None, *, browser: bool) -> int:
     target = _target(case, out)
     if not target.exists():
         target.write_bytes(_made(case, target))
-    show.put(f"Notebook: {show.safe(str(target))}")
+    show.made("notebook", target, machine=as_json)
     sys.stdout.flush()
     with tempfile.TemporaryDirectory(prefix="forensics-lab-") as empty:
         return _served(command(target, browser=browser), Path(empty))

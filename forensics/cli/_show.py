@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forensics import escape
@@ -169,6 +170,14 @@ def as_json(value: Any) -> None:
     """A value as JSON, the same on every machine; what a terminal would obey is escaped as JSON has it."""
     text = json.dumps(_jsonable(value), ensure_ascii=False, indent=2)
     put(text if _harmless(text) else json.dumps(_jsonable(value), indent=2))
+
+
+def made(what: str, path: Path, *, machine: bool) -> None:
+    """Where something was written, for a person or as JSON."""
+    if machine:
+        as_json({what: str(path)})
+    else:
+        put(f"{what.capitalize()}: {safe(str(path))}")
 
 
 def _harmless(text: str) -> bool:

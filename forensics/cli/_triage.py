@@ -248,7 +248,7 @@ def _not_checked(case: Case) -> None:
             show.put(line)
 
 
-def demo(out: Path | None) -> int:
+def demo(out: Path | None, *, as_json: bool) -> int:
     """Triage the bundled incidents, and one's healthy twin, each in a few lines; returns the worst exit code."""
     folder = Path(__file__).resolve().parents[2] / "data"
     cases = [path.parent for path in sorted(folder.glob("*/guilty/case.toml"))]
@@ -259,18 +259,26 @@ def demo(out: Path | None) -> int:
             hint="they come with the source: run it from a checkout, or triage a folder of your own",
         )
     target = out if out is not None else Path(tempfile.mkdtemp(prefix="forensics-demo-"))
-    codes = [_demonstrated(half, target) for half in (*cases, folder / "lost_lease" / "healthy")]
-    show.put("More of one of them: forensics triage data/NAME/guilty")
+    told = []
+    codes = []
+    for half in (*cases, folder / "lost_lease" / "healthy"):
+        with show.progress() as (begin, advance):
+            name = target / f"{half.parent.name}-{half.name}.case"
+            case = open_case(half, out=name, workers=1, begin=begin, advance=advance, finish=report.pages)
+        codes.append(_GAPS if has_gaps(case) else 0)
+        told.append({"case": str(case.path), "title": case.title, "findings": case.content["findings"]})
+        if not as_json:
+            _demonstrated(half, case)
+    if as_json:
+        show.as_json(told)
+    else:
+        show.put("More of one of them: forensics triage data/NAME/guilty")
     return max(codes)
 
 
-def _demonstrated(half: Path, target: Path) -> int:
-    """Triage one half of a bundled incident: its title, its findings' titles, where its report is."""
-    name = half.parent.name
-    show.put(show.tinted(f"=== {name}, {half.name}", "bold"))
-    with show.progress() as (begin, advance):
-        out = target / f"{name}-{half.name}.case"
-        case = open_case(half, out=out, workers=1, begin=begin, advance=advance, finish=report.pages)
+def _demonstrated(half: Path, case: Case) -> None:
+    """One half of a bundled incident: its title, its findings' titles, where its report is."""
+    show.put(show.tinted(f"=== {half.parent.name}, {half.name}", "bold"))
     if case.title:
         show.put(show.safe(case.title))
     found = [one.finding for one in case.findings]
@@ -287,4 +295,3 @@ def _demonstrated(half: Path, target: Path) -> int:
         show.put(f"  and {len(causes) - _MOST_SYMPTOMS} more: see the report")
     show.put(f"  Report: {show.safe(str(case.path / report.NAME))}")
     show.put()
-    return _GAPS if has_gaps(case) else 0
