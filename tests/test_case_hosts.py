@@ -156,9 +156,10 @@ def test_an_archive_is_not_read_as_one_log(tmp_path: Path) -> None:
     with tarfile.open(evidence / "logs.tar.gz", "w:gz") as archive:
         archive.add(member, "var/log/syslog")
     case = forensics.open_case(evidence, out=tmp_path / "case")
-    assert case.sources.select("status", "rows", "note").row(0) == (
-        "not understood", 0, "a tar archive: unpack it and read the folder",
-    )  # fmt: skip
+    assert case.sources.select("source", "status", "rows", "note").rows() == [
+        ("logs.tar.gz", "read", 0, "1 member"),
+        ("logs.tar.gz/var/log/syslog", "read", 40, None),
+    ]
 
 
 def test_a_date_in_a_folder_tells_when_its_snapshots_were_taken(tmp_path: Path) -> None:

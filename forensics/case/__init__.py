@@ -166,8 +166,7 @@ class Case:
     def evidence_files(self) -> Mapping[str, EvidenceFile]:
         """The files of the evidence that can be opened now, by source."""
         if self._files is None:
-            root = self._evidence
-            found = list(unfolded(walk(root))) if root is not None and root.exists() else []
+            found = [] if (root := self._evidence) is None or not root.exists() else list(unfolded(walk(root)))
             found += kept(self.path, [file.source for file in found])
             self._files = {file.source: file for file in found if not file.refusal}
         return self._files

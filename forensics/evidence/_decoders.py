@@ -59,7 +59,7 @@ class Gzip:
             yield Gap(f"the header of the gzip member at octet {start} is damaged")
         source.skip(length)
         checksum, size = 0, 0
-        for piece in (inflation := _Inflation(source)):
+        for piece in (inflation := Inflation(source)):
             checksum = zlib.crc32(piece, checksum)
             size += len(piece)
             yield piece
@@ -112,7 +112,7 @@ def _inflated(data: bytes) -> tuple[bool, int]:
     return True, size
 
 
-class _Inflation:
+class Inflation:
     """Iterates over the inflated pieces of one deflate stream; leaves the source behind its last good octet."""
 
     def __init__(self, source: Input) -> None:

@@ -48,6 +48,25 @@ class EvidenceFile:
     modified_ns: int
     refusal: str | None = None
     """Why it is not opened; None for a regular file."""
+    within: Within | None = None
+    """Where in an archive it lies; None for a file of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Where the octets of an archive's member lie."""
+
+    archive: EvidenceFile
+    offset_bytes: int
+    """Where they start in the archive, decompressed."""
+    stored_bytes: int
+    """How many the archive holds."""
+    method: str = ""
+    """How they are compressed inside it: ``deflate``, ``bzip2``, ``xz``, ``zstd``; empty where they are not."""
+    checksum: int | None = None
+    """CRC-32 of what they stand for."""
+    solid: bool = False
+    """Whether the archive itself is compressed, or lies in another one: it can only be read forwards."""
 
 
 def label_of(name: bytes) -> str:

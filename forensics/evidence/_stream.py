@@ -42,7 +42,7 @@ class Readable(Protocol):
         ...
 
 
-class _Raw:
+class Raw:
     """Octets on disk or in a pipe, counted and hashed."""
 
     def __init__(self, fill: Callable[[memoryview], int], limit: int | None, digest: bool) -> None:
@@ -70,9 +70,7 @@ class _Raw:
             self.hash.update(view[:done])
         self.offset += done
         if done < len(view) and self._limit is not None and self.fault is None:
-            self.fault = (
-                f"ends at octet {self.offset}, {self._limit - self.offset} octets before it did when it was opened"
-            )
+            self.fault = f"ends at octet {self.offset}, {self._limit - self.offset} octets too early"
         return done
 
     def read(self, size: int) -> bytes:
@@ -85,7 +83,7 @@ class _Raw:
 class Stream:
     """A source of evidence, read once from its first octet to its last, decompressed.
 
-    Made by `open_stream` and `stream_of`. It is a context manager; leaving it closes the file.
+    Made by `forensics.evidence.open_stream` and `stream_of`. It is a context manager; leaving it closes the file.
     """
 
     source: str
@@ -104,12 +102,12 @@ class Stream:
 
     def __init__(
         self,
-        raw: _Raw,
+        raw: Raw,
         source: str,
         *,
         size_bytes: int | None = None,
         again: Callable[[int], Input] | None = None,
-        descriptor: int | None = None,
+        close: Callable[[], None] | None = None,
         changed: Callable[[], str | None] | None = None,
         atime_kept: bool = True,
     ) -> None:
@@ -119,7 +117,7 @@ class Stream:
         self.gaps = []
         self.atime_kept = atime_kept
         self._raw = raw
-        self._descriptor = descriptor
+        self._close = close
         self._changed = changed
         self._produced = 0
         self._fault_told = False
@@ -230,9 +228,9 @@ class Stream:
 
     def close(self) -> None:
         """Close the file, if this stream opened it."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self._close is not None:
+            close, self._close = self._close, None
+            close()
 
     def __enter__(self) -> Self:
         return self
@@ -246,16 +244,8 @@ class Stream:
         return f"<Stream {self.source} at octet {self.offset}>"
 
 
-def open_stream(file: EvidenceFile, *, digest: bool = False) -> Stream:
-    """Open a file of evidence for reading: never a link, a FIFO or a device, never more than it holds now.
-
-    Args:
-        file: A file that `walk` found.
-        digest: Whether `Stream.finish` shall give the SHA-256 of the octets on disk.
-
-    Raises:
-        EvidenceError: If it cannot be opened, or is no regular file any more.
-    """
+def open_file(file: EvidenceFile, *, digest: bool = False) -> Stream:
+    """`forensics.evidence.open_stream` for what is a file of its own."""
     descriptor, state, quiet = open_regular(file)
     try:
 
@@ -278,11 +268,11 @@ def open_stream(file: EvidenceFile, *, digest: bool = False) -> Stream:
             return Input(pull)
 
         return Stream(
-            _Raw(fill, state.st_size, digest),
+            Raw(fill, state.st_size, digest),
             file.source,
             size_bytes=state.st_size,
             again=again if hasattr(os, "pread") else None,
-            descriptor=descriptor,
+            close=lambda: os.close(descriptor),
             changed=lambda: change(file.path, descriptor, state),
             atime_kept=quiet,
         )
@@ -318,4 +308,4 @@ def stream_of(binary_io: Readable, source: str, *, digest: bool = False) -> Stre
         view[: len(data)] = data
         return len(data)
 
-    return Stream(_Raw(fill, None, digest), source)
+    return Stream(Raw(fill, None, digest), source)
