@@ -290,3 +290,17 @@ def test_the_stretches_of_an_archive_are_in_the_case(tmp_path: Path) -> None:
     assert own["offset_bytes"].to_list() == [0, *ends.to_list()[:-1]]
     assert ends[-1] == len(whole)
     assert case.sources.filter(pl.col("source") == "a.tar")["status"].item() == "damaged"
+
+
+def test_scans_look_into_archives(tmp_path: Path) -> None:
+    path = tmp_path / "node1.tar.gz"
+    path.write_bytes(
+        gzip.compress(tar({"etc/motd": b"hello", "var/log/syslog": log(12), "var/log/daemon.log": log(5)}))
+    )
+    for given_ in (path, tmp_path):
+        rows = forensics.scan_logs(given_).collect()
+        assert rows["source"].unique(maintain_order=True).to_list() == [
+            f"{path}/var/log/syslog",
+            f"{path}/var/log/daemon.log",
+        ]
+        assert rows.height == 17

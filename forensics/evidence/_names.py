@@ -141,6 +141,7 @@ def capture_point(source: str) -> str:
         ('x', 'x')
     """
     *folders, name = source.split("/")
+    folders = [_ARCHIVE.sub("", folder) for folder in folders]
     stem, _, _, is_capture = _rotation(name)
     found = (_CAPTURE if is_capture else _EXTENSION).search(stem)
     bare = (stem[: found.start()] if found else stem) or stem
@@ -160,10 +161,11 @@ def host_of(source: str) -> str | None:
         ('dair-ua-c03', 'compute01')
         >>> host_of("var/log/kolla/nova/nova-api.log"), host_of("syslog"), host_of("ip_addr_compute47.txt")
         (None, None, 'compute47')
-        >>> host_of("compute1/proc/net/vlan/config")
-        'compute1'
+        >>> host_of("compute1/proc/net/vlan/config"), host_of("compute2-logs.tar.gz/var/log/messages")
+        ('compute1', 'compute2')
     """
     *folders, name = source.split("/")
+    folders = [_ARCHIVE.sub("", folder) for folder in folders]  # an archive stands before its members as a folder does
     kernel = next((at for at, folder in enumerate(folders) if folder in ("proc", "sys")), len(folders))
     folders = [_machine(folder) for folder in folders[:kernel]]  # what the kernel shows names no machine below
     for folder in reversed(folders):
@@ -188,6 +190,9 @@ def _machine(folder: str) -> str:
     """The machine that a container runs on, where OpenStack-Ansible named it; otherwise the name as it is."""
     found = _CONTAINER.match(folder) if "container-" in folder and len(folder) <= _NAME_BYTES else None
     return found["host"] if found else folder
+
+
+_ARCHIVE = re.compile(r"\.(?:tar(?:\.\w{1,4})?|t[gbx]z2?|tbz2|txz|zip)$", re.IGNORECASE)
 
 
 def _any(words: frozenset[str]) -> str:

@@ -14,13 +14,24 @@ from threading import Lock
 from typing import Any
 
 from forensics.errors import EvidenceError
-from forensics.evidence import Readable, Stream, capture_point, label_of, open_stream, stream_of, walk
+from forensics.evidence import (
+    EvidenceFile,
+    Readable,
+    Stream,
+    archive_kind,
+    capture_point,
+    label_of,
+    open_stream,
+    stream_of,
+    unfolded,
+    walk,
+)
 from forensics.loaders._registry import pick
 from forensics.records import Record
 
 PathLike = str | os.PathLike[str] | Readable
 Paths = PathLike | Iterable[Any]
-"""One or several of: a file, a folder, a pattern, ``"-"``, a binary file object."""
+"""One or several of: a file, a folder, an archive, a pattern, ``"-"``, a binary file object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,15 @@ class Given:
     point: str | None
     """Name of its capture point."""
     file: Path | _Opened
+    member: EvidenceFile | None = None
+    """The member that is meant, where ``file`` is an archive."""
+
+    @property
+    def modified_ns(self) -> int | None:
+        """When it was modified; None for what has no such time."""
+        if self.member is not None:
+            return self.member.modified_ns
+        return self.file.stat().st_mtime_ns if isinstance(self.file, Path) else None
 
     @property
     def repeatable(self) -> bool:
@@ -42,6 +62,8 @@ class Given:
         """The file at its first octet; leaving the context closes it, but not a file that somebody else opened."""
         if isinstance(self.file, _Opened):
             return nullcontext(stream_of(self.file.reader(self.label), self.label))
+        if self.member is not None:
+            return open_stream(replace(self.member, source=self.label))
         found = next(iter(walk(self.file)), None)
         if found is None or found.path != self.file:
             raise EvidenceError(
@@ -106,16 +128,26 @@ def given(paths: Paths, record: type[Record]) -> list[Given]:
     """
     found = [file for path in _several(paths) for file in _of(path, record)]
     points = [file.file for file in found if isinstance(file.file, Path)]
-    if len(points) < 2:
+    if len(points) < 2 or len(set(points)) == 1:
         return found
     # what is common to all says nothing of where each was taken
     common = os.path.commonpath([path.parent for path in points])
     return [
-        replace(file, point=capture_point(label_of(os.fsencode(file.file.relative_to(common)))))
+        replace(file, point=capture_point(label_of(os.fsencode(file.file.relative_to(common))) + _behind(file)))
         if isinstance(file.file, Path) and file.label != file.point
         else file
         for file in found
     ]
+
+
+def _behind(file: Given) -> str:
+    """The part of a member's label that stands behind its archive's."""
+    if file.member is None:
+        return ""
+    archive = file.member
+    while archive.within is not None:
+        archive = archive.within.archive
+    return file.member.source.removeprefix(archive.source)
 
 
 def _several(paths: Paths) -> list[Any]:
@@ -143,25 +175,35 @@ def _of(path: Any, record: type[Record]) -> list[Given]:
         return [_file(match) for match in matches if not Path(match).is_dir()]
     if not Path(name).exists():
         raise EvidenceError("no such file", where=name, hint=f"relative paths count from {Path.cwd()}")
-    return _within(name, record) if Path(name).is_dir() else [_file(name)]
+    return _within(name, record) if Path(name).is_dir() or _is_archive(name) else [_file(name)]
+
+
+def _is_archive(name: str) -> bool:
+    with suppress(EvidenceError), open_stream(next(iter(walk(Path(name).resolve())))) as stream:
+        return archive_kind(stream.peek(512)) is not None
+    return False
 
 
 def _within(folder: str, record: type[Record]) -> list[Given]:
     found = []
-    for file in walk(folder):
+    top = Path(folder).resolve() if Path(folder).is_file() else Path(folder)
+    for file in unfolded(walk(top)):
         if file.refusal is None:
             with suppress(EvidenceError), open_stream(file) as stream:
-                reader = pick(stream.peek(), file.source)
+                head = stream.peek()
+                reader = None if archive_kind(head) else pick(head, file.source)
                 if reader is not None and record in reader.yields:
-                    found.append(_file(os.fspath(file.path)))
+                    found.append(_file(os.fspath(file.path), file))
     if not found:
         hint = "`forensics formats` lists what can be read"
         raise EvidenceError(f"holds no file with {record.__name__} rows", where=folder, hint=hint)
     return found
 
 
-def _file(name: str) -> Given:
+def _file(name: str, file: EvidenceFile | None = None) -> Given:
     # a link that the user names is meant; evidence.walk refuses those that evidence holds
     path = Path(name)
-    label = label_of(os.fsencode(path.as_posix()))
-    return Given(label, capture_point(label_of(os.fsencode(path.name))), path.resolve())
+    found = Given("", None, path.resolve(), file if file is not None and file.within is not None else None)
+    behind = _behind(found)
+    label = label_of(os.fsencode(path.as_posix())) + behind
+    return replace(found, label=label, point=capture_point(label_of(os.fsencode(path.name)) + behind))

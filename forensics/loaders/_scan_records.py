@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 import polars as pl
 
@@ -92,14 +91,10 @@ def _of_file(record: type[Record], file: Given) -> Iterator[pl.DataFrame]:
             file.label,
             host=host_of(file.label),
             capture_point=file.point,
-            modified_ns=_modified_ns(file),
+            modified_ns=file.modified_ns,
             rotated_on=series.rotated_on_ns,
         )
         for batch in reader.batches(stream, origin, records=(record,)):
             rows = batch.rows.get(record)
             if rows is not None and rows.height:
                 yield rows
-
-
-def _modified_ns(file: Given) -> int | None:
-    return file.file.stat().st_mtime_ns if isinstance(file.file, Path) else None

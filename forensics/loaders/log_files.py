@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 import polars as pl
 
@@ -117,11 +116,10 @@ def _of_stream(stream: Stream, file: Given, needed: set[str], limit: int | None)
         raise NotUnderstoodError(
             "no line begins as in any known log", where=file.label, hint="`forensics formats` lists what can be read"
         )
-    path = file.file if isinstance(file.file, Path) else None
     origin = Origin(
         file.label,
         host=host_of(file.label),
-        modified_ns=path.stat().st_mtime_ns if path is not None else None,
+        modified_ns=file.modified_ns,
         rotated_on=series_of(file.label).rotated_on_ns,
     )
     # a few rows need no large chunk
