@@ -20,6 +20,8 @@ LASTS_NS = 600 * SECOND_NS
 """An alarm that goes on so long while the log does is an outage: whoever publishes waits until it ends."""
 _LOST = {"node_down": "lost", "partition": "cut off", "minority": "paused, in a minority"}
 _MOST = 30
+_ALARMS = ("memory", "disk")
+_SPAN = ("node", "kind", "at", "until", "used_bytes", "limit_bytes", "source", "position")
 
 
 def findings(broker_events: pl.LazyFrame, clocks: pl.LazyFrame | None = None) -> list[Finding]:
@@ -83,9 +85,9 @@ def _told(rows: pl.DataFrame) -> Finding:
     open_ones = rows.filter(pl.col("until").is_null())
     spans = (rows["until"] - rows["at"]).drop_nulls()
     longest = max([*spans.to_list(), *(open_ones["log_ends"] - open_ones["at"]).to_list(), 0])
-    bad = kind == "partition" or (kind in ("memory", "disk") and longest >= LASTS_NS)
+    bad = kind == "partition" or (kind in _ALARMS and longest >= LASTS_NS)
     steps = [step for row in rows.head(_MOST).iter_rows(named=True) for step in _steps(row)]
-    what = f"raised its {kind} alarm" if kind in ("memory", "disk") else f"was {_LOST[kind]}"
+    what = f"raised its {kind} alarm" if kind in _ALARMS else f"was {_LOST[kind]}"
     often = "" if count == 1 else f" {count} times"
     lasted = None if open_ones.height else round(float(spans.sum()) / SECOND_NS, 3)
     facts: dict[str, Any] = {"node": node, "kind": kind, "alarms": count, "lasted_s": lasted}
@@ -107,7 +109,7 @@ def _told(rows: pl.DataFrame) -> Finding:
 
 def _steps(row: dict[str, Any]) -> list[Step]:
     place = Reference(row["source"], f"line:{row['position']}", iso(row["at"]))
-    alarm = row["kind"] in ("memory", "disk")
+    alarm = row["kind"] in _ALARMS
     figures = (
         f": {row['used_bytes']:,} bytes, limit {row['limit_bytes']:,}"
         if row["used_bytes"] and row["limit_bytes"]
@@ -132,3 +134,57 @@ _REMEDY = {
     "disk": ("free space where RabbitMQ keeps its database, then see `rabbitmqctl list_queues name message_bytes`",),
 }
 _NODE = ("look at `rabbitmqctl cluster_status` on every node, and at that node's own log and kernel log of the time",)
+
+
+def chart_frames(finding: Finding, broker_events: pl.LazyFrame, clocks: pl.LazyFrame | None = None) -> dict[str, Any]:
+    """What `forensics.charts.lanes.lanes` needs to draw a finding.
+
+    Args:
+        finding: A `broker-alarm`.
+        broker_events: As for `findings`.
+        clocks: As for `findings`.
+
+    Returns:
+        ``title``, ``note``, ``bars`` (every alarm and loss of every node, this one's first) and ``levels`` (what the
+        log says of the memory, or of the free disk, of this node, and of its limit).
+    """
+    ties = rows_of(clocks, Clock)
+    node, kind = finding.facts["node"], finding.facts["kind"]
+    held = pl.concat([frame(broker_events.lazy(), ties).select(_SPAN) for frame in (alarms, _lost)])
+    own = (pl.col("node") == node) & (pl.col("kind") == kind)
+    name = pl.col("kind").replace(_LOST)
+    figures = pl.format("{} bytes, limit {}", "used_bytes", "limit_bytes")
+    bars = held.with_columns(own=own).sort("own", "node", "kind", "at", descending=[True, False, False, False])
+    instant = pl.Datetime("ns", "UTC")
+    return {
+        "title": finding.title,
+        "note": "each bar is one alarm: whoever publishes waits until it ends" if kind in _ALARMS else "",
+        "bars": bars.select(
+            "source", "position", group=pl.lit(""), lane=pl.col("node") + pl.lit(": ") + name,
+            what=pl.when("own").then(pl.lit("this one")).otherwise(pl.lit("others")),
+            meaning=pl.when("own").then(pl.lit("trouble")).otherwise(pl.lit("answers")),
+            from_at=pl.col("at").cast(instant), to_at=pl.col("until").cast(instant), text=figures,
+        ),
+        "levels": _levels(broker_events, ties, node, kind) if kind in _ALARMS else None,
+    }  # fmt: skip
+
+
+def _levels(events: pl.LazyFrame, clocks: pl.LazyFrame, node: str, kind: str) -> pl.DataFrame:
+    """What the log says of the memory of a node, or of its free disk, and of the limit."""
+    about = {"memory": ("memory_mark", "memory_limit"), "disk": ("disk_low", "disk_limit")}[kind]
+    rows = on_one_clock(events.filter(pl.col("kind").is_in(about)), clocks).filter(
+        pl.coalesce("node", "host", "source") == node
+    )
+    words = {"used_bytes": ("in use" if kind == "memory" else "free", "asks"), "limit_bytes": ("limit", "faint")}
+    told = [
+        rows.filter(pl.col(column).is_not_null()).select(
+            "source", "position", what=pl.lit(what), meaning=pl.lit(meaning),
+            at=pl.col("at").cast(pl.Datetime("ns", "UTC")),
+            size_bytes=pl.col(column).cast(pl.Int64), text="message",
+        )
+        for column, (what, meaning) in words.items()
+    ]  # fmt: skip
+    return pl.concat(told).collect().sort("at", "what", "source", "position")
+
+
+CHARTS = {"lanes": chart_frames}

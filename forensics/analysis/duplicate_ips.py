@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import polars as pl
 
 from forensics.analysis._address_claims import claims, disputes, one_card
 from forensics.analysis._correlate import on_one_clock
+from forensics.analysis._given import rows_of
 from forensics.analysis._links import links
 from forensics.records import Clock, DhcpMessage, Edge, Finding, LogRecord, Packet
 from forensics.records.finding import Alternative, Reference, Step, iso
@@ -246,3 +248,72 @@ def _spelled(mac: str) -> str:
     digits = mac.replace(".", "").replace("-", ":").lower()
     octets = digits.split(":") if ":" in digits else [digits[n : n + 2] for n in range(0, 12, 2)]
     return ":".join(octet.zfill(2) for octet in octets)
+
+
+def chart_frames(
+    finding: Finding,
+    packets: pl.LazyFrame,
+    log_records: pl.LazyFrame | None = None,  # noqa: ARG001  charts get all that findings get
+    dhcp_messages: pl.LazyFrame | None = None,  # noqa: ARG001
+    edges: pl.LazyFrame | None = None,
+    clocks: pl.LazyFrame | None = None,
+) -> dict[str, Any]:
+    """What `forensics.charts.lanes.lanes` needs to draw a finding.
+
+    Args:
+        finding: A `duplicate-ip`.
+        packets: As for `findings`.
+        log_records: As for `findings`.
+        dhcp_messages: As for `findings`.
+        edges: As for `findings`.
+        clocks: As for `findings`.
+
+    Returns:
+        ``title``, ``note``, ``bars`` (from the first claim of each machine to its last) and ``marks`` (every claim); of
+        what logs tell, the lines that are cited.
+    """
+    ip, macs = finding.facts["ip"], finding.facts["macs"]
+    told = finding.facts["changes"] is None
+    rows = _cited(finding) if told else _claimed(finding, packets, rows_of(clocks, Clock))
+    owners = links(rows_of(edges, Edge).collect(), "mac", macs, "instance").unique("thing", maintain_order=True)
+    names = dict(owners.select("thing", "linked").iter_rows())
+    lane = pl.col("mac").replace({mac: f"{mac} of {names[mac]}" for mac in macs if mac in names})
+    said = {"ask": ("asks, or announces itself", "asks"), "answer": ("answers", "good"),
+            "twin": ("both answer", "trouble"), "line": ("finds it in use", "trouble")}  # fmt: skip
+    what, meaning = (pl.col("kind").replace({kind: pair[n] for kind, pair in said.items()}) for n in (0, 1))
+    marks = rows.with_columns(lane=lane, what=what, meaning=meaning, group=pl.lit("")).sort("lane", "at", "position")
+    spans = marks.group_by("group", "lane", maintain_order=True).agg(
+        pl.col("source", "position").first(), from_at=pl.col("at").min(), to_at=pl.col("at").max(),
+        text=pl.format("{} claims", pl.len()),
+    )  # fmt: skip
+    return {
+        "title": finding.title,
+        "note": "the lines that are cited" if told else f"who says by ARP that {ip} is its own",
+        "bars": spans.with_columns(what=pl.lit("first to last"), meaning=pl.lit("quiet")),
+        "marks": marks,
+    }
+
+
+def _claimed(finding: Finding, packets: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
+    """The claims of the capture that the finding cites: ``mac``, ``at``, ``kind``, ``text``, and their places."""
+    about, macs = finding.facts["ip"], finding.facts["macs"]
+    own = (pl.col("ip") == about) & pl.col("mac").is_in(macs) & (pl.col("source") == finding.evidence[0].source)
+    answer = pl.when(pl.col("op") == 2).then(pl.lit("answer")).otherwise(pl.lit("ask"))
+    both = pl.col("twin") | pl.col("twin").shift(-1).fill_null(value=False)
+    return claims(packets, clocks).filter(own).select(
+        "mac", "source", "position", at=pl.col("at").cast(pl.Datetime("ns", "UTC")),
+        kind=pl.when(both).then(pl.lit("twin")).otherwise(answer),
+        text=pl.format("{} is at {}, to {}", "ip", "mac", pl.col("target").fill_null("all")),
+    )  # fmt: skip
+
+
+def _cited(finding: Finding) -> pl.DataFrame:
+    """The lines by which machines find an address in use, in the same form."""
+    rows = [{"mac": finding.facts["ip"], "source": ref.source, "position": int(ref.locator.partition(":")[2]),
+             "at": ref.at, "kind": "line", "text": finding.title} for ref in finding.evidence]  # fmt: skip
+    schema = {name: pl.Int64 if name == "position" else pl.String for name in
+              ("mac", "source", "position", "at", "kind", "text")}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema).with_columns(pl.col("at").str.to_datetime(time_unit="ns", time_zone="UTC"))
+
+
+CHARTS = {"lanes": chart_frames}

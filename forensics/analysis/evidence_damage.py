@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from forensics.analysis._given import rows_of
@@ -101,3 +103,42 @@ def _told(file: dict[str, object], gaps: pl.DataFrame, rows: pl.DataFrame) -> Fi
 
 def _first_row(source: str, rows: pl.DataFrame) -> tuple[Reference, ...]:
     return tuple(Reference(source, f"{kind}:{n}") for kind, n in rows.head(1).select("kind", "position").iter_rows())
+
+
+def chart_frames(
+    finding: Finding,
+    sources: pl.LazyFrame,
+    spans: pl.LazyFrame | None = None,
+    packets: pl.LazyFrame | None = None,
+    log_records: pl.LazyFrame | None = None,
+) -> dict[str, Any]:
+    """What `forensics.charts.file_stretches.file_stretches` needs to draw a finding.
+
+    Args:
+        finding: An `evidence-damaged`.
+        sources: As for `findings`.
+        spans: As for `findings`.
+        packets: As for `findings`.
+        log_records: As for `findings`.
+
+    Returns:
+        ``title``, ``files`` (``source``, ``length_bytes`` decompressed, ``rows``; this one first, then the others that
+        are damaged) and ``stretches`` (``source``, ``offset_bytes``, ``length_bytes``, ``kind``: ``gap`` or ``reject``,
+        ``reason``).
+    """
+    told = sources.lazy().select("source", "rows", "gaps").collect()
+    hurt = told.filter(pl.col("gaps") > 0)["source"].to_list()
+    lost = rows_of(spans, Span).filter(pl.col("source").is_in(hurt))
+    kept = [
+        rows_of(rows, record).filter(pl.col("source").is_in(hurt)).select("source", "offset_bytes", "length_bytes")
+        for rows, record in ((packets, Packet), (log_records, LogRecord))
+    ]
+    reach = pl.concat([lost.select("source", "offset_bytes", "length_bytes"), *kept]).group_by("source")
+    ends = reach.agg(length_bytes=(pl.col("offset_bytes") + pl.col("length_bytes")).max()).collect(engine="streaming")
+    own = (pl.col("source") == finding.facts["source"]).alias("own")
+    files = told.join(ends, on="source").sort(own, "source", descending=[True, False])
+    odd = lost.filter(pl.col("kind").is_in(["gap", "reject"])).sort("source", "offset_bytes", "length_bytes").collect()
+    return {"title": finding.title, "files": files, "stretches": odd, "whole": told.height - len(hurt)}
+
+
+CHARTS = {"file_stretches": chart_frames}

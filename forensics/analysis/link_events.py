@@ -8,6 +8,7 @@ import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
 from forensics.analysis._given import rows_of
+from forensics.analysis._port_names import port_key
 from forensics.analysis._port_scene import survey
 from forensics.records import Alternative, Bpdu, Clock, Edge, Finding, LogRecord, PortEvent, Reference, Step
 from forensics.records.finding import identity, iso
@@ -146,3 +147,61 @@ def _alternatives(refs: tuple[Reference, ...]) -> tuple[Alternative, ...]:
 def _remedy(reason: str | None) -> str:
     text = (reason or "").lower()
     return REMEDIES["guard" if "bpdu" in text else "admin" if "admin" in text else "other"]
+
+
+def chart_frames(
+    finding: Finding,
+    port_events: pl.LazyFrame,
+    bpdus: pl.LazyFrame | None = None,
+    edges: pl.LazyFrame | None = None,
+    log_records: pl.LazyFrame | None = None,  # noqa: ARG001  charts get all that findings get
+    clocks: pl.LazyFrame | None = None,
+) -> dict[str, Any]:
+    """What `forensics.charts.lanes.lanes` needs to draw a finding.
+
+    Args:
+        finding: A `link-down`.
+        port_events: As for `findings`.
+        bpdus: As for `findings`.
+        edges: As for `findings`.
+        log_records: As for `findings`.
+        clocks: As for `findings`.
+
+    Returns:
+        ``title``, ``note`` and ``bars``: when this port was down, and above all others when those were that were down
+        within the time drawn: this port's, and as much again on both sides, an hour at least.
+    """
+    spans = survey(port_events, bpdus, edges, clocks).spans
+    name, machine = finding.facts["interface"], finding.facts.get("switch") or finding.facts.get("host")
+    own = (pl.col("machine") == machine) & (pl.col("key") == port_key(name))
+    mine = spans.filter(own)
+    start = int(mine["from_at"].min())  # type: ignore[arg-type]
+    ends = pl.concat([spans["to_at"], spans["from_at"]]).drop_nulls()
+    end = int(ends.max() if mine["to_at"].null_count() else mine["to_at"].max())  # type: ignore[arg-type]
+    if finding.facts.get("times") is None:
+        start, end = (_ns(at, other) for at, other in ((finding.start, start), (finding.end, end)))
+    margin = max(end - start, 1800 * SECOND_NS)
+    near = spans.filter(
+        pl.col("from_at") <= end + margin, (pl.col("to_at") >= start - margin).fill_null(value=True)
+    ).with_columns(own=own)
+    instant = pl.Datetime("ns", "UTC")
+    said = pl.col("rows").list.first().struct.field("message")
+    bars = near.sort("own", "machine", "key", "from_at", descending=[True, False, False, False]).select(
+        "source", "position", group="machine", lane=pl.col("name").first().over("machine", "key"),
+        what=pl.when("own").then(pl.lit("this port is down")).otherwise(pl.lit("another is down")),
+        meaning=pl.when("own").then(pl.lit("trouble")).otherwise(pl.lit("answers")),
+        from_at=pl.max_horizontal("from_at", pl.lit(start - margin)).cast(instant),
+        to_at=pl.when(pl.col("to_at") <= end + margin).then("to_at").cast(instant),
+        text=pl.coalesce("reason", said),
+    )  # fmt: skip
+    return {"title": finding.title, "note": "and every port that was down about then", "bars": bars}
+
+
+def _ns(text: str | None, otherwise: int) -> int:
+    """An instant as findings have it, in nanoseconds."""
+    if text is None:
+        return otherwise
+    return int(pl.Series([text]).str.to_datetime(time_unit="ns", time_zone="UTC").to_physical()[0])
+
+
+CHARTS = {"lanes": chart_frames}

@@ -18,6 +18,7 @@ KINDS = {"rogue-dhcp-server": ("a capture with DHCP messages",)}
 
 _SAID_BY_SERVERS = ("OFFER", "ACK", "NAK")
 _NOWHERE = "0.0.0.0"  # noqa: S104
+_SAME = ("xid", "chaddr", "message_type", "yiaddr", "server", "mac")
 _NEAR_NS = 10 * SECOND_NS
 _MOST = 12
 
@@ -85,7 +86,9 @@ def _answers(messages: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
         "at", "source", "position", "host", "message_type", "xid", "chaddr", "yiaddr", "vlan_ids",
         mac=pl.col("eth_src"), server=pl.coalesce("server_id", "src"), net=_network(),
     )  # fmt: skip
-    return shown.collect(engine="streaming").sort("at", "source", "position")
+    rows = shown.collect(engine="streaming").sort("at", "source", "position")
+    nth = pl.int_range(pl.len()).over("source", *_SAME)  # what two captures saw is one answer
+    return rows.with_columns(nth=nth).unique([*_SAME, "nth"], keep="first", maintain_order=True).drop("nth")
 
 
 def _network() -> pl.Expr:
@@ -193,3 +196,61 @@ def _step(row: dict[str, Any]) -> Step:
         f"{row['server']} ({row['mac']}) sends {row['message_type']}{address} to {row['chaddr']}",
         (place,),
     )
+
+
+def chart_frames(
+    finding: Finding,
+    dhcp_messages: pl.LazyFrame,
+    ports: pl.LazyFrame | None = None,  # noqa: ARG001  charts get all that findings get
+    edges: pl.LazyFrame | None = None,  # noqa: ARG001
+    clocks: pl.LazyFrame | None = None,
+) -> dict[str, Any]:
+    """What `forensics.charts.lanes.lanes` needs to draw a finding.
+
+    Args:
+        finding: A `rogue-dhcp-server`.
+        dhcp_messages: As for `findings`.
+        ports: As for `findings`.
+        edges: As for `findings`.
+        clocks: As for `findings`.
+
+    Returns:
+        ``title``, ``note``, ``bars`` (from the first answer to the last, of each server, the rogue one on top) and
+        ``marks`` (every answer).
+    """
+    answers = _answers(dhcp_messages.lazy(), rows_of(clocks, Clock)).filter(pl.col("mac").is_not_null())
+    rogue = pl.col("mac") == finding.facts["mac"]
+    server = pl.col("server").drop_nulls().mode().sort().first().over("mac").fill_null("?")
+    rows = answers.with_columns(rogue=rogue, lane=server + pl.lit(" at ") + pl.col("mac")).sort(
+        "rogue", "lane", "at", "source", "position", descending=[True, False, False, False, False]
+    )
+    instant = pl.Datetime("ns", "UTC")
+    whose = pl.when("rogue").then(pl.lit("of the rogue one")).otherwise(pl.lit("of others"))
+    kinds = {"OFFER": ("trouble", "asks"), "ACK": ("answers", "good"), "NAK": ("ink", "faint")}
+    meaning = pl.coalesce(
+        pl.when(pl.col("message_type") == kind).then(pl.when("rogue").then(pl.lit(bad)).otherwise(pl.lit(good)))
+        for kind, (bad, good) in kinds.items()
+    )
+    shown = rows.select(
+        "lane", "source", "position", "rogue", group=pl.lit(""), meaning=meaning,
+        what=pl.col("message_type") + pl.lit(" ") + whose, at=pl.col("at").cast(instant),
+        text=pl.format("{} to {}", pl.col("yiaddr").fill_null("no address"), pl.col("chaddr").fill_null("?")),
+    )  # fmt: skip
+    spans = shown.group_by("group", "lane", "rogue", maintain_order=True).agg(
+        pl.col("source", "position").first(), from_at=pl.col("at").min(), to_at=pl.col("at").max(),
+        text=pl.format("{} answers", pl.len()),
+    )  # fmt: skip
+    return {
+        "title": finding.title,
+        "note": f"it offers addresses of another network than {', '.join(finding.facts['rivals'])} does"
+        if finding.facts["rivals"]
+        else "",
+        "bars": spans.with_columns(
+            what=pl.when("rogue").then(pl.lit("the rogue one answers")).otherwise(pl.lit("others answer")),
+            meaning=pl.when("rogue").then(pl.lit("quiet")).otherwise(pl.lit("line")),
+        ),
+        "marks": shown,
+    }
+
+
+CHARTS = {"lanes": chart_frames}

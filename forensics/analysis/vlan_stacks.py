@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
 from forensics.analysis._given import rows_of
 from forensics.analysis._paths_doubts import stack_remedy
-from forensics.analysis._paths_hosts import TAG_BYTES, Device, Setting, Stack, devices, named_vid, settings, stacks
+from forensics.analysis._paths_hosts import (
+    TAG_BYTES,
+    Device,
+    Setting,
+    Stack,
+    devices,
+    named_vid,
+    settings,
+    stacks,
+    vlan_of,
+)
 from forensics.records import Clock, ConfigOption, Finding, HostInterface, Packet
 from forensics.records.finding import Alternative, Step
 
@@ -160,3 +171,73 @@ def _finding(
 def _said(one: Stack) -> str:
     lies = f"{one.host}: {one.interface} (VLAN {one.inner_vid}) lies on {one.parent} (VLAN {one.outer_vid})"
     return f"{lies}, with {one.spare_bytes} octets to spare." if one.spare_bytes is not None else f"{lies}."
+
+
+def chart_frames(
+    finding: Finding,
+    host_interfaces: pl.LazyFrame,
+    config_options: pl.LazyFrame | None = None,
+    packets: pl.LazyFrame | None = None,  # noqa: ARG001  charts get all that findings get
+    clocks: pl.LazyFrame | None = None,
+) -> dict[str, Any] | None:
+    """What `forensics.charts.tag_stacks.tag_stacks` needs to draw a finding.
+
+    Args:
+        finding: A `stacked-vlan`.
+        host_interfaces: As for `findings`.
+        config_options: As for `findings`.
+        packets: As for `findings`.
+        clocks: As for `findings`.
+
+    Returns:
+        ``title`` and ``boxes``: for each host and each device on which no other lies, the devices from the card up:
+        ``host``, ``nth`` (0 is the card), ``device``, ``vid``, ``protocol``, ``mtu_bytes``, ``role`` (``plain``,
+        ``outer``, ``inner``, ``told``: what nova.conf asks for), ``spare_bytes``, ``source``, ``position``. None where
+        no host says what lies on what.
+    """
+    hosts = devices(host_interfaces, clocks)
+    parent = finding.facts["parent_interface"]
+    stacked = {(one.host, one.interface): one for one in stacks(hosts) if one.parent == parent}
+    told = [one for one in settings(rows_of(config_options, ConfigOption), clocks) if one.value == parent]
+    boxes: list[dict[str, Any]] = []
+    for chain, (key, one) in enumerate(sorted(stacked.items())):
+        boxes += [_box(chain, nth, device, parent, one) for nth, device in enumerate(_down(hosts[key], hosts))]
+    seen = {host for host, _ in stacked}
+    for chain, said in enumerate((one for one in told if one.host not in seen), len(stacked)):
+        below = hosts.get((said.host, parent))
+        way = _down(below, hosts) if below else []
+        boxes += [_box(chain, nth, device, parent, None) for nth, device in enumerate(way)]
+        named = {"vid": named_vid(parent), "role": "outer", "device": parent}
+        ask = {"chain": chain, "host": said.host, "source": said.ref.source, "position": _line(said.ref.locator)}
+        boxes += [ask | named | {"nth": 0}] if not way else []
+        boxes.append(ask | {"nth": max(len(way), 1), "device": "tenants' VLANs", "role": "told"})
+    return {"title": finding.title, "boxes": pl.DataFrame(boxes, schema=_BOXES)} if boxes else None
+
+
+def _down(top: Device, hosts: Mapping[tuple[str, str], Device]) -> list[Device]:
+    """A device and those that it lies on, the lowest first."""
+    way = [top]
+    while (below := hosts.get((top.host, way[0].parent or ""))) is not None and below not in way:
+        way.insert(0, below)
+    return way
+
+
+def _box(chain: int, nth: int, device: Device, parent: str, stack: Stack | None) -> dict[str, Any]:
+    role = "outer" if device.name == parent else "inner" if stack and device.name == stack.interface else "plain"
+    ref = device.refs[-1] if device.refs else None
+    return {
+        "chain": chain, "host": device.host, "nth": nth, "device": device.name, "vid": vlan_of(device),
+        "protocol": device.protocol, "mtu_bytes": device.mtu, "role": role,
+        "spare_bytes": stack.spare_bytes if stack and role == "inner" else None,
+        "source": ref.source if ref else None, "position": _line(ref.locator) if ref else None,
+    }  # fmt: skip
+
+
+def _line(locator: str) -> int:
+    return int(locator.partition(":")[2])
+
+
+_BOXES = {"chain": pl.Int64, "host": pl.String, "nth": pl.Int64, "device": pl.String, "vid": pl.Int64,
+          "protocol": pl.String, "mtu_bytes": pl.Int64, "role": pl.String, "spare_bytes": pl.Int64,
+          "source": pl.String, "position": pl.Int64}  # fmt: skip
+CHARTS = {"tag_stacks": chart_frames}

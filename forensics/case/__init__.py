@@ -15,11 +15,12 @@ from forensics import escape
 from forensics import records as known
 from forensics.analysis._notification_pairs import operations
 from forensics.analysis.entities import conflicts
-from forensics.case._build import Finish, build, tool
+from forensics.case._build import Finish, Kept, build, tool
 from forensics.case._bundled import evidence_of
 from forensics.case._charts import Charts, stacked
 from forensics.case._cite import cited, damage, places_in, places_of, references_in
-from forensics.case._database import FOLDER, kept
+from forensics.case._database import FOLDER
+from forensics.case._database import kept as dumps_of
 from forensics.case._findings import CaseFinding, Findings, from_file
 from forensics.case._lanes import narrowed
 from forensics.case._load import Advance
@@ -30,7 +31,7 @@ from forensics.case._query import query_failed
 from forensics.case._rows import Rows
 from forensics.case._tables import TABLES, TIMED
 from forensics.case._time import mentions, timeline
-from forensics.case._who import spelled, who
+from forensics.case._who import Belongings, spelled, who
 from forensics.errors import CaseError, StoreDamagedError
 from forensics.evidence import EvidenceFile, unfolded, walk
 from forensics.records import Finding, LazyFrame, LogRecord, Packet, Record, Reference
@@ -167,7 +168,7 @@ class Case:
         """The files of the evidence that can be opened now, by source."""
         if self._files is None:
             found = [] if (root := self._evidence) is None or not root.exists() else list(unfolded(walk(root)))
-            found += kept(self.path, [file.source for file in found])
+            found += dumps_of(self.path, [file.source for file in found])
             self._files = {file.source: file for file in found if not file.refusal}
         return self._files
 
@@ -223,7 +224,7 @@ class Case:
         """What the evidence tells of one time and cannot both be so: see `forensics.analysis.entities.conflicts`."""
         return conflicts(self.edges)
 
-    def who(self, name: str, at: str | datetime | None = None) -> pl.DataFrame:
+    def who(self, name: str, at: str | datetime | None = None) -> Belongings:
         """What belongs to something, directly and by way of what is its own, and when it did.
 
         Args:
@@ -233,12 +234,12 @@ class Case:
 
         Returns:
             Nearest first: ``kind``, ``name``, ``from_at``, ``to_at`` (null where open), ``via`` (the way there),
-            ``hop``, ``conflict`` (what contradicts it), ``told_by``, ``rows`` and the place of the evidence.
+            ``hop``, ``conflict`` (what contradicts it), ``told_by``, ``rows`` and its place; ``chart()`` draws it.
 
         Examples:
             ``case.who("fa:16:3e:24:e7:22", at="2013-02-15 01:40:18")``: instance, host, image, user, switch port, then
         """
-        return who(self.edges, name, at)
+        return who(self.edges, name, at, self.sources)
 
     def mentions(self, entity: str) -> pl.DataFrame:
         """Where the records speak of something.
@@ -339,12 +340,16 @@ def open_case(
     again: bool = False,
     begin: Callable[[int], None] | None = None,
     advance: Advance | None = None,
+    kept: Kept | None = None,
     finish: Finish | None = None,
 ) -> Case:
     """Open a folder of evidence, or a case that was made of one.
 
     Evidence is read into a case; if there is one already, of the same version of this tool and of files
-    with the same names, sizes and modification times, that one is opened.
+    with the same names, sizes and modification times, that one is opened. A file that the system may have changed
+    since, and that looks the same, is compared with its digest. Otherwise what an earlier run read of files that
+    are still the same is taken over, and only new and changed files are read; so it is after a run that was stopped
+    or killed. The case is the same, octet for octet, as one that is made from nothing.
 
     Args:
         path: Folder of evidence, one file of it, or a case; None where a database is all there is.
@@ -357,6 +362,7 @@ def open_case(
         again: Read the evidence again whatever there is.
         begin: Called once with the octets that there are to read; in a notebook a bar is shown where None.
         advance: Called with octets that were read.
+        kept: Called with the number of sources that are taken over, and of all, if any is.
         finish: Makes further files of the case.
 
     Raises:
@@ -364,6 +370,7 @@ def open_case(
         CaseError: If ``case.toml`` makes no sense, or the case cannot be written.
         DatabaseError: If the database cannot be read.
         StoreDamagedError: If the case no longer matches its digests.
+        StoppedError: If the system refuses what the case needs: run again, it goes on from there.
 
     Examples:
         ``case = open_case("incident-0215/")`` and then ``case.findings``, ``case.sources``, ``case.packets``
@@ -387,7 +394,17 @@ def open_case(
             if _unchanged(case, given):
                 return case
     with watched(begin, advance) as (begin, advance):
-        built = build(given, target, database=database, workers=workers, begin=begin, advance=advance, finish=finish)
+        built = build(
+            given,
+            target,
+            database=database,
+            workers=workers,
+            again=again,
+            begin=begin,
+            advance=advance,
+            kept=kept,
+            finish=finish,
+        )
     return Case(Store(built, check=False), given)
 
 
@@ -396,5 +413,5 @@ def _unchanged(case: Case, evidence: Path) -> bool:
         return False
     now = [(file.source, file.size_bytes, file.modified_ns) for file in walk(evidence)]
     then = case.sources.filter(pl.col("archive").is_null()).select("source", "size_bytes", pl.col("modified_at").to_physical()).rows()
-    own = {file.source for file in kept(case.path, [name for name, _, _ in now])}
+    own = {file.source for file in dumps_of(case.path, [name for name, _, _ in now])}
     return sorted(now) == sorted(row for row in then if row[0] not in own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -12,6 +13,9 @@ from forensics.analysis.entities import conflicts
 from forensics.case._rows import INSTANT
 from forensics.case._time import instant
 from forensics.records import THINGS
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 _NEXT = {
     "instance": ("host", "image", "user", "project", "flavor", "name", "mac", "ip", "tap"),
@@ -30,6 +34,34 @@ _HOLDS = ("host", "image", "user", "project", "flavor")
 
 _HOPS = 4
 _SHOWN = ("told_by", "rows", "source", "position", "offset_bytes", "length_bytes")
+
+
+class Belongings(pl.DataFrame):
+    """The answer of `forensics.case.Case.who`: a frame and its chart; what is made of it is a plain frame."""
+
+    _name: str
+    _span: tuple[datetime, datetime] | None
+
+    def chart(self, *, dark: bool = False) -> go.Figure:
+        """The figure that shows it: a lane a thing, a bar a span, what contradicts another marked.
+
+        Args:
+            dark: For a dark page.
+        """
+        from forensics.charts.belongings import belongings
+
+        return belongings(self._name, self, self._span, dark=dark)
+
+
+def _answer(rows: pl.DataFrame, name: str, sources: pl.DataFrame | None) -> Belongings:
+    """The rows as an answer, with the time that the evidence covers."""
+    told = Belongings(rows)
+    told._name, told._span = name, None
+    if sources is not None:
+        lasting = sources.filter(pl.col("started_at") < pl.col("ended_at"))
+        start, end = lasting.select(pl.col("started_at").min(), pl.col("ended_at").max()).row(0)
+        told._span = None if start is None else (start, end)
+    return told
 
 
 def spelled(text: str) -> str:
@@ -53,7 +85,9 @@ def spelled(text: str) -> str:
         return bare
 
 
-def who(edges: pl.DataFrame, name: str, at: str | datetime | None = None) -> pl.DataFrame:
+def who(
+    edges: pl.DataFrame, name: str, at: str | datetime | None = None, sources: pl.DataFrame | None = None
+) -> Belongings:
     """See `forensics.case.Case.who`."""
     when = None if at is None else pl.lit(instant(at)).cast(INSTANT)
     held = edges if when is None else edges.filter(_open("from_at", "le", when), _open("to_at", "gt", when))
@@ -88,7 +122,7 @@ def who(edges: pl.DataFrame, name: str, at: str | datetime | None = None) -> pl.
         seen = pl.concat([seen, near.select("kind", "name").unique()])
         going = near.filter(pl.col("own_kind").is_in(_HOLDS).not_()) if hop == 1 else near
         front = going.select("kind", "name", "since", "until", path=pl.col("via") + " > ")
-    return _shown(found, edges)
+    return _answer(_shown(found, edges), name, sources)
 
 
 def _open(name: str, compare: str, when: pl.Expr) -> pl.Expr:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import wrap
 
 import plotly.graph_objects as go
+
+from forensics.escape import html
 
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 
@@ -87,3 +90,13 @@ def template(*, dark: bool = False) -> go.layout.Template:
             "legend": {"orientation": "h", "yanchor": "top", "xanchor": "left", "x": 0},
         }
     )
+
+
+def headline(title: str) -> str:
+    """A title, which may hold text from evidence, in at most two lines that fit a page.
+
+    Examples:
+        >>> headline("<b> was down")
+        '&lt;b&gt; was down'
+    """
+    return "<br>".join(str(html(line)) for line in wrap(title, 108, max_lines=2, placeholder=" …") or [""])

@@ -82,5 +82,6 @@ def path_matrix(cells: pl.DataFrame, finding: Finding, *, dark: bool = False) ->
         margin={"l": 20, "r": 30, "t": 100, "b": 70},
     )
     figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
-    figure.update_xaxes(automargin=True, showgrid=False, side="bottom")
+    where = "tags, outermost first" if finding.kind == "vlan-leak" else "capture point [tags], in the order of the way"
+    figure.update_xaxes(automargin=True, showgrid=False, side="bottom", title_text=where)
     return figure

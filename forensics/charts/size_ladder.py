@@ -11,6 +11,8 @@ from forensics.charts._theme import palette, template
 from forensics.escape import html
 from forensics.records import Finding
 
+WAY = "capture point [tags], in the order of the way"
+
 
 def size_ladder(rungs: pl.DataFrame, finding: Finding, *, dark: bool = False) -> go.Figure:
     """Draw the sizes next to the boundary as rungs along the way.
@@ -71,7 +73,9 @@ def size_ladder(rungs: pl.DataFrame, finding: Finding, *, dark: bool = False) ->
         legend={"y": -0.2},
     )
     labels = [str(html(place)).replace(" [", "<br>[") for place in places["place"].to_list()]
-    figure.update_xaxes(tickvals=places["nth"].to_list(), ticktext=labels, range=[-0.3, last_place + 0.3])
+    figure.update_xaxes(
+        tickvals=places["nth"].to_list(), ticktext=labels, range=[-0.3, last_place + 0.3], title_text=WAY
+    )
     figure.update_yaxes(
         tickvals=list(range(len(sizes))), ticktext=[str(size) for size in sizes], title_text="IP total length, octets",
         automargin=True,

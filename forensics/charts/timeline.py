@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import polars as pl
 
 from forensics.charts._theme import Palette, palette, template
+from forensics.charts._time import bin_width_s, stamp, stamp_ns, words
 from forensics.errors import UnknownColumnError
 from forensics.escape import html, masked
 
@@ -23,7 +24,6 @@ MOST_BINS = 200
 LANES = ("host", "record", "source")
 NOTE = "Note"
 _NOWHERE = {"host": "no host told", "record": "?", "source": "?"}
-_SECONDS = (0.001, 0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "star", "hexagon")
 _MOST_FLAGS = 12
 _FAR, _MOST_OF_THEM = 10, 0.95
@@ -144,7 +144,7 @@ def _marked(figure: go.Figure, events: pl.DataFrame, colours: Palette) -> None:
         own = events.filter(pl.col("record") == kind)
         figure.add_trace(
             go.Scatter(
-                x=[_stamp(at) for at in own["at"].to_list()],
+                x=[stamp(at) for at in own["at"].to_list()],
                 y=own["place"].to_list(),
                 mode="markers",
                 name=str(html(kind or "?")),
@@ -164,8 +164,7 @@ def _marked(figure: go.Figure, events: pl.DataFrame, colours: Palette) -> None:
 def _binned(figure: go.Figure, events: pl.DataFrame, names: list[str], colours: Palette) -> str:
     """A cell for each lane and bin; says how wide the bins are."""
     start, end = events["at"].dt.epoch("ns").gather([0, -1]).to_list()
-    width = next((s for s in _SECONDS if (end - start) / 1e9 / s <= MOST_BINS), None)
-    width = width if width is not None else 86_400 * (-(-(end - start) // (86_400 * 10**9 * MOST_BINS)))
+    width = bin_width_s(end - start, MOST_BINS)
     step = round(width * 10**9)
     first = start // step
     cells = (
@@ -177,14 +176,14 @@ def _binned(figure: go.Figure, events: pl.DataFrame, names: list[str], colours: 
     z = np.full((len(names), count), np.nan)
     texts = np.full((len(names), count), "", dtype=object)
     for row in cells.iter_rows(named=True):
-        more = f"<br>and {row['n'] - 1:,} more in {_words(width)}" if row["n"] > 1 else ""
+        more = f"<br>and {row['n'] - 1:,} more in {words(width)}" if row["n"] > 1 else ""
         z[row["place"], row["bin"]] = np.log10(row["n"])
         texts[row["place"], row["bin"]] = _hover(row) + more
     most = int(cells["n"].max() or 1)  # type: ignore[arg-type]
     ticks = [10**power for power in range(len(str(most)))]
     figure.add_trace(
         go.Heatmap(
-            x=[_stamp_ns((first + at) * step + step // 2) for at in range(count)],
+            x=[stamp_ns((first + at) * step + step // 2) for at in range(count)],
             y=list(range(len(names))),
             z=z,
             text=texts,
@@ -204,18 +203,18 @@ def _binned(figure: go.Figure, events: pl.DataFrame, names: list[str], colours: 
             },
         )
     )
-    return _words(width)
+    return words(width)
 
 
 def _flags(figure: go.Figure, notes: pl.DataFrame, lanes: int, colours: Palette) -> list[str]:
     """A line through all lanes for each note; what is to be said of them."""
     if notes.is_empty():
         return []
-    stamps = [_stamp(at) for at in notes["at"].to_list()]
+    stamps = [stamp(at) for at in notes["at"].to_list()]
     xs: list[str | None] = []
     ys: list[float | None] = []
-    for stamp in stamps:
-        xs += [stamp, stamp, None]
+    for each in stamps:
+        xs += [each, each, None]
         ys += [-0.9, lanes - 0.5, None]
     line = {"color": colours.trouble, "width": 1.2, "dash": "dot"}
     figure.add_trace(go.Scatter(x=xs, y=ys, mode="lines", line=line, hoverinfo="skip", showlegend=False))
@@ -244,7 +243,7 @@ def _hover(row: dict[str, object]) -> str:
     at, place = row["at"], f"{row['source']}:{row['position']}" if row["position"] is not None else row["source"]
     assert isinstance(at, datetime)
     body = "<br>".join(_wrapped(text))
-    return f"<b>{html(str(row['lane']))}</b> {_stamp(at)} UTC<br>{body}<br>{html(str(place))}"
+    return f"<b>{html(str(row['lane']))}</b> {stamp(at)} UTC<br>{body}<br>{html(str(place))}"
 
 
 def _wrapped(text: str) -> Sequence[str]:
@@ -256,29 +255,8 @@ def _short(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _stamp(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-def _stamp_ns(ns: int) -> str:
-    return _stamp(pl.Series([ns], dtype=pl.Int64).cast(pl.Datetime("ns", "UTC"))[0])
-
-
-def _words(width: float) -> str:
-    """A width of time in words.
-
-    Examples:
-        >>> [_words(width) for width in (0.01, 1, 30, 900, 7200, 86400)]
-        ['10 ms', '1 s', '30 s', '15 min', '2 h', '1 d']
-    """
-    for unit, seconds in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        if width >= seconds:
-            return f"{width / seconds:g} {unit}"
-    return f"{width * 1000:g} ms"
-
-
 def _span(timed: pl.DataFrame) -> str:
     if timed.is_empty():
         return "No event has a time"
-    start, end = (_stamp(at)[:19] for at in timed.select(low=pl.col("at").min(), high=pl.col("at").max()).row(0))
+    start, end = (stamp(at)[:19] for at in timed.select(low=pl.col("at").min(), high=pl.col("at").max()).row(0))
     return start if start == end else f"{start} to {end[11:] if end[:10] == start[:10] else end}"
