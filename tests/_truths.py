@@ -10,7 +10,23 @@ from forensics._discovery import modules
 
 INSTANT_S = 1.0
 """Instants and spans of time: the clocks of most logs know no finer."""
-Ahead = tuple[float, ...]
+
+
+class Fast(NamedTuple):
+    """How far a clock is ahead of the true time."""
+
+    offset_s: float = 0.0
+    drift_ppm: float = 0.0
+    from_s: float = 0.0
+    """The offset is so at this instant, seconds since 1970; the drift counts from then on."""
+
+    def at(self, true_s: float) -> float:
+        """How far at an instant, seconds."""
+        return self.offset_s + (true_s - self.from_s) * self.drift_ppm * 1e-6
+
+
+Ahead = tuple[Fast, ...]
+RIGHT: Ahead = (Fast(),)
 SHARE = 0.05
 """Slopes, ratios and other measured figures: relative to the truth."""
 CONCLUDED = {kind for module in modules("forensics.analysis") for kind in getattr(module, "KINDS", {})}
@@ -23,27 +39,27 @@ def seconds(stamp: str) -> float:
     return datetime.fromisoformat(whole + "+00:00").timestamp() + float(f"0.{fraction or 0}")
 
 
-def agrees(key: str, said: object, true: object, ahead_s: Ahead = (0.0,), slack_s: float = 0.0) -> bool:
+def agrees(key: str, said: object, true: object, ahead: Ahead = RIGHT, slack_s: float = 0.0) -> bool:
     """Whether a fact is told rightly.
 
     Args:
         key: Name of the fact.
-        said: What was told, instants on one of the clocks that are ``ahead_s`` ahead.
+        said: What was told, instants on one of the clocks that are ``ahead``.
         true: What is true. None claims nothing where nothing in the evidence shows it.
-        ahead_s: How far the reference clocks are ahead of the true time, one or several.
+        ahead: How far the reference clocks are ahead of the true time, one or several.
         slack_s: How far the clocks are off that nothing in the evidence ties to any other.
     """
     if isinstance(true, str) and (key.endswith("_at") or key in ("at", "from", "to")):
         return isinstance(said, str) and any(
-            abs(seconds(said) - ahead - seconds(true)) <= INSTANT_S + slack_s for ahead in ahead_s
+            abs(seconds(said) - clock.at(seconds(true)) - seconds(true)) <= INSTANT_S + slack_s for clock in ahead
         )
     if isinstance(true, str) and isinstance(said, str):
         return said == true or short(said) == short(true)
     if isinstance(true, Mapping):
         told: Mapping[str, object] = said if isinstance(said, Mapping) else {}
-        return all(agrees(name, told.get(name), one, ahead_s, slack_s) for name, one in true.items())
+        return all(agrees(name, told.get(name), one, ahead, slack_s) for name, one in true.items())
     if isinstance(true, list):
-        return isinstance(said, list) and same(key, said, true, ahead_s, slack_s)
+        return isinstance(said, list) and same(key, said, true, ahead, slack_s)
     if isinstance(true, float) and isinstance(said, int | float):
         slack = INSTANT_S if key.endswith(("_s", "_at")) else 0.0
         return abs(said - true) <= max(slack, SHARE * abs(true))
@@ -55,15 +71,15 @@ def short(name: str) -> str:
     return name.partition(".")[0].lower() if "." in name and not name[0].isdigit() and "/" not in name else name
 
 
-def same(key: str, said: Sequence[object], true: Sequence[object], ahead_s: Ahead, slack_s: float) -> bool:
+def same(key: str, said: Sequence[object], true: Sequence[object], ahead: Ahead, slack_s: float) -> bool:
     """Whether two lists hold the same things: in the same order where the order says something."""
     if len(said) != len(true):
         return False
     if key in ("lost_between", "deployments", "between"):
-        return all(agrees("", one, other, ahead_s, slack_s) for one, other in zip(said, true, strict=True))
+        return all(agrees("", one, other, ahead, slack_s) for one, other in zip(said, true, strict=True))
     left = list(said)
     for one in true:
-        match = next((other for other in left if agrees("", other, one, ahead_s, slack_s)), None)
+        match = next((other for other in left if agrees("", other, one, ahead, slack_s)), None)
         if match is None:
             return False
         left.remove(match)
@@ -86,7 +102,7 @@ class Score(NamedTuple):
 
 
 def score(
-    truth: Mapping[str, Any], said: Sequence[Mapping[str, Any]], ahead_s: Ahead = (0.0,), slack_s: float = 0.0
+    truth: Mapping[str, Any], said: Sequence[Mapping[str, Any]], ahead: Ahead = RIGHT, slack_s: float = 0.0
 ) -> Score:
     """Measure findings, as ``findings.json`` has them, by a truth.
 
@@ -100,7 +116,7 @@ def score(
     for one in due:
         known = {key: value for key, value in one["facts"].items() if value is not None}
         misses = [
-            (sorted(k for k, v in known.items() if not agrees(k, other["facts"].get(k), v, ahead_s, slack_s)), n)
+            (sorted(k for k, v in known.items() if not agrees(k, other["facts"].get(k), v, ahead, slack_s)), n)
             for n, other in enumerate(left)
             if other["kind"] == one["kind"]
         ]
@@ -118,8 +134,15 @@ def score(
 
 def clocks_off(truth: Mapping[str, Any], clocks: pl.DataFrame) -> tuple[Ahead, float]:
     """How far the reference clocks are ahead of the true time, and how far those are off that nothing ties to one."""
-    true = truth.get("clocks", {})
+    true = {name: _fast(one) for name, one in truth.get("clocks", {}).items()}
     references = clocks["reference"].drop_nulls().unique().sort().to_list()
-    ahead_s = tuple(true.get(name, {}).get("offset_s", 0.0) for name in references) or (0.0,)
+    ahead = tuple(true.get(name, Fast()) for name in references) or RIGHT
     untied = set(true) - set(clocks.filter(pl.col("reference").is_not_null())["source"])
-    return ahead_s, max((abs(true[name].get("offset_s", 0.0) - ahead_s[0]) for name in untied), default=0.0)
+    return ahead, max((abs(true[name].offset_s - ahead[0].offset_s) for name in untied), default=0.0)
+
+
+def _fast(told: Mapping[str, Any]) -> Fast:
+    """A clock as a truth tells of it; without the instant from which its drift counts it has none."""
+    if (since := told.get("drift_from")) is None:
+        return Fast(told.get("offset_s", 0.0))
+    return Fast(told["offset_s"], told["drift_ppm"], seconds(since))

@@ -81,7 +81,7 @@ class Clock:
         """Its entry in the truth; `zone` is False for a file whose stamps have none."""
         entry: dict[str, object] = {"offset_s": self.offset_ns / SECOND, "zone": self.zone if zone else "UTC"}
         if self.drift_ppb:
-            entry["drift_ppm"] = self.drift_ppb / 1000
+            entry |= {"drift_ppm": self.drift_ppb / 1000, "drift_from": iso(self.start)}
         return entry
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from forensics.analysis._clock_line import Line
 from forensics.analysis._correlate import SECOND_NS
 
 Times = npt.NDArray[np.int64]
@@ -56,6 +57,8 @@ class Fit:
     bound_ns: int
     drift_ppm: float | None
     strain_ns: int
+    line: Line | None = None
+    """Where the drift is certainly not zero: the same more closely."""
 
 
 def fit(upper_at: Times, upper: Times, lower_at: Times, lower: Times, reach: tuple[int, int] | None = None) -> Fit:
@@ -82,12 +85,18 @@ def fit(upper_at: Times, upper: Times, lower_at: Times, lower: Times, reach: tup
     edges = [(min(max(first, start - width), start) - middle) / 1e9, (max(min(last, end + width), end) - middle) / 1e9]
     slopes = lines.fitting(slack)
     above, below = lines.above(slopes) + slack, lines.below(slopes) - slack
-    most = max(float((above + edge * slopes).max()) for edge in edges)
-    least = min(float((below + edge * slopes).min()) for edge in edges)
-    slowest, fastest = float(slopes.min()), float(slopes.max())
-    drift = (slowest + fastest) / 2 * 1e6 if slowest > 0 or fastest < 0 else None
-    bound_s = (most - least) / 2 + strain
-    return Fit(base + round((most + least) / 2 * 1e9), round(bound_s * 1e9) + 1000, drift, round(strain * 1e9))
+    ends = [(float((below + edge * slopes).min()), float((above + edge * slopes).max())) for edge in edges]
+    if slopes.min() <= 0 <= slopes.max() or edges[0] == edges[1]:
+        least, most = min(low for low, _ in ends), max(high for _, high in ends)
+        offset, bound = base + round((most + least) / 2 * 1e9), round(((most - least) / 2 + strain) * 1e9) + 1000
+        return Fit(offset, bound, None, round(strain * 1e9))
+    # All lines that fit lie between a convex and a concave curve: they are furthest from one line at the ends.
+    first_s, last_s = (sum(end) / 2 for end in ends)
+    bound = round((max(high - low for low, high in ends) / 2 + strain) * 1e9) + 1000
+    drift = (last_s - first_s) / (edges[1] - edges[0]) * 1e6
+    pivot, half = middle + round(sum(edges) / 2 * 1e9), round((edges[1] - edges[0]) / 2 * 1e9)
+    line = Line(base + round((first_s + last_s) / 2 * 1e9), bound, drift, pivot, half)
+    return Fit(line.offset_ns, line.wide_ns, drift, round(strain * 1e9), line)
 
 
 class _Lines:

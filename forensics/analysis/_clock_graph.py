@@ -10,7 +10,7 @@ import polars as pl
 
 from forensics.analysis._alignment import off_zone, zone_part
 from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._ties import Tie
+from forensics.analysis._pieces import Tie
 
 Ties = dict[str, dict[str, Tie]]
 """Node -> other node -> the other's clock minus this one's."""
@@ -27,7 +27,7 @@ WEST_NS, EAST_NS = -12 * 3600 * SECOND_NS, 14 * 3600 * SECOND_NS
 def put(ties: Ties, one: str, other: str, tie: Tie) -> None:
     """Add a tie, one's clock minus the other's; of two ties of one pair the surer stays."""
     known = ties.get(other, {}).get(one)
-    if known is None or tie.bound_ns < known.bound_ns:
+    if known is None or tie.sure_ns < known.sure_ns:
         ties.setdefault(other, {})[one] = tie
         ties.setdefault(one, {})[other] = tie.turned()
 
@@ -107,9 +107,9 @@ def chains_to(reference: str, ties: Ties) -> dict[str, Tie]:
             if one in settled:
                 continue
             far = tie.then(here, _basis(tie, here, node, first=node == reference))
-            if one not in open_ends or far.bound_ns < open_ends[one].bound_ns:
+            if one not in open_ends or far.sure_ns < open_ends[one].sure_ns:
                 open_ends[one] = far
-                heappush(queue, (far.bound_ns, one))
+                heappush(queue, (far.sure_ns, one))
     return settled
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis._alignment import zone_part
+from forensics.analysis._clock_line import Line
 from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._pieces import END, START, Piece, hull
-from forensics.analysis._ties import Tie
+from forensics.analysis._pieces import END, START, Piece, Tie, hull
 from forensics.records import Clock
 
 STATED = ("stated", "utc-by-definition")
@@ -34,6 +34,9 @@ class Held:
 
 
 Row = dict[str, Any]
+_OF_THE_CLOCK = (
+    "reference", "offset_s", "bound_s", "zone_s", "drift_ppm", "pivot_at", "pivot_bound_s", "pieces", "witnesses",
+)  # fmt: skip
 
 
 def clock_rows(
@@ -113,7 +116,7 @@ def _of_source(
         first = apart[0]
         if any(abs(first[0] - other[0]) > first[1] + other[1] for other in apart):
             offset, bound = hull([piece for one in lines.values() for piece in one])
-            tie = replace(tie, offset_ns=offset, bound_ns=bound, drift_ppm=None)
+            tie = replace(tie, offset_ns=offset, bound_ns=bound, drift_ppm=None, line=None)
         pieces = [(host, piece) for host, one in lines.items() for piece in one]
     else:
         pieces = [(None, piece) for piece in tie.pieces]
@@ -125,7 +128,7 @@ def _host_of(by_host: Mapping[str | None, str], main: str) -> str | None:
 
 
 def _rank(node: str, chains: Mapping[str, Tie]) -> tuple[int, int, str]:
-    return chains[node].bound_ns, -chains[node].pairs, node
+    return chains[node].sure_ns, -chains[node].pairs, node
 
 
 def _lines(tie: Tie) -> tuple[Piece, ...]:
@@ -142,7 +145,7 @@ def _zone(lines: tuple[Piece, ...], tie: Tie) -> int | None:
 def _together(tie: Tie, zone_ns: int) -> Tie:
     """A loose tie that lets the clocks agree says so; its bound still holds all that it left open."""
     rest = tie.offset_ns - zone_ns
-    if tie.pieces or tie.bound_ns <= TOGETHER_NS or abs(rest) > tie.bound_ns:
+    if tie.pieces or tie.line or tie.bound_ns <= TOGETHER_NS or abs(rest) > tie.bound_ns:
         return tie
     return replace(tie, offset_ns=zone_ns, bound_ns=tie.bound_ns + abs(rest))
 
@@ -156,12 +159,14 @@ def _row(source: str, host: str | None, tie: Tie | None, reference: str | None, 
         "bound_s": tie.bound_ns / 1e9 if tie else None,
         "zone_s": zone_ns / 1e9 if tie else None,
         "drift_ppm": tie.drift_ppm if tie else None,
+        **_pivot(tie.line if tie else None),
         "exchanges": tie.pairs if tie else 0,
         "basis": tie.basis if tie else ALONE,
         "pieces": [
             {
                 "host": own, "from_at": _instant(piece.from_ns), "to_at": _instant(piece.to_ns),
                 "offset_s": piece.offset_ns / 1e9, "bound_s": piece.bound_ns / 1e9, "drift_ppm": piece.drift_ppm,
+                **_pivot(piece.line),
             }
             for own, piece in pieces
         ] or None,
@@ -170,6 +175,10 @@ def _row(source: str, host: str | None, tie: Tie | None, reference: str | None, 
             for where, locator, at, what in (tie.witnesses if tie else ())
         ] or None,
     }  # fmt: skip
+
+
+def _pivot(line: Line | None) -> dict[str, Any]:
+    return {"pivot_at": line and line.pivot_ns, "pivot_bound_s": line and line.bound_ns / 1e9}
 
 
 def _instant(at_ns: int) -> int | None:
@@ -186,7 +195,5 @@ def _by_host(about: Row, alike: list[Row], row: Row | None) -> Row:
     if not alike:
         return own
     best = min(alike, key=lambda other: (other["bound_s"], other["source"]))
-    kept = {
-        name: best[name] for name in ("reference", "offset_s", "bound_s", "zone_s", "drift_ppm", "pieces", "witnesses")
-    }
+    kept = {name: best[name] for name in _OF_THE_CLOCK}
     return own | kept | {"basis": f"same host and zone as {best['source']}: {best['basis']}"}

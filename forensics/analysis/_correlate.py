@@ -11,14 +11,19 @@ UNKNOWN_BOUND_NS = SECOND_NS
 """How far an untied clock is trusted: enough for hosts that keep time by NTP, and said in the finding."""
 
 
-def offsets(clocks: pl.LazyFrame) -> pl.LazyFrame:
-    """Per source what to subtract, and how far to trust it."""
-    return clocks.select(
-        "source",
-        "reference",
-        off=(pl.col("offset_s").fill_null(0.0) * 1e9).round().cast(pl.Int64),
-        bound=(pl.col("bound_s") * 1e9).round().cast(pl.Int64).fill_null(UNKNOWN_BOUND_NS),
-    )
+_PARTS = ("off", "bound", "drift", "pivot")
+
+
+def _parts() -> list[pl.Expr]:
+    """Of a row of `Clock`, or of a stretch: offset and bound (ns), and drift and pivot (ns) where it has any."""
+    runs = pl.col("pivot_at").is_not_null() & pl.col("drift_ppm").is_not_null() & pl.col("pivot_bound_s").is_not_null()
+    bound_s = pl.when(runs).then("pivot_bound_s").otherwise("bound_s")
+    return [
+        (pl.col("offset_s") * 1e9).round().cast(pl.Int64).alias("off"),
+        (bound_s * 1e9).round().cast(pl.Int64).alias("bound"),
+        pl.when(runs).then("drift_ppm").alias("drift"),
+        pl.when(runs).then(pl.col("pivot_at").to_physical().cast(pl.Int64)).alias("pivot"),
+    ]
 
 
 def on_one_clock(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
@@ -31,32 +36,54 @@ def on_one_clock(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
     Returns:
         The rows with ``at`` (Int64, ns since 1970 on the case's clock), ``bound`` (Int64, ns: the true instant is
         within ``at`` ± ``bound``; a second where nothing ties the clock), ``own`` (Int64, ns as the source has it),
-        ``reference`` and ``off``. Where a clock was set inside the evidence, ``off`` and ``bound`` are those of the
-        stretch that the row lies in.
+        ``reference`` and ``off`` (the clock minus the reference at that instant: `Clock.offset_s`, drift x the time
+        since `Clock.pivot_at` more). Where a clock was set inside the evidence, ``off`` and ``bound`` are those of
+        the stretch that the row lies in.
     """
-    placed = with_offsets(rows.filter(pl.col("ts").is_not_null()), clocks)
-    return placed.with_columns(at=pl.col("own") - pl.col("off").fill_null(0))
+    own = with_offsets(rows.filter(pl.col("ts").is_not_null()), clocks)
+    return own.with_columns(at=pl.col("own") - pl.col("off").fill_null(0))
 
 
 def with_offsets(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
     """Any rows, with ``own``, ``off``, ``bound`` and ``reference`` as `on_one_clock` has them."""
-    joined = rows.join(offsets(clocks), on="source", how="left").with_columns(own=pl.col("ts").to_physical())
-    joined = joined.with_columns(pl.col("own").cast(pl.Int64), pl.col("bound").fill_null(UNKNOWN_BOUND_NS))
-    return _in_pieces(joined, clocks)
+    clocks = _whole(clocks)
+    joined = rows.join(clocks.select("source", "reference", *_parts()), on="source", how="left")
+    joined = _in_pieces(joined.with_columns(own=pl.col("ts").to_physical().cast(pl.Int64)), clocks)
+    more = ((pl.col("own") - pl.col("pivot")) * (pl.col("drift") * 1e-6)).round().cast(pl.Int64).fill_null(0)
+    return joined.with_columns(
+        off=pl.col("off").fill_null(0) + more, bound=pl.col("bound").fill_null(UNKNOWN_BOUND_NS)
+    ).drop("drift", "pivot")
+
+
+def placed(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
+    """The same for those who show them: ``at`` (an instant) and ``bound_s`` (null where nothing ties the clock)."""
+    tied = clocks.filter(pl.col("bound_s").is_not_null()).select("source", tied=pl.lit(value=True))
+    own = with_offsets(rows, clocks).join(tied, on="source", how="left", maintain_order="left")
+    return own.with_columns(
+        at=pl.col("ts") - pl.col("off").cast(pl.Duration("ns")),
+        bound_s=pl.when("tied").then(pl.col("bound") / SECOND_NS),
+    ).drop("tied")
+
+
+def _whole(clocks: pl.LazyFrame) -> pl.LazyFrame:
+    """Clocks with all the columns that are read here."""
+    kinds: dict[str, pl.DataType] = {
+        "drift_ppm": pl.Float64(), "pivot_at": pl.Datetime("ns", "UTC"), "pivot_bound_s": pl.Float64(),
+    }  # fmt: skip
+    there = clocks.collect_schema()
+    return clocks.with_columns(pl.lit(None, kind).alias(name) for name, kind in kinds.items() if name not in there)
 
 
 def _in_pieces(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
-    """The rows with ``off`` and ``bound`` of their stretch, in the order that they had."""
+    """The rows with what holds in their stretch, in the order that they had."""
     if "pieces" not in clocks.collect_schema():
         return rows
     held = clocks.filter(pl.col("pieces").list.len() > 0).select("source", "pieces").collect()
     if held.is_empty():
         return rows
-    each = held.explode("pieces").unnest("pieces").with_columns(
-        from_ns=pl.col("from_at").to_physical().cast(pl.Int64).fill_null(-(2**63)),
-        off=(pl.col("offset_s") * 1e9).round().cast(pl.Int64),
-        bound=(pl.col("bound_s") * 1e9).round().cast(pl.Int64),
-    ).sort("source", "host", "from_ns")  # fmt: skip
+    from_ns = pl.col("from_at").to_physical().cast(pl.Int64).fill_null(-(2**63))
+    each = held.explode("pieces").unnest("pieces").with_columns(from_ns.alias("from_ns"), *_parts())
+    each = each.sort("source", "host", "from_ns")
     columns = list(rows.collect_schema())
     for keys, some in (
         (["source"], each.filter(pl.col("host").is_null())),
@@ -64,23 +91,22 @@ def _in_pieces(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
     ):
         if some.is_empty() or not set(keys) <= set(columns):
             continue
-        lists = some.group_by(keys).agg("from_ns", "off", "bound")
+        lists = some.group_by(keys).agg("from_ns", *_PARTS)
         most = int(lists["from_ns"].list.len().max())  # type: ignore[arg-type]
         wide = lists.select(
             *keys,
             *(
                 pl.col(name).list.get(n, null_on_oob=True).alias(f"_{name}_{n}")
-                for name in ("from_ns", "off", "bound")
+                for name in ("from_ns", *_PARTS)
                 for n in range(most)
             ),
         )
         rows = rows.join(wide.lazy(), on=keys, how="left")
-        off, bound = pl.col("off"), pl.col("bound")
+        told = {name: pl.col(name) for name in _PARTS}
         for n in range(most):
             inside = (pl.col("own") >= pl.col(f"_from_ns_{n}")).fill_null(value=False)
-            off = pl.when(inside).then(f"_off_{n}").otherwise(off)
-            bound = pl.when(inside).then(f"_bound_{n}").otherwise(bound)
-        rows = rows.with_columns(off=off, bound=bound).select(columns)
+            told = {name: pl.when(inside).then(f"_{name}_{n}").otherwise(known) for name, known in told.items()}
+        rows = rows.with_columns(**told).select(columns)
     return rows
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from forensics.analysis._correlate import offsets
+from forensics.analysis._correlate import with_offsets
 from forensics.analysis._entity_spans import CLAIM, PLACE
 
 _SURE = ("stated", "command", "file-name")
@@ -18,9 +18,8 @@ _NOT_HERE = r"^(?:scheduler|image|network|port|subnet|router|floatingip|volume|s
 def dated(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
     """Rows with all their instants as Int64 on the case's clock; ``at`` is null where a row has no time."""
     instants = [name for name, kind in rows.collect_schema().items() if isinstance(kind, pl.Datetime)]
-    shift = pl.col("off").fill_null(0)
-    joined = rows.join(offsets(clocks).select("source", "off"), on="source", how="left")
-    moved = joined.with_columns(pl.col(name).to_physical().cast(pl.Int64) - shift for name in instants)
+    own = with_offsets(rows, clocks).drop("own", "bound", "reference")
+    moved = own.with_columns(pl.col(name).to_physical().cast(pl.Int64) - pl.col("off") for name in instants)
     return moved.rename({"ts": "at"})
 
 

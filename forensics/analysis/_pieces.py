@@ -1,4 +1,4 @@
-"""Offsets that hold for a stretch each: where a clock was set in between, one line fits before and another after."""
+"""Two clocks tied: one offset for all time, or one for each stretch where a clock was set in between."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from forensics.analysis._alignment import Fit, Times, fit
+from forensics.analysis._clock_line import Line, chained
 from forensics.analysis._correlate import SECOND_NS
 
 STEP_NS = SECOND_NS // 10
@@ -31,6 +32,8 @@ class Piece:
     drift_ppm: float | None = None
     sure: bool = True
     """Whether one line holds: not so between the last pair before a clock was set and the first one after it."""
+    line: Line | None = None
+    """The same more closely, where the drift is known."""
 
     @property
     def ends(self) -> tuple[int, int]:
@@ -85,7 +88,10 @@ def turned(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         start = START if before is None else before.to_ns - high  # it may hold since the last pair of the one before
         end = END if after is None else after.from_ns - low
         drift = None if piece.drift_ppm is None else -piece.drift_ppm
-        stretches.append(Piece(min(start, end), max(start, end), -piece.offset_ns, piece.bound_ns, drift))
+        line = piece.line.turned() if piece.line else None
+        stretches.append(
+            Piece(min(start, end), max(start, end), -piece.offset_ns, piece.bound_ns, drift, sure=True, line=line)
+        )
     return contiguous(stretches)
 
 
@@ -113,7 +119,13 @@ def added(near: Sequence[Piece], far: Sequence[Piece]) -> tuple[Piece, ...]:
         drift = here[0].drift_ppm if len(far) == 1 and far[0].drift_ppm == 0 else None
         sure = all(one.sure for one in (*here, *there)) and len(here) == len(there) == 1
         piece = Piece(start, end, offset + far_offset, bound + far_bound, drift, sure)
-        if told and (told[-1].offset_ns, told[-1].bound_ns) == (piece.offset_ns, piece.bound_ns):
+        if len(here) == len(there) == 1:
+            line = chained(here[0].line, (offset, bound), there[0].line, (far_offset, far_bound))
+            if line is not None:
+                piece = Piece(start, end, line.offset_ns, line.wide_ns, line.drift_ppm, sure, line)
+        if told and (told[-1].offset_ns, told[-1].bound_ns, told[-1].line) == (
+            piece.offset_ns, piece.bound_ns, piece.line,
+        ):  # fmt: skip
             piece = replace(piece, from_ns=told.pop().from_ns)
         told.append(piece)
     return tuple(told)
@@ -121,6 +133,77 @@ def added(near: Sequence[Piece], far: Sequence[Piece]) -> tuple[Piece, ...]:
 
 def _meets(piece: Piece, at: int) -> bool:
     return piece.from_ns <= at <= piece.to_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """Clock A minus clock B: within ``offset_ns`` ± ``bound_ns`` all through the time that both cover."""
+
+    offset_ns: int
+    bound_ns: int
+    drift_ppm: float | None
+    pairs: int
+    basis: str
+    pieces: tuple[Piece, ...] = ()
+    """Closer, by A's clock, where one of the two was set; none where one line holds."""
+    witnesses: tuple[tuple[str, str, int, str], ...] = ()
+    """One event as A and as B have it, where the tie itself remembers: source, locator, stamp in ns, what it is."""
+    line: Line | None = None
+    """Closer, where the two run apart and how fast is known."""
+
+    @property
+    def sure_ns(self) -> int:
+        """How far to trust it at any one instant."""
+        return self.line.bound_ns if self.line else self.bound_ns
+
+    def wider(self, by_ns: int) -> Tie:
+        """The same with a bound that is larger by so much."""
+        return replace(
+            self,
+            bound_ns=self.bound_ns + by_ns,
+            line=replace(self.line, bound_ns=self.line.bound_ns + by_ns) if self.line else None,
+            pieces=tuple(
+                replace(
+                    piece,
+                    bound_ns=piece.bound_ns + by_ns,
+                    line=replace(piece.line, bound_ns=piece.line.bound_ns + by_ns) if piece.line else None,
+                )
+                for piece in self.pieces
+            ),
+        )
+
+    def turned(self) -> Tie:
+        """The same tie, seen from the other side."""
+        if self.line and not self.pieces:
+            line = self.line.turned()
+            return replace(
+                self, offset_ns=line.offset_ns, bound_ns=line.wide_ns, drift_ppm=line.drift_ppm, line=line,
+                witnesses=self.witnesses[::-1],
+            )  # fmt: skip
+        drift = None if self.drift_ppm is None else -self.drift_ppm
+        witnesses = self.witnesses[::-1]
+        return replace(
+            self, offset_ns=-self.offset_ns, drift_ppm=drift, pieces=turned(self.pieces), witnesses=witnesses
+        )
+
+    def lines(self) -> tuple[Piece, ...]:
+        """Its pieces, or the one that it is."""
+        whole = Piece(START, END, self.offset_ns, self.bound_ns, self.drift_ppm, sure=True, line=self.line)
+        return self.pieces or (whole,)
+
+    def then(self, far: Tie, basis: str) -> Tie:
+        """A minus C, of A minus B and ``far``, which is B minus C."""
+        witnesses = self.witnesses + far.witnesses
+        if self.pieces or far.pieces:
+            pieces = added(self.lines(), far.lines())
+            offset, bound = hull(pieces)
+            return Tie(offset, bound, None, self.pairs, basis, pieces if len(pieces) > 1 else (), witnesses)
+        line = chained(self.line, (self.offset_ns, self.bound_ns), far.line, (far.offset_ns, far.bound_ns))
+        if line is not None:
+            return Tie(line.offset_ns, line.wide_ns, line.drift_ppm, self.pairs, basis, (), witnesses, line)
+        drift = None if self.drift_ppm is None or far.drift_ppm is None else self.drift_ppm + far.drift_ppm
+        offset, bound = self.offset_ns + far.offset_ns, self.bound_ns + far.bound_ns
+        return Tie(offset, bound, drift, self.pairs, basis, (), witnesses)
 
 
 def settled(
@@ -141,19 +224,20 @@ def settled(
     whole = fit(upper_at, upper, lower_at, lower, reach)
     if whole.strain_ns <= STEP_NS:
         return whole, ()
+    whole = replace(whole, drift_ppm=None, line=None)  # none fits: the bound holds all that was seen
     at = np.concatenate([upper_at, lower_at])
     value = np.concatenate([upper, lower])
     is_upper = np.concatenate([np.ones(len(upper_at), bool), np.zeros(len(lower_at), bool)])
     order = np.lexsort((is_upper, at))
     at, value, is_upper = at[order], value[order], is_upper[order]
 
-    def tried(first: int, last: int) -> Fit | None:
+    def tried(first: int, last: int, held: tuple[int, int] | None = None) -> Fit | None:
         """The line through some of the pairs, if both sides are held."""
         own = slice(first, last)
         high, low = is_upper[own], ~is_upper[own]
         if not high.any() or not low.any():
             return None
-        return fit(at[own][high], value[own][high], at[own][low], value[own][low])
+        return fit(at[own][high], value[own][high], at[own][low], value[own][low], held)
 
     def fits(first: int, last: int) -> bool:
         """Whether one line does."""
@@ -167,17 +251,23 @@ def settled(
     stretches = []
     for first, sure, last in zip([0, *late], [*early, len(at)], [*late, len(at)], strict=True):
         until = sure if sure - first >= 2 * FEWEST else last
-        found = tried(first, until)
+        start, end = reach or (int(at[0]), int(at[-1]))
+        near = int(at[until - 1] - at[first]) // 25
+        held = int(at[first]) - near if first else start, int(at[until - 1]) + near if last < len(at) else end
+        found = tried(first, until, held)
         if found is None or until - first < FEWEST:
             return whole, ()
         kept = _EDGE if until - first > 4 * _EDGE else 0  # what was taken for one event may be two, next to the step
         inner = first + (kept if first else 0), until - 1 - (kept if last < len(at) else 0)
-        stretches.append(Piece(int(at[inner[0]]), int(at[inner[1]]), found.offset_ns, found.bound_ns, found.drift_ppm))
+        stretches.append(
+            Piece(int(at[inner[0]]), int(at[inner[1]]), found.offset_ns, found.bound_ns, found.drift_ppm,
+                  sure=True, line=found.line)
+        )  # fmt: skip
     if all(abs(a.offset_ns - b.offset_ns) <= a.bound_ns + b.bound_ns for a, b in pairwise(stretches)):
         return whole, ()
     pieces = contiguous(stretches)
     offset, bound = hull(pieces)
-    return replace(whole, offset_ns=offset, bound_ns=bound, drift_ppm=None), pieces
+    return replace(whole, offset_ns=offset, bound_ns=bound), pieces
 
 
 def _cuts(count: int, fits: Callable[[int, int], bool]) -> list[int]:

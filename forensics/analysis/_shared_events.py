@@ -7,14 +7,13 @@ time alone. A tie is made of pairs that name the same thing (an id, a port, a te
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._pieces import settled
-from forensics.analysis._ties import Tie, set_back
+from forensics.analysis._pieces import Tie, settled
+from forensics.analysis._ties import set_back
 from forensics.records import (
     ApiRequest,
     BrokerEvent,
@@ -63,7 +62,7 @@ def event_ties(rows: Rows, log_node: pl.Expr, capture_nodes: Mapping[str, str]) 
     for pair, tie in found:
         if pair[0] > pair[1]:
             pair, tie = pair[::-1], tie.turned()
-        if pair not in best or tie.bound_ns < best[pair].bound_ns:
+        if pair not in best or tie.sure_ns < best[pair].sure_ns:
             best[pair] = tie
     return best
 
@@ -102,11 +101,11 @@ def _tie(pairs: pl.DataFrame, basis: str, *, steps: bool = True) -> Tie | None:
     middle = np.abs((pairs["at"] - pairs["at_b"] - found.offset_ns).to_numpy())
     row = pairs.row(int(middle.argmin()), named=True)
     witnesses = tuple((row[f"source{n}"], row[f"locator{n}"], row[f"at{n}"], row["what"]) for n in ("", "_b"))
-    pieces = tuple(replace(piece, bound_ns=piece.bound_ns + JITTER_NS) for piece in pieces) if steps else ()
-    return Tie(
-        found.offset_ns, found.bound_ns + JITTER_NS, found.drift_ppm, pairs.height, basis.format(pairs.height), pieces,
-        witnesses,
+    tie = Tie(
+        found.offset_ns, found.bound_ns, found.drift_ppm, pairs.height, basis.format(pairs.height),
+        pieces if steps else (), witnesses, found.line,
     )  # fmt: skip
+    return tie.wider(JITTER_NS)
 
 
 def _each(pairs: pl.DataFrame) -> list[tuple[tuple[str, str], pl.DataFrame]]:

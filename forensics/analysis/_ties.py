@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,49 +20,14 @@ from forensics.analysis._alignment import (
     off_zone,
 )
 from forensics.analysis._correlate import SECOND_NS, densest
-from forensics.analysis._pieces import END, FEWEST, START, Piece, contiguous, hull, settled
-
-
-@dataclass(frozen=True, slots=True)
-class Tie:
-    """Clock A minus clock B: within ``offset_ns`` ± ``bound_ns`` all through the time that both cover."""
-
-    offset_ns: int
-    bound_ns: int
-    drift_ppm: float | None
-    pairs: int
-    basis: str
-    pieces: tuple[Piece, ...] = ()
-    """Closer, by A's clock, where one of the two was set; none where one line holds."""
-    witnesses: tuple[tuple[str, str, int, str], ...] = ()
-    """One event as A and as B have it, where the tie itself remembers: source, locator, stamp in ns, what it is."""
-
-    def turned(self) -> Tie:
-        """The same tie, seen from the other side."""
-        drift = None if self.drift_ppm is None else -self.drift_ppm
-        turned = _pieces.turned(self.pieces)
-        return replace(self, offset_ns=-self.offset_ns, drift_ppm=drift, pieces=turned, witnesses=self.witnesses[::-1])
-
-    def lines(self) -> tuple[Piece, ...]:
-        """Its pieces, or the one that it is."""
-        return self.pieces or (Piece(START, END, self.offset_ns, self.bound_ns, self.drift_ppm),)
-
-    def then(self, far: Tie, basis: str) -> Tie:
-        """A minus C, of A minus B and ``far``, which is B minus C."""
-        drift = None if self.drift_ppm is None or far.drift_ppm is None else self.drift_ppm + far.drift_ppm
-        witnesses = self.witnesses + far.witnesses
-        if not self.pieces and not far.pieces:
-            offset, bound = self.offset_ns + far.offset_ns, self.bound_ns + far.bound_ns
-            return Tie(offset, bound, drift, self.pairs, basis, (), witnesses)
-        pieces = _pieces.added(self.lines(), far.lines())
-        offset, bound = hull(pieces)
-        return Tie(offset, bound, None, self.pairs, basis, pieces if len(pieces) > 1 else (), witnesses)
-
+from forensics.analysis._pieces import FEWEST, Piece, Tie, contiguous, hull, settled
 
 MOST_STEP_NS = 7200 * SECOND_NS
 """Summer time, and what an administrator sets right; further away is another day's message."""
 MOST_ASIDE_NS = 45 * SECOND_NS
 """A clock this far from a whole zone is not chosen among several that fit: a wrong tie is worse than none."""
+MOST_STRAYS = 0.2
+"""So many pairs of a stretch may be like the rest of the evidence by chance."""
 _MANY = 40
 _RUN = 5
 """Pairs that say together where the difference is, before and after an instant."""
@@ -164,7 +129,10 @@ def tie_captures(a: pl.DataFrame, b: pl.DataFrame, basis: str = "packets seen at
         parts = [(span, tie) for span, tie in parts if tie not in few or tie.pairs == most]
     if len(parts) == 1:
         return parts[0][1]
-    stretches = [Piece(span[0], span[1], tie.offset_ns, tie.bound_ns, tie.drift_ppm) for span, tie in parts]
+    stretches = [
+        Piece(span[0], span[1], tie.offset_ns, tie.bound_ns, tie.drift_ppm, sure=True, line=tie.line)
+        for span, tie in parts
+    ]
     pieces = contiguous(stretches)
     offset, bound = hull(pieces)
     pairs = sum(tie.pairs for _, tie in parts)
@@ -259,9 +227,9 @@ def _tie_part(both: pl.DataFrame, basis: str, reach: tuple[int, int] | None) -> 
         if other.strain_ns <= 1000:
             ends = [one.offset_ns + sign * one.bound_ns for one in (found, other) for sign in (-1, 1)]
             middle = (min(ends) + max(ends)) // 2
-            found = replace(found, offset_ns=middle, bound_ns=max(ends) - middle, drift_ppm=None)
+            found = replace(found, offset_ns=middle, bound_ns=max(ends) - middle, drift_ppm=None, line=None)
     basis = f"{directed.height} {basis}, in both directions"
-    return span, Tie(found.offset_ns, found.bound_ns, found.drift_ppm, directed.height, basis)
+    return span, Tie(found.offset_ns, found.bound_ns, found.drift_ppm, directed.height, basis, line=found.line)
 
 
 def _columns(rows: pl.DataFrame) -> tuple[Times, Times]:
@@ -319,10 +287,10 @@ def tie_messages(x: pl.DataFrame, y: pl.DataFrame) -> Tie | None:
     reach = _reach(x["at"], y["at"] + away)
     found, pieces = settled(upper_at, upper + high_by, lower_at, lower + low_by, reach)
     jitter = 10_000_000  # from the program's line to the log daemon's stamp
-    pieces = tuple(replace(piece, bound_ns=piece.bound_ns + jitter) for piece in pieces)
     if pieces:
         basis += f", in {(len(pieces) + 1) // 2} stretches between which a clock was set"
-    return Tie(found.offset_ns, found.bound_ns + jitter, found.drift_ppm, pairs.height, basis, pieces)
+    tie = Tie(found.offset_ns, found.bound_ns, found.drift_ppm, pairs.height, basis, pieces, line=found.line)
+    return tie.wider(jitter)
 
 
 def _paired(x: pl.DataFrame, y: pl.DataFrame) -> pl.DataFrame | None:
@@ -389,12 +357,28 @@ def _after_steps(pairs: pl.DataFrame, chosen: pl.DataFrame, width: int, *, disti
         windows = densest(left["difference"].to_numpy(), left["owner"].cast(pl.Int64).to_numpy(), width)
         edge, owners = windows[0]
         more = _nearest(left, edge, width)
-        first, last = more["at"].min(), more["at"].max()
-        rivals = left.filter(pl.col("at").is_between(first, last))["owner"].n_unique()
-        within = int(chosen["at"].is_between(first, last).sum())
+        during = _during(more)
+        rivals = left.filter(during)["owner"].n_unique()
+        strays = chosen.filter(during)
         second = max((count for at, count in windows[1:] if abs(at - edge) > width), default=0)
         moved = abs(int(more["difference"].median()) - int(chosen["difference"].median()))  # type: ignore[arg-type]
-        if more.height < fewest or within or owners < 0.8 * rivals or second > 0.6 * owners or moved > MOST_STEP_NS:
+        if (
+            more.height < fewest
+            or strays.height > MOST_STRAYS * more.height
+            or owners < 0.8 * rivals
+            or second > 0.6 * owners
+            or moved > MOST_STEP_NS
+        ):
             break
+        if strays.height:
+            chosen = chosen.join(strays, on="owner", how="anti")
+            free = pairs.join(chosen, on="owner", how="anti").join(chosen, on=["source_y", "position_y"], how="anti")
+            more = _nearest(free.filter(during), edge, width)
         chosen = pl.concat([chosen, more]).sort("at")
     return chosen
+
+
+def _during(pairs: pl.DataFrame) -> pl.Expr:
+    """Between the first and the last of these by both clocks: one that was set back shows times twice."""
+    edges = [(name, pairs[name].min(), pairs[name].max()) for name in ("at", "at_y")]
+    return pl.all_horizontal(pl.col(name).is_between(first, last) for name, first, last in edges)

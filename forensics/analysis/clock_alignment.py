@@ -12,11 +12,12 @@ from forensics.analysis._clock_graph import MACHINE, Ties, anchored, beside_capt
 from forensics.analysis._clock_rows import Held, clock_rows
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._own_zones import own_zones
+from forensics.analysis._pieces import Tie
 from forensics.analysis._rotation import stem
 from forensics.analysis._shared_events import event_ties
 from forensics.analysis._sightings import Pair, Witnesses, partners, sightings
 from forensics.analysis._step_findings import step_findings
-from forensics.analysis._ties import Tie, message_keys, packet_keys, tie_captures, tie_messages
+from forensics.analysis._ties import message_keys, packet_keys, tie_captures, tie_messages
 from forensics.records import (
     Alternative,
     ApiRequest,

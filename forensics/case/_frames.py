@@ -7,7 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
-from forensics.analysis._correlate import SECOND_NS, with_offsets
+from forensics.analysis._correlate import placed
 from forensics.case._lines import line
 from forensics.case._rows import INSTANT
 from forensics.case._tables import TIMED
@@ -36,13 +36,8 @@ def on_one_clock(rows: pl.LazyFrame, clocks: pl.DataFrame) -> pl.LazyFrame:
     rest = [name for name in schema if name not in ("at", "bound_s")]
     keys = [pl.col("ts").cast(INSTANT), *(name for name in ("source", "host") if name in schema)]
     apart = rows.with_row_index("row").select("row", *keys, rest=pl.struct(rest))  # columns may have any name
-    tied = pl.col("source").is_in(clocks.filter(pl.col("bound_s").is_not_null())["source"].to_list())
-    placed = with_offsets(apart, clocks.lazy()).sort("row")
-    return placed.select(
-        "rest",
-        at=pl.col("ts") - pl.col("off").fill_null(0).cast(pl.Duration("ns")),
-        bound_s=pl.when(tied).then(pl.col("bound") / SECOND_NS),
-    ).select("at", "bound_s", pl.col("rest").struct.unnest())
+    told = placed(apart, clocks.lazy()).sort("row")
+    return told.select("at", "bound_s", "rest").select("at", "bound_s", pl.col("rest").struct.unnest())
 
 
 def between(

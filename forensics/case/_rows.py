@@ -79,6 +79,7 @@ class Rows:
         )
         clocks = self.clocks.with_columns(
             offset_s=pl.col("offset_s") - shift_s,
+            pivot_at=pl.col("pivot_at") - shift,
             zone_s=pl.when(own).then(0.0).otherwise("zone_s"),
             pieces=_shifted(self.clocks, "pieces", shifts),
             witnesses=_shifted(self.clocks, "witnesses", shifts),
@@ -105,7 +106,7 @@ def _shifted(clocks: pl.DataFrame, name: str, shifts: Mapping[str, float]) -> pl
     return kept["items"].cast(kind).alias(name)
 
 
-_INSTANTS = ("from_at", "to_at", "at")
+_INSTANTS = ("from_at", "to_at", "at", "pivot_at")
 
 
 def _duration(seconds: pl.Expr) -> pl.Expr:

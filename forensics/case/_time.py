@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from forensics.analysis._correlate import SECOND_NS, with_offsets
+from forensics.analysis._correlate import placed
 from forensics.case._lines import line
 from forensics.case._rows import INSTANT, Rows
 from forensics.errors import CaseError
@@ -81,11 +81,7 @@ def timeline(
             own = own.filter(speaks_of(record, entity))
         text = line(record)
         parts.append(own.select("ts", "host", *_PLACE, text=text, record=pl.lit(record.__name__), rank=pl.lit(rank)))
-    tied = pl.col("source").is_in(rows.clocks.filter(pl.col("bound_s").is_not_null())["source"].to_list())
-    found = with_offsets(pl.concat(parts), rows.clocks.lazy()).with_columns(
-        at=pl.col("ts") - pl.col("off").fill_null(0).cast(pl.Duration("ns")),
-        bound_s=pl.when(tied).then(pl.col("bound") / SECOND_NS),
-    )
+    found = placed(pl.concat(parts), rows.clocks.lazy())
     if around is not None:
         middle, reach = instant(around), timedelta(minutes=minutes)
         start, end = (pl.lit(edge).cast(INSTANT) for edge in (middle - reach, middle + reach))

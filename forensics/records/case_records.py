@@ -86,6 +86,12 @@ class Clock(Record):
     bound_s = seconds("the true offset lies within offset ± bound, all through the evidence", nullable=True)
     zone_s = seconds("part of the offset that is a time zone, in whole quarters of an hour", nullable=True)
     drift_ppm = real("change of the offset, parts per million", nullable=True)
+    pivot_at = instant(
+        "when the offset is offset_s, by this clock, and drift_ppm x (time - pivot_at) more at another time; "
+        "null where no drift is known",
+        nullable=True,
+    )
+    pivot_bound_s = seconds("the true offset lies so close to that line", nullable=True)
     exchanges = number("pairs of events seen by both", min=0)
     basis = text("what the offset rests on, or why there is none")
     pieces = pairs(
@@ -98,6 +104,8 @@ class Clock(Record):
             "offset_s": seconds("as above, in this stretch"),
             "bound_s": seconds("as above, in this stretch"),
             "drift_ppm": real("as above, in this stretch", nullable=True),
+            "pivot_at": instant("as above, in this stretch", nullable=True),
+            "pivot_bound_s": seconds("as above, in this stretch", nullable=True),
         },
     )
     witnesses = pairs(

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from forensics.analysis._correlate import placed
 from forensics.case._findings import frames_of
 from forensics.case._rows import INSTANT, Rows
 from forensics.records import Finding, Packet
@@ -197,10 +198,8 @@ def _instant(text: object) -> datetime | None:
 
 
 def _on_one_clock(frame: pl.LazyFrame, rows: Rows, start: datetime, end: datetime) -> pl.LazyFrame:
-    clocks = rows.clocks.lazy().select("source", "offset_s")
-    offset = (pl.col("offset_s").fill_null(0.0) * 1e9).round().cast(pl.Int64).cast(pl.Duration("ns"))
     within = pl.col("at").is_between(pl.lit(start).cast(INSTANT), pl.lit(end).cast(INSTANT))
-    return frame.join(clocks, on="source", how="left").with_columns(at=pl.col("ts") - offset).filter(within)
+    return placed(frame, rows.clocks.lazy()).filter(within)
 
 
 def _lane_y(number: int) -> float:
