@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -18,6 +21,7 @@ CAPACITY: Final = 1 << 18
 
 _NO_KEY: Final = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _LOAD: Final = 4  # slots for each label: chains stay short
+_SPARE: Final = 64  # new labels that a table lent to the compiled engine has room for at least
 
 
 class _Table:
@@ -96,9 +100,7 @@ class _Table:
         """Keep distinct keys that are not in the table."""
         total = self.size + len(codes)
         if total > len(self.codes):
-            room = max(total, 2 * len(self.codes))
-            self.keys = [np.resize(key, room) for key in self.keys]
-            self.codes = np.resize(self.codes, room)
+            self._lengthen(max(total, 2 * len(self.codes)))
         for mine, new in zip(self.keys, keys, strict=True):
             mine[self.size : total] = new
         self.codes[self.size : total] = codes
@@ -108,6 +110,40 @@ class _Table:
             self._resize(int(total * 2 * _LOAD - 1).bit_length())
         else:
             self._settle(places)
+
+    def _lengthen(self, room: int) -> None:
+        self.keys = [np.resize(key, room) for key in self.keys]
+        self.codes = np.resize(self.codes, room)
+
+    def of_c(self) -> TableOfC:
+        """The table for the compiled engine, with room for some more keys."""
+        if self.size + _SPARE > len(self.codes):
+            self._lengthen(2 * len(self.codes))
+        if (self.size + _SPARE) * _LOAD > len(self.slots):
+            self._resize(self.bits + 1)
+        low = self.keys[1].ctypes.data if self.words > 1 else None
+        first, *_, last = self.multipliers.tolist()
+        return TableOfC(
+            *(self.keys[0].ctypes.data, low, self.codes.ctypes.data, self.slots.ctypes.data),
+            *((ctypes.c_uint64 * 3)(first, int(self.multipliers[1]), last), self.size),
+            *(min(len(self.codes), len(self.slots) // _LOAD), self.bits),
+        )
+
+
+class TableOfC(ctypes.Structure):
+    """``struct table`` of ``packets.c``."""
+
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("high", "low", "codes", "slots")),
+        ("multipliers", ctypes.c_uint64 * 3),
+        *((name, ctypes.c_int64) for name in ("size", "room", "bits")),
+    )
+
+
+class BookOfC(ctypes.Structure):
+    """``struct book`` of ``packets.c``."""
+
+    _fields_ = (*((name, TableOfC) for name in ("mac", "ipv4", "ipv6")), ("size", ctypes.c_int64))
 
 
 class AddressBook:
@@ -132,7 +168,7 @@ class AddressBook:
         self.labels = pl.Series([None], dtype=pl.String)
         self.size = 1
         self._tables = {"ipv4": _Table(1), "ipv6": _Table(2), "mac": _Table(1)}
-        self._unwritten: list[tuple[str, int, list[Array]]] = []
+        self._written = dict.fromkeys(self._tables, 1)
 
     def turn(self) -> None:
         """Say that no code given out so far will be used again; forgets all where the book is full."""
@@ -158,33 +194,40 @@ class AddressBook:
             fresh, inverse = _distinct([key[missing] for key in keys])
             named = np.arange(self.size, self.size + len(fresh[0]), dtype=np.uint32)
             table.add(fresh, named)
-            self._unwritten.append((kind, self.size, fresh))
             self.size += len(named)
             codes[missing] = named[inverse]
         return codes
+
+    @contextmanager
+    def lent(self) -> Iterator[BookOfC]:
+        """The book for the compiled engine, which adds addresses to it."""
+        tables = {kind: table.of_c() for kind, table in self._tables.items()}
+        book = BookOfC(size=self.size, **tables)
+        yield book
+        self.size = book.size
+        for kind, table in self._tables.items():
+            table.size = getattr(book, kind).size
 
     def _write(self) -> None:
         """Make the labels of new codes, which follow those that there are: one call a kind, then each to its place."""
         labels = []
         order = np.empty(self.size - len(self.labels), np.uint32)
         done = 0
-        for kind in _WRITERS:
-            mine = [(first, keys) for name, first, keys in self._unwritten if name == kind]
-            if not mine:
+        for kind, table in self._tables.items():
+            mine = slice(self._written[kind], table.size)
+            codes = table.codes[mine]
+            if not len(codes):
                 continue
-            words = zip(*(keys for _, keys in mine), strict=True)
-            labels.append(_WRITERS[kind]([np.concatenate(parts) for parts in words]))
-            for first, keys in mine:
-                at = first - len(self.labels)
-                order[at : at + len(keys[0])] = np.arange(done, done + len(keys[0]), dtype=np.uint32)
-                done += len(keys[0])
-        self._unwritten = []
+            labels.append(_WRITERS[kind]([key[mine] for key in table.keys]))
+            order[codes.astype(np.int64) - len(self.labels)] = np.arange(done, done + len(codes), dtype=np.uint32)
+            done += len(codes)
+            self._written[kind] = table.size
         fresh = pl.concat(labels, rechunk=True).gather(pl.Series(order))
         self.labels = pl.concat([self.labels, fresh], rechunk=True)
 
     def column(self, codes: Array, name: str) -> pl.Series:
         """The labels of codes, as a String column."""
-        if self._unwritten:
+        if self.size > len(self.labels):
             self._write()
         return self.labels.gather(pl.Series(codes)).alias(name)
 

@@ -12,6 +12,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from forensics.loaders.captures import _compiled_chain
+from forensics.loaders.captures._compiled_chain import Stride
+
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -32,6 +35,10 @@ class Framing(Protocol):
     """Octets of a record that must be there to know its length."""
     look_bytes: int
     """How many octets from each guessed place on are searched for a record."""
+
+    @property
+    def stride(self) -> Stride:
+        """The same for the compiled walk."""
 
     @property
     def tells(self) -> tuple[tuple[Tell, ...], ...]:
@@ -105,11 +112,16 @@ def walk(framing: Framing, buffer: npt.NDArray[np.uint8], place: int, limit: int
         limit: Index in the buffer.
 
     Returns:
-        Starts of the records, ascending, and where the next record would start. What the records
-        say of their length is followed blindly: the caller judges whether they are sound.
+        Starts of the records, ascending, and where the next record would start, which may be before ``limit``
+        where there are a great many. What the records say of their length is followed blindly: the caller judges
+        whether they are sound.
     """
     size = len(buffer)
     end = min(limit, size - framing.least_bytes + 1)
+    if place < end and _compiled_chain.available():
+        lanes = min((end - place) // _compiled_chain.LANE_BYTES, _compiled_chain.LANES)
+        heads = _heads(framing, buffer, place, end, lanes) if lanes > 1 else np.array([place], np.int64)
+        return _compiled_chain.walk(buffer, framing.stride, heads, end)
     lanes = (end - place) // SEGMENT_BYTES
     heads = _heads(framing, buffer, place, end, lanes) if lanes >= FEW_LANES else np.empty(0, np.int64)
     if len(heads) < FEW_LANES:

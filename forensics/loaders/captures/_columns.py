@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from forensics.loaders.captures._addresses import AddressBook
-from forensics.loaders.captures._layers import Decoded, Stack
+from forensics.loaders.captures._layers import Decoded, Flat, Stack
 from forensics.loaders.captures._layouts import (
     LABELLED,
     LIST_TYPES,
@@ -102,7 +102,10 @@ class Columns:
         if not some:
             return pl.Series(name, [None], dtype=data_type(name)).new_from_index(0, decoded.size)
         stacks = decoded.labels if name == "mpls_labels" else decoded.tags
-        offsets, values = _flattened(stacks, (decoded.have & group) != 0, name)
+        if isinstance(stacks, Flat):
+            offsets, values = stacks.offsets, _stack_values(stacks, name)
+        else:
+            offsets, values = _flattened(stacks, (decoded.have & group) != 0, name)
         kind = _ARROW[LIST_TYPES[name]]
         inside = pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
         buffers = [bitmap, pa.py_buffer(offsets)]
@@ -147,12 +150,12 @@ def _flattened(stacks: list[Stack], whole: Array, name: str) -> tuple[Array, Arr
     return offsets, values
 
 
-def _stack_values(stack: Stack, name: str) -> Array:
+def _stack_values(stack: Stack | Flat, name: str) -> Array:
     if name == "vlan_tpids":
         assert stack.types is not None
         return stack.types
     if name == "vlan_ids":
         return stack.words & np.uint16(0x0FFF)
     if name == "vlan_priorities":
-        return stack.words >> np.uint16(13)
+        return (stack.words >> np.uint16(13)).astype(np.uint8)
     return stack.words

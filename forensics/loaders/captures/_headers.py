@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from forensics.errors import ForensicsError, UnknownColumnError
-from forensics.loaders.captures import _numpy_engine
+from forensics import kernels
+from forensics.errors import UnknownColumnError
+from forensics.loaders.captures import _compiled_engine, _numpy_engine
 from forensics.loaders.captures._addresses import AddressBook
 from forensics.loaders.captures._block import Block
 from forensics.loaders.captures._columns import Columns
@@ -17,19 +17,12 @@ from forensics.loaders.captures._layouts import HEADER_COLUMNS, Array
 
 Engine = Callable[[Block, Array | None, frozenset[str], AddressBook], Decoded]
 
-
-def engine(name: str) -> Engine:
-    """The function that decodes headers.
-
-    ``numpy`` is the reference and runs everywhere; one in a compiled language may
-    stand beside it, and has to give the same arrays.
-    """
-    if name != "numpy":
-        raise ForensicsError(f"no engine {name!r}", where="FORENSICS_ENGINE", hint="the engine there is: numpy")
-    return _numpy_engine.decode
+_ENGINES: dict[str, Engine] = {"compiled": _compiled_engine.decode, "reference": _numpy_engine.decode}
 
 
-_ENGINE = engine(os.environ.get("FORENSICS_ENGINE", "numpy"))
+def engine() -> Engine:
+    """The function that decodes headers: compiled where it is installed, see `forensics.kernels`; the same arrays."""
+    return _ENGINES[kernels.engine()]
 
 
 def decode(
@@ -62,4 +55,4 @@ def decode(
     if book is None:
         book = AddressBook()
     book.turn()
-    return Columns(_ENGINE(block, rows, frozenset(columns), book), book).frame(columns)
+    return Columns(engine()(block, rows, frozenset(columns), book), book).frame(columns)

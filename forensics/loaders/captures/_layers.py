@@ -74,9 +74,21 @@ class Inside:
         """Those of one window, in arrays that may be written."""
         return Inside(*(getattr(self, name)[window].copy() for name in self.__slots__))
 
+    def first(self, count: int) -> Inside:
+        """The first so many."""
+        return Inside(*(getattr(self, name)[:count] for name in self.__slots__))
+
+    @classmethod
+    def room(cls, count: int) -> Inside:
+        """Arrays for so many, not filled."""
+        rows, at, end, wire, declared = (np.empty(count, np.int64) for _ in range(5))
+        return cls(rows, at, end, wire, declared, np.empty(count, np.uint8), np.empty(count, np.uint16))
+
     @classmethod
     def joined(cls, parts: list[Inside]) -> Inside:
         """All of them, in the order of the packets that hold them."""
+        if not parts:
+            return cls.room(0)
         whole = [np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__]
         order = np.argsort(whole[0], kind="stable")
         return cls(*(values[order] for values in whole))
@@ -88,6 +100,16 @@ class Stack:
 
     rows: Array
     depth: int
+    words: Array
+    types: Array | None = None
+
+
+@dataclass(slots=True)
+class Flat:
+    """Tags or labels of all packets, the ones of a packet behind those of the packet before."""
+
+    offsets: Array
+    """Where each packet's begin, and where the last one's end."""
     words: Array
     types: Array | None = None
 
@@ -112,8 +134,8 @@ class Decoded:
     have: Array = field(default_factory=lambda: np.zeros(0, np.uint32))
     status: Array = field(default_factory=lambda: np.zeros(0, np.uint8))
     tunnel: Array = field(default_factory=lambda: np.zeros(0, np.uint8))
-    tags: list[Stack] = field(default_factory=list)
-    labels: list[Stack] = field(default_factory=list)
+    tags: list[Stack] | Flat = field(default_factory=list)
+    labels: list[Stack] | Flat = field(default_factory=list)
     quoted: Decoded | None = None
     inner: Decoded | None = None
 
@@ -160,6 +182,8 @@ class Level:
         self.values = {name: values[window] for name, values in decoded.values.items()}
         self.protocol = np.zeros(self.n, np.uint8)
         self.fragmented = np.zeros(self.n, bool)
+        self.tags: list[Stack] = []
+        self.labels: list[Stack] = []
         self.quotes: list[Inside] = []
         self.tunnelled: list[Inside] = []
 

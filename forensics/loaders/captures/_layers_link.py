@@ -123,7 +123,7 @@ def _tags(level: Level) -> None:
         head = level.headers(pending, lay.TAG)
         if not level.want.isdisjoint(lay.TAG_LISTS):
             words = head["control"].astype(np.uint16)
-            level.decoded.tags.append(Stack(pending + level.first, depth, words, level.ethertype[pending]))
+            level.tags.append(Stack(pending + level.first, depth, words, level.ethertype[pending]))
         _typed(level, pending, head["type"])
         level.step(pending, lay.TAG.itemsize)
         pending = pending[level.kind[pending] == lay.STACKED]
@@ -166,7 +166,7 @@ def labels(level: Level) -> None:
             pending = pending[held]
         words = level.headers(pending, lay.WORD)["word"].astype(np.uint32)
         if level.wants("mpls_labels"):
-            level.decoded.labels.append(Stack(pending + level.first, depth, words >> np.uint32(12)))
+            level.labels.append(Stack(pending + level.first, depth, words >> np.uint32(12)))
         level.step(pending, lay.WORD.itemsize)
         bottom = (words & np.uint32(0x100)) != 0  # RFC 3032 section 2.1
         whole = pending[bottom]

@@ -1,4 +1,4 @@
-"""The reference engine: every header of a block's packets, level after level, with numpy alone."""
+"""The reference engine: every header of a block's packets, layer after layer, with numpy alone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from forensics.loaders.captures import _layouts as lay
+from forensics.loaders.captures import _levels
 from forensics.loaders.captures._addresses import AddressBook
 from forensics.loaders.captures._block import Block
-from forensics.loaders.captures._layers import WINDOW, Decoded, Inside, Level, Octets
+from forensics.loaders.captures._layers import WINDOW, Decoded, Inside, Level, Octets, Stack
 from forensics.loaders.captures._layers_link import labels, link, resolution
 from forensics.loaders.captures._layers_network import network
 from forensics.loaders.captures._layers_transport import quoted_ports, transport
@@ -17,66 +18,24 @@ from forensics.loaders.captures._layouts import Array
 
 
 def decode(block: Block, rows: Array | None, want: frozenset[str], book: AddressBook) -> Decoded:
-    """Decode the headers of packets.
-
-    Args:
-        block: The packets.
-        rows: Numbers of the packets that are wanted, in rising order; all where None.
-        want: Columns, of `HEADER_COLUMNS`.
-        book: Gives addresses their numbers.
-
-    Returns:
-        One row a packet. Columns that were not asked for are missing.
-    """
-    start, captured, wire, link_type = (
-        values if rows is None else values[rows]
-        for values in (block.start, block.captured, block.wire, block.link_type)
-    )
-    outer = Inside(
-        rows=np.arange(len(start), dtype=np.int64),
-        at=start.copy(),
-        end=start + captured,
-        wire=start + np.maximum(wire, captured),
-        declared=np.full(len(start), lay.ENDLESS),
-        entry=lay.ENTRY.take(link_type),
-        ethertype=np.zeros(len(start), np.uint16),
-    )
-    watches = "decode_status" in want
-    within = frozenset(name.removeprefix("inner_") for name in want if name.startswith("inner_"))
-    decoded = Decoded(
-        len(start),
-        want - {name for name in want if name.startswith("inner_")},
-        watches=watches,
-        digs=watches or bool(within) or not want.isdisjoint({"tunnel", "tunnel_id"}),
-    )
-    _level(block, decoded, outer, book, within)
-    return decoded
+    """Decode the headers of packets, as `forensics.loaders.captures._levels.decode` says."""
+    return _levels.decode(_read, block, rows, want, book)
 
 
-def _level(block: Block, decoded: Decoded, inside: Inside, book: AddressBook, within: frozenset[str]) -> None:
-    """Decode one level, then what is quoted and carried in it."""
+def _read(block: Block, decoded: Decoded, inside: Inside, book: AddressBook) -> tuple[Inside, Inside]:
     quotes: list[Inside] = []
     carried: list[Inside] = []
+    tags: list[Stack] = []
+    labelled: list[Stack] = []
     for octets, window in _windows(block, inside):
         level = Level(octets, decoded, window.start, inside.part(window), book)
         _layers(level)
+        tags += level.tags
+        labelled += level.labels
         quotes += level.quotes
         carried += level.tunnelled
-    if quotes:
-        wanted = frozenset(name.removeprefix("quoted_") for name in decoded.want if name.startswith("quoted_"))
-        decoded.quoted = _deeper(block, decoded, Inside.joined(quotes), book, wanted, quoted=True)
-    if carried and (within or decoded.watches):
-        decoded.inner = _deeper(block, decoded, Inside.joined(carried), book, within, quoted=False)
-
-
-def _deeper(
-    block: Block, outer: Decoded, inside: Inside, book: AddressBook, want: frozenset[str], *, quoted: bool
-) -> Decoded:
-    found = Decoded(len(inside.rows), want, rows=inside.rows, watches=outer.watches, is_quoted=quoted)
-    _level(block, found, inside, book, frozenset())
-    before = outer.status[inside.rows]
-    outer.status[inside.rows] = np.where(before == lay.OK, found.status, before)
-    return found
+    decoded.tags, decoded.labels = tags, labelled
+    return Inside.joined(quotes), Inside.joined(carried)
 
 
 def _windows(block: Block, inside: Inside) -> Iterator[tuple[Octets, slice]]:

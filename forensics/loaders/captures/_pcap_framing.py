@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from forensics.loaders.captures import _compiled_chain
 from forensics.loaders.captures._chain import Bools, Ints, Tell
+from forensics.loaders.captures._compiled_chain import Stride
 from forensics.loaders.captures._follow import BROKEN, DONE, MORE, RECENT_RECORDS, SOUND
 from forensics.loaders.captures._packet_length import LEAST_ETHERNET_BYTES, by_its_own_header, packet_ends
 from forensics.loaders.captures._pcap_format import MAGICS, MAX_WIRE_BYTES, NEAR_S, PcapHeader
@@ -81,6 +83,11 @@ class PcapFraming:
         self._header = struct.Struct(order + "IIII").unpack_from
 
     @property
+    def stride(self) -> Stride:
+        """Where a record says its length."""
+        return Stride(self._at, 12 if self._either else -1, self.least_bytes, self.head.big_endian, False)
+
+    @property
     def tells(self) -> tuple[tuple[Tell, ...], ...]:
         """Bounds of single octets that follow from the bounds of the fields, the most telling first."""
         early, late = 0, 0xFFFFFFFF
@@ -112,16 +119,23 @@ class PcapFraming:
         if len(asked) and len(places) and places.base is asked and places[0] == asked[0]:
             # The first of those that were just judged, now to be handed on: slices start with the same record.
             return Fields(*(column[: len(places)] for column in known))
+        if _compiled_chain.available():
+            columns = _compiled_chain.fields(self.buffer, places, self.head.big_endian, self.head.lengths_swapped)
+            fields = Fields(*columns)
+        else:
+            fields = self._gathered(places)
+        if len(places) > len(asked):
+            self._asked = places, fields
+        return fields
+
+    def _gathered(self, places: Ints) -> Fields:
         rows = self._rows[places].view(self._order).reshape(-1, 4)
         seconds, fraction, captured, wire = rows.T.astype(np.int64, order="C")
         if self._either:
             captured, wire = np.minimum(captured, wire), np.maximum(captured, wire)
         elif self.head.lengths_swapped:
             captured, wire = wire, captured
-        fields = Fields(seconds, fraction, captured, wire)
-        if len(places) > len(asked):
-            self._asked = places, fields
-        return fields
+        return Fields(seconds, fraction, captured, wire)
 
     def possible(self, fields: Fields) -> Bools:
         """Whether a record header can be one at all, whatever its clock says."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forensics.loaders.captures._chain import Bools, Ints, Tell
+from forensics.loaders.captures._compiled_chain import Stride
 from forensics.loaders.captures._follow import BROKEN, DONE, MORE, SOUND
 from forensics.loaders.captures._pcapng_format import (
     BYTE_ORDER_MAGIC,
@@ -54,6 +55,11 @@ class PcapngFraming:
         self.big_endian = big_endian
         self._unpack = struct.Struct((">" if big_endian else "<") + "III").unpack_from
         self._words = self.view(big_endian)
+
+    @property
+    def stride(self) -> Stride:
+        """Where a block says its length."""
+        return Stride(4, -1, LEAST, self.big_endian, True)
 
     @property
     def tells(self) -> tuple[tuple[Tell, ...], ...]:

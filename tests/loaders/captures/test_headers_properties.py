@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from forensics.errors import ForensicsError, UnknownColumnError
-from forensics.loaders.captures import _layers, _numpy_engine
+from forensics.errors import UnknownColumnError
+from forensics.loaders.captures import _headers, _layers, _numpy_engine
 from forensics.loaders.captures._addresses import AddressBook
-from forensics.loaders.captures._headers import decode, engine
+from forensics.loaders.captures._headers import decode
 from tests.loaders.captures._decoding import COLUMNS, Given, block, frame
 from tests.loaders.captures._packets import samples
 
@@ -106,6 +106,7 @@ def test_each_packet_is_the_same_whoever_stands_beside_it() -> None:
 def test_windows_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     packets = [*samples().values(), *noise(6, 600)]
     whole = frame(packets)
+    monkeypatch.setattr(_headers, "engine", lambda: _numpy_engine.decode)
     for size in (1, 7, 64):
         monkeypatch.setattr(_numpy_engine, "WINDOW", size)
         assert_frame_equal(frame(packets), whole)
@@ -148,11 +149,6 @@ def test_a_book_that_is_full_starts_anew() -> None:
 def test_unknown_columns_are_refused_with_those_there_are() -> None:
     with pytest.raises(UnknownColumnError, match=r"no header column sport\nHint: .*src_port"):
         decode(block([]), ["src", "sport"])
-
-
-def test_the_engine_is_chosen_by_name() -> None:
-    with pytest.raises(ForensicsError, match=r"FORENSICS_ENGINE: no engine 'warp'\nHint: the engine there is: numpy"):
-        engine("warp")
 
 
 def test_decoding_does_not_import_pandas() -> None:
