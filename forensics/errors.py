@@ -56,5 +56,9 @@ class DatabaseError(ForensicsError):
     """A live database could not be reached or read; the message never holds its password."""
 
 
+class StoppedError(ForensicsError):
+    """The system refused what a case needs: room, a descriptor, a write; run again, it goes on from there."""
+
+
 class StoreDamagedError(ForensicsError):
     """A file of the case store no longer matches its digest."""

@@ -15,24 +15,28 @@ import polars as pl
 from forensics.analysis import clock_alignment, entities
 from forensics.case._cite import with_excerpts
 from forensics.case._config import NAME, CaseFile, read_case_file
-from forensics.case._database import carried, host_of_url, kept, take
+from forensics.case._database import carried, host_of_url, take
+from forensics.case._database import kept as dumps_of
 from forensics.case._duplicates import mark
 from forensics.case._findings import as_file, conclude
 from forensics.case._hosts import Hosts, taken_at, told_hosts, told_instants
-from forensics.case._load import Advance, Job, Outcome, discard, load_all
+from forensics.case._keep import Reading, versions
+from forensics.case._load import Advance, Job, Outcome
 from forensics.case._notes import NAME as NOTES
 from forensics.case._rows import Rows
 from forensics.case._years import misdated
 from forensics.case._zones import Zones, combined, told_zones
-from forensics.errors import CaseError
-from forensics.evidence import EvidenceFile, capture_point, name_of, open_stream, series_of, walk
+from forensics.errors import CaseError, StoppedError
+from forensics.evidence import EvidenceFile, capture_point, name_of, open_stream, series_of, unfolded, walk
 from forensics.loaders._reader import Origin
-from forensics.records import Clock, DhcpMessage, Edge, LogRecord, Packet, Problem, Record, Source
+from forensics.records import Clock, DhcpMessage, Edge, Packet, Problem, Record, Source
 from forensics.store import Draft, as_json, checksum_line
 
 _DERIVED = (("sources", Source), ("problems", Problem), ("clocks", Clock), ("edges", Edge))
 """Tables of the whole case."""
 
+Kept = Callable[[int, int], None]
+"""Told how many sources are taken over from an earlier run, and of how many."""
 Finish = Callable[[Path, Rows, Mapping[str, Any]], Mapping[str, bytes]]
 """Makes further files of the case from its rows and the content of ``findings.json``."""
 
@@ -51,40 +55,47 @@ def build(
     *,
     database: str | None = None,
     workers: int = 0,
+    again: bool = False,
     advance: Advance | None = None,
     begin: Callable[[int], None] | None = None,
+    kept: Kept | None = None,
     finish: Finish | None = None,
 ) -> Path:
     """Read a folder of evidence, or one file, into a new case.
+
+    What an earlier run read of files that are still the same is taken over, whether it came to its end or not.
 
     Args:
         evidence: What to read, if anything. Nothing is ever written there.
         target: Folder of the case; an earlier case there is replaced when the new one is whole.
         database: URL of a running database to read as well.
         workers: Most processes at a time; 0 to choose.
+        again: Take over nothing.
         advance: Called with octets of evidence that were done.
         begin: Called once with the octets that there are to do.
+        kept: Called with the number of sources that are taken over, and of all, if any is.
         finish: Makes further files, such as the report.
 
     Raises:
+        StoppedError: If the system refuses what the case needs; what was finished is kept for the next run.
         DatabaseError: If the database cannot be read.
         CaseError: If ``case.toml`` makes no sense, or the target cannot be written.
         EvidenceError: If there is no such folder.
     """
     if evidence is not None and target.resolve().is_relative_to(evidence.resolve()):
         raise CaseError("the case would lie inside the evidence", where=str(target), hint="give another --out")
-    files = [] if evidence is None else list(walk(evidence))
+    files = [] if evidence is None else list(unfolded(walk(evidence)))
     config = next((file for file in files if file.source == NAME and not file.refusal and _is_folder(evidence)), None)
     declared = read_case_file(config) if config else CaseFile()
-    draft = Draft(target)
+    draft = Draft(target, {"tool": tool(), **versions()}, fresh=again)
     try:
         url = carried(draft) if database is None else take(database, draft)
-        dumps = kept(draft.path, [file.source for file in files])
+        dumps = dumps_of(draft.path, [file.source for file in files])
         files += dumps
         declared = declared.and_host(host_of_url(url), [file.source for file in dumps])
         if begin is not None:
             begin(sum(file.size_bytes for file in files))
-        outcomes = _outcomes(files, config, declared, draft, workers, advance)
+        outcomes = _outcomes(files, config, declared, Reading(draft, files, workers, advance, kept), draft.path)
         rows = _on_one_clock(draft, outcomes, declared)
         unmarked = mark(draft.path, rows)
         rows = _related(rows)
@@ -112,6 +123,9 @@ def build(
             draft.put(name, data)
         lies = None if evidence is None else os.path.relpath(evidence.resolve(), target.resolve())
         return draft.seal(about, lies)
+    except (KeyboardInterrupt, SystemExit, StoppedError, OSError, MemoryError):
+        draft.leave()
+        raise
     except BaseException:
         draft.abandon()
         raise
@@ -125,9 +139,8 @@ def _outcomes(
     files: Sequence[EvidenceFile],
     config: EvidenceFile | None,
     declared: CaseFile,
-    draft: Draft,
-    workers: int,
-    advance: Advance | None,
+    reading: Reading,
+    folder: Path,
 ) -> list[Outcome]:
     evidence = [file for file in files if file is not config]
     hosts, names = told_hosts(evidence)
@@ -136,22 +149,15 @@ def _outcomes(
     dates = told_instants(evidence, zones, hosts)
     origins = {file.source: _origin(file, declared, zones, hosts, dates) for file in files}
     jobs = [
-        Job(number, file, origins[file.source], draft.path, told.get(file.source), names.get(file.source))
+        Job(number, file, origins[file.source], folder, told.get(file.source), names.get(file.source))
         for number, file in enumerate(files, 1)
         if file is not config
     ]
-    outcomes = load_all(jobs, workers, advance)
-    late = misdated(jobs, outcomes)
-    shared = combined(jobs, outcomes, zones, draft.parts(LogRecord))
-    again_by = {job.number: job for job in jobs if job.number in shared} | {job.number: job for job in late}
-    late = [
-        replace(job, origin=replace(job.origin, zone=shared[number])) if number in shared else job
-        for number, job in sorted(again_by.items())
-    ]
-    for job in late:
-        discard(job)
-    again = {job.number: outcome for job, outcome in zip(late, load_all(late, workers), strict=True)}
-    outcomes = [again.get(job.number, outcome) for job, outcome in zip(jobs, outcomes, strict=True)]
+    outcomes = reading.first(jobs)
+    better = {job.number: job for job in (*jobs, *misdated(jobs, outcomes))}
+    for number, zone in combined(jobs, outcomes, zones).items():
+        better[number] = replace(better[number], origin=replace(better[number].origin, zone=zone))
+    outcomes = reading.last(list(better.values()), outcomes)
     if config is not None:
         outcomes.insert(files.index(config), _configuration(config, declared, files))
     return outcomes
@@ -275,6 +281,7 @@ def _records() -> list[type[Record]]:
 
 
 def _checksums(outcomes: Sequence[Outcome]) -> bytes:
-    """Digests of the evidence in the form of ``sha256sum``, with the names' own octets."""
+    """Digests of the files of the evidence in the form of ``sha256sum``, with the names' own octets."""
     rows = (outcome.source for outcome in outcomes)
-    return b"".join(checksum_line(name_of(row["source"]), row["sha256"]) for row in rows if row.get("sha256"))
+    files = (row for row in rows if row.get("sha256") and row.get("archive") is None)
+    return b"".join(checksum_line(name_of(row["source"]), row["sha256"]) for row in files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +28,21 @@ def mark(folder: Path, rows: Rows) -> list[dict[str, Any]]:
     Returns:
         Rows of `forensics.records.Problem`: one where there are too many records to compare.
     """
-    count = rows(LogRecord).select(pl.len()).collect().item()
     numbers = rows.parts(LogRecord)
-    if len(numbers) < 2:
-        return []
-    if count > _MOST_RECORDS:
-        sample = f"{count:,} log records; up to {_MOST_RECORDS:,} are compared"
-        return [{"source": "(logs)", "type": "duplicates across files were not looked for", "example": sample}]
     names = dict(enumerate(rows.sources["source"].to_list(), 1))
-    series = {number: series_of(names[number]) for number in numbers}
-    first = {one.stem: number for number, one in reversed(series.items())}  # the pieces of a log stand together
-    order = sorted(numbers, key=lambda number: (first[series[number].stem], series[number].order, number))
-    found = (
-        mark_duplicates(rows(LogRecord, order))
-        .filter(pl.col("duplicate_of").is_not_null())
-        .select("source", "position", "duplicate_of")
-        .collect()
-    )
-    marked = set(found["source"])
+    before = rows(LogRecord).filter(pl.col("duplicate_of").is_not_null())
+    marked = set(before.select(pl.col("source").unique()).collect()["source"])  # in a case that this one goes on from
+    count = rows(LogRecord).select(pl.len()).collect().item()
+    schema = LogRecord.polars_schema()
+    found = pl.DataFrame(schema={name: schema[name] for name in ("source", "position", "duplicate_of")})
+    problems: list[dict[str, Any]] = []
+    if count > _MOST_RECORDS and len(numbers) > 1:
+        sample = f"{count:,} log records; up to {_MOST_RECORDS:,} are compared"
+        what = "duplicates across files were not looked for"
+        problems.append({"source": "(logs)", "type": what, "example": sample})
+    elif len(numbers) > 1:
+        found = _found(rows, numbers, names)
+    marked |= set(found["source"])
     for number, path in numbers.items():
         if names[number] in marked:
             own = found.filter(source=names[number]).lazy()
@@ -54,4 +52,17 @@ def mark(folder: Path, rows: Rows) -> list[dict[str, Any]]:
                     part = scan(LogRecord, [path]).slice(start, ROW_GROUP).drop("duplicate_of")
                     joined = part.join(own, on=["source", "position"], how="left", maintain_order="left")
                     sink.append(LogRecord, joined.collect())
-    return []
+    return problems
+
+
+def _found(rows: Rows, numbers: Mapping[int, Path], names: Mapping[int, str]) -> pl.DataFrame:
+    series = {number: series_of(names[number]) for number in numbers}
+    first = {one.stem: number for number, one in reversed(series.items())}  # the pieces of a log stand together
+    order = sorted(numbers, key=lambda number: (first[series[number].stem], series[number].order, number))
+    unmarked = rows(LogRecord, order).with_columns(duplicate_of=pl.lit(None, pl.String))
+    return (
+        mark_duplicates(unmarked)
+        .filter(pl.col("duplicate_of").is_not_null())
+        .select("source", "position", "duplicate_of")
+        .collect()
+    )

@@ -1,37 +1,27 @@
-"""Reads the files of a case, several at a time, each into its own files of the store."""
+"""Reads one file of a case into its own files of the store."""
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
-import signal
-import sys
-import threading
-import types
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from forensics.errors import EvidenceError
-from forensics.evidence import PADDING, EvidenceFile, Stream, open_stream
+from forensics.errors import EvidenceError, StoppedError
+from forensics.evidence import PADDING, EvidenceFile, Stream, archive_kind, archive_parts, open_stream
 from forensics.loaders._reader import Batch, Origin, Reader
 from forensics.loaders._registry import pick
-from forensics.records import Loss, Span
+from forensics.records import LogRecord, Loss, Span
 from forensics.store import Sink
 
 _HEAD_BYTES = 65_536
 _MOST_REASONS = 1_000
-_POOL_FROM_BYTES, _POOL_FROM_FILES = 64 << 20, 300
-"""Below this much evidence one process is done before a second one has started."""
 
 ATIME = "access time not kept"
 """A problem that costs no evidence: only the owner of a file and root may read it without a trace (open(2))."""
+CHANGED = "changed while it was read"
 
 Advance = Callable[[int], None]
 
@@ -62,6 +52,8 @@ class Outcome:
     """Rows of `forensics.records.Problem`."""
     rows: dict[str, int] = field(default_factory=dict)
     """Rows a record."""
+    hosts: list[str | None] = field(default_factory=list)
+    """Machines whose log records have a zone that is only assumed."""
 
 
 class _Tally:
@@ -97,18 +89,24 @@ class _Tally:
 class _Intake:
     """Takes the batches of one source into the store and keeps its accounts."""
 
-    def __init__(self, source: str, sink: Sink) -> None:
-        self.source, self.sink = source, sink
+    def __init__(self, source: str, sink: Sink, stir: Callable[[], None] | None) -> None:
+        self.source, self.sink, self._stir = source, sink, stir
         self.tally = _Tally(source)
         self.facts: dict[str, str] = {}
         self.rows = 0
         self.covered = 0
         self.first: Any = None
         self.last: Any = None
+        self.hosts: set[str | None] = set()
 
     def take(self, batch: Batch, reader: Reader) -> None:
+        if self._stir is not None:
+            self._stir()
         for record, frame in batch.rows.items():
             self.sink.append(record, frame)
+        if (log := batch.rows.get(LogRecord)) is not None and "zone_basis" in log.columns:
+            assumed = log.filter(pl.col("zone_basis") == "assumed")
+            self.hosts |= set(assumed["host"].unique().to_list())
         for record in reader.bases:
             base = batch.rows.get(record)
             if base is None or not base.height:
@@ -148,8 +146,17 @@ def _rest(stream: Stream) -> int:
     return stream.offset
 
 
-def load_one(job: Job, advance: Advance | None = None) -> Outcome:
-    """Read one file into the store. Whatever its content does to a reader costs this file alone."""
+def load_one(job: Job, advance: Advance | None = None, stir: Callable[[], None] | None = None) -> Outcome:
+    """Read one file into the store. Whatever its content does to a reader costs this file alone.
+
+    Args:
+        job: The file.
+        advance: Called with octets of it that were done.
+        stir: Called whenever a reader has yielded something: it does not hang.
+
+    Raises:
+        StoppedError: If the system does not let the store be written.
+    """
     file = job.file
     row: dict[str, Any] = {
         "source": file.source,
@@ -159,6 +166,7 @@ def load_one(job: Job, advance: Advance | None = None) -> Outcome:
         "rows": 0,
         "rejects": 0,
         "gaps": 0,
+        "archive": file.within.archive.source if file.within is not None else None,
     }
     if file.refusal is not None:
         return _refused(row, file.refusal)
@@ -171,7 +179,7 @@ def load_one(job: Job, advance: Advance | None = None) -> Outcome:
             seen = position
 
     with Sink(job.folder, job.number) as sink:
-        intake = _Intake(file.source, sink)
+        intake = _Intake(file.source, sink, stir)
         try:
             with open_stream(file, digest=True) as stream:
                 status = _read(job, stream, intake, row, tell)
@@ -186,7 +194,7 @@ def load_one(job: Job, advance: Advance | None = None) -> Outcome:
         if not stream.atime_kept:
             intake.tally.add("", ATIME, None, None)
         if digest.changed:
-            intake.tally.add("", "changed while it was read", None, None, digest.changed)
+            intake.tally.add("", CHANGED, None, None, digest.changed)
         counts = intake.tally.counts
         if status == "read" and (counts["gap"] or digest.changed):
             status = "damaged"
@@ -208,24 +216,30 @@ def load_one(job: Job, advance: Advance | None = None) -> Outcome:
             "note": note or None,
         }
     tell(file.size_bytes)
-    return Outcome(row, intake.tally.problems(), {record.__name__: count for record, count in sink.rows.items()})
+    hosts = sorted(intake.hosts, key=lambda host: (host is not None, host or ""))
+    rows = {record.__name__: count for record, count in sink.rows.items()}
+    return Outcome(row, intake.tally.problems(), rows, hosts)
 
 
 def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: Advance) -> str:
     """Read one open stream to its end; returns the status of the source."""
     head = stream.peek(_HEAD_BYTES)
     reader = None
-    archive = _archive(head)
+    archive = archive_kind(head)
     alone = job.zone is not None and head.strip(b"\0\r\n").count(b"\n") == 0  # a stamp, and nothing that it stamps
     try:
-        reader = None if archive or alone else pick(head, job.file.source)
+        if archive is not None:
+            row |= {"format": archive, "note": _unfold(job, intake)}
+            _rest(stream)
+            return "read"
+        reader = None if alone else pick(head, job.file.source)
         if reader is not None:
             row["format"] = reader.name
             for batch in reader.batches(stream, job.origin):
                 intake.take(batch, reader)
                 if stream.compression is None:
                     tell(min(stream.offset, job.file.size_bytes))
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, StoppedError):
         raise
     except BaseException as error:  # a panic of polars is no Exception; none of them may cost another file
         end = _rest(stream)
@@ -241,18 +255,25 @@ def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: 
         row |= {"format": "host name", "note": f"names the machine {job.machine}"}
     elif reader is None and end:
         intake.stretches([(0, end, "reject", "in no format that is known")])
-        row["note"] = "in no format that is known" if archive is None else f"{archive}: unpack it and read the folder"
+        row["note"] = "in no format that is known"
         return "not understood"
     if not end:
         row["note"] = "empty"
     return "read"
 
 
-def _archive(head: bytes) -> str | None:
-    """What kind of archive a file is, whose members would be read as one file."""
-    if head[257:262] == b"ustar":
-        return "a tar archive"
-    return "a ZIP archive" if head[:4] == b"PK\x03\x04" else None
+def _unfold(job: Job, intake: _Intake) -> str:
+    """Account for the octets of an archive, whose members are files of their own; what it holds."""
+    members = 0
+    waiting: list[tuple[int, int, str, str]] = []
+    for part in archive_parts(job.file):
+        members += part.member is not None
+        waiting.append((part.offset_bytes, part.length_bytes, part.kind, part.reason))
+        if len(waiting) >= _MOST_REASONS:
+            intake.stretches(waiting)
+            waiting = []
+    intake.stretches(waiting)
+    return f"{members} member{'s' * (members != 1)}"
 
 
 def _refused(row: dict[str, Any], reason: str) -> Outcome:
@@ -261,122 +282,7 @@ def _refused(row: dict[str, Any], reason: str) -> Outcome:
     return Outcome(row, [problem | {"offset_bytes": None, "length_bytes": None}])
 
 
-def load_all(jobs: Sequence[Job], workers: int, advance: Advance | None = None) -> list[Outcome]:
-    """Read all files, in processes of their own where that pays; outcomes in the order of the jobs.
-
-    Args:
-        jobs: Files in the order of the evidence.
-        workers: Most processes at a time; 0 to choose.
-        advance: Called with octets of evidence that were done.
-    """
-    total = sum(job.file.size_bytes for job in jobs)
-    if workers == 0:
-        workers = min(os.cpu_count() or 1, 8) if total >= _POOL_FROM_BYTES or len(jobs) >= _POOL_FROM_FILES else 1
-    workers = min(workers, len(jobs))
-    if workers <= 1:
-        return [load_one(job, advance) for job in jobs]
-    done: dict[int, Outcome] = {}
-    broken = _in_pool(jobs, workers, done, advance)
-    for job in jobs:  # a process that died took others with it: each of those gets one more try, alone
-        if job.number not in done:
-            again: dict[int, Outcome] = {}
-            _in_pool([job], 1, again, advance)
-            done[job.number] = again.get(job.number) or _poison(job, broken)
-    return [done[job.number] for job in jobs]
-
-
-def _in_pool(jobs: Sequence[Job], workers: int, done: dict[int, Outcome], advance: Advance | None) -> str:
-    told = 0
-
-    def tell() -> None:
-        nonlocal told
-        if advance is not None and counter.value > told:
-            advance(counter.value - told)
-            told = counter.value
-
-    pending: dict[Future[Outcome], Job] = {}
-    with _nothing_from_here():  # the counter, too, starts a process: multiprocessing's resource tracker
-        context = multiprocessing.get_context("spawn")
-        counter = context.Value("q", 0)
-        pool = ProcessPoolExecutor(workers, context, _start_worker, (counter,))
-    try:
-        with _nothing_from_here():
-            for job in sorted(jobs, key=lambda job: (-job.file.size_bytes, job.number)):  # the longest first
-                pending[pool.submit(_work, job)] = job
-        while pending:
-            ended, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-            tell()
-            for future in ended:
-                done[pending.pop(future).number] = future.result()
-    except BrokenProcessPool as error:
-        return str(error)
-    except BaseException:
-        for process in list(pool._processes.values()):
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    return ""
-
-
 def discard(job: Job) -> None:
     """Take what a file yielded out of the store under construction."""
     for part in job.folder.glob(f"records/*/{job.number:06d}.parquet*"):
         part.unlink()
-
-
-def _poison(job: Job, reason: str) -> Outcome:
-    row = {"source": job.file.source, "host": job.origin.host, "size_bytes": job.file.size_bytes}
-    row |= {"modified_at": job.file.modified_ns, "rows": 0, "rejects": 0, "gaps": 1, "status": "damaged"}
-    row["note"] = "the process that read it died twice"
-    discard(job)
-    problem = {"source": job.file.source, "type": "poison", "offset_bytes": 0, "length_bytes": job.file.size_bytes}
-    return Outcome(row, [problem | {"count": 1, "example": reason}])
-
-
-@contextlib.contextmanager
-def _nothing_from_here() -> Iterator[None]:
-    """New processes import nothing from the current folder, which may be the evidence, and do not run the caller again.
-
-    Without the second, a script that opens a case at its top level would do so once more in each process.
-    """
-    before = os.environ.get("PYTHONSAFEPATH")
-    caller = sys.modules["__main__"]
-    os.environ["PYTHONSAFEPATH"] = "1"
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = caller
-        if before is None:
-            del os.environ["PYTHONSAFEPATH"]
-        else:
-            os.environ["PYTHONSAFEPATH"] = before
-
-
-_counter: Any = None
-
-
-def _start_worker(counter: Any) -> None:
-    global _counter
-    _counter = counter
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A parent that was killed cannot end its workers, and they would wait for it for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _count(octets: int) -> None:
-    with _counter.get_lock():
-        _counter.value += octets
-
-
-def _work(job: Job) -> Outcome:
-    return load_one(job, _count)

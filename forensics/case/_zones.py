@@ -5,17 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from pathlib import Path
-
-import polars as pl
 
 from forensics._discovery import modules
 from forensics.case._load import Job, Outcome
 from forensics.clocks import transitions, zone_offset
 from forensics.errors import EvidenceError
 from forensics.evidence import EvidenceFile, open_stream
-from forensics.records import LogRecord
-from forensics.store import scan
 
 _LARGEST = 65_536
 _SINCE_S, _UNTIL_S = 1_262_304_000, 2_051_222_400
@@ -71,22 +66,18 @@ class Zones:
         return next(iter(told)) if len(told) == 1 else None
 
 
-def combined(
-    jobs: Sequence[Job], outcomes: Sequence[Outcome], zones: Zones, parts: Mapping[int, Path]
-) -> dict[int, str]:
+def combined(jobs: Sequence[Job], outcomes: Sequence[Outcome], zones: Zones) -> dict[int, str]:
     """Zones of logs that hold several machines' lines, where all those machines have one: by number of the job.
 
     Args:
         jobs: The files as they were read.
         outcomes: What became of them, in the same order.
         zones: What is known of machines.
-        parts: Files of the store that hold their log records.
     """
     found: dict[int, str] = {}
     for job, outcome in zip(jobs, outcomes, strict=True):
-        if outcome.source.get("zone_basis") == "assumed" and job.origin.zone is None and job.number in parts:
-            rows = scan(LogRecord, [parts[job.number]]).filter(pl.col("zone_basis") == "assumed")
-            zone = zones.together(rows.select(pl.col("host").unique()).collect()["host"].to_list())
+        if outcome.source.get("zone_basis") == "assumed" and job.origin.zone is None and outcome.rows.get("LogRecord"):
+            zone = zones.together(outcome.hosts)
             found |= {} if zone is None else {job.number: zone}
     return found
 

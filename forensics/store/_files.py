@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -12,26 +13,49 @@ from typing import IO, Any
 
 import zstandard
 
+from forensics.errors import StoppedError
+
+
+@contextlib.contextmanager
+def stopping(path: Path) -> Iterator[None]:
+    """What the system refuses here stops the run; nothing is tried twice, least of all an fsync.
+
+    Raises:
+        StoppedError: With the file, and the name of the error.
+    """
+    try:
+        yield
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+        raise StoppedError(
+            f"{error.strerror or error} ({name})",
+            where=os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(path),
+            hint="see to it and run it again: what was finished is kept, and it goes on from there",
+        ) from error
+
 
 @contextlib.contextmanager
 def whole(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
     """A file that appears under its name only when it is complete, and, if `sync`, on disk."""
     part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        yield file
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
-    part.replace(path)
+    with stopping(path):
+        with part.open("wb") as file:
+            yield file
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        part.replace(path)
 
 
 def sync_folder(path: Path) -> None:
+    """Names in a folder are on disk when this returns."""
     if os.name == "posix":
-        folder = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with stopping(path):
+            folder = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 def digest(path: Path, *, sync: bool = False) -> str:
