@@ -57,4 +57,4 @@ def belongings(
     bad = ranked.filter("bad").height
     note = f"{ranked.height:,} things"
     note += f", {bad:,} of which cannot all be so at one time" if bad else ", and nothing contradicts anything"
-    return lanes(f"What belonged to {name}", bars.select(BARS), note=note, span=span, dark=dark)
+    return lanes(f"What belonged to {name}", bars.select(*BARS), note=note, span=span, dark=dark)

@@ -78,7 +78,7 @@ def file_stretches(
 
 def _lost(sums: dict[str, tuple[int, int]], source: str) -> str:
     size, n = sums.get(source, (0, 0))
-    return f"{size:,} octets are lost in {n:,} stretch{'' if n == 1 else 'es'}"
+    return f"{size:,} octet{' is' if size == 1 else 's are'} lost in {n:,} stretch{'' if n == 1 else 'es'}"
 
 
 def _binned(odd: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
