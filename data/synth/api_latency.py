@@ -81,6 +81,7 @@ class _Story:
     def __init__(self, seed: int, folder: Path, half: str) -> None:
         self.random = random = Random(f"api_latency {half} {seed}")
         self.half = half
+        self.opposite: float | None = None
         self.cause = random.choice(STORIES if half == "guilty" else INNOCENT)
         names = list(services.RELEASES)
         late = ("havana", "icehouse", "juno", "mitaka", "pike", "train", "zed", "2025.1")
@@ -253,11 +254,16 @@ class _Story:
         return (90_000_000 + served * (self.bytes_each or 0) + self.random.randrange(60_000)) >> 10 << 10
 
     def _noise(self, host: str, at: datetime) -> None:
-        """Somebody looks at the flavors: quick at all times."""
+        """Somebody looks at the flavors: quick at all times.
+
+        Each takes as much less than usual as the one before took more: a trend by chance would be a host that is slow.
+        """
         who = Who.asks(self.random, *self.random.choice(self.people))
         version = "/v2.1" if is_from(self.release, "pike") else f"/v2/{who.project}"
         later = at + timedelta(minutes=3)
-        self._line(host, later, self.random.uniform(0.01, 0.05), f"{version}/flavors", 1403, who)
+        drawn = self.random.uniform(0.01, 0.05)
+        seconds, self.opposite = (drawn, 0.06 - drawn) if self.opposite is None else (self.opposite, None)
+        self._line(host, later, seconds, f"{version}/flavors", 1403, who)
 
     def _listed(self, moments: Sequence[datetime]) -> None:
         """`ps aux` from time to time, each under what `date -R` printed; uWSGI's log tells it itself."""

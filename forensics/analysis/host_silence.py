@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Any
 
@@ -136,6 +138,24 @@ def _collected(rows: pl.DataFrame, column: str) -> pl.DataFrame:
     return rows.join(pairs.with_columns(collector=pl.Series(places, dtype=pl.String)), on=["machine", column])
 
 
+def _whole(one: str, other: str, held: Collection[str]) -> bool:
+    """Whether all files of a rotated series between two of it are there, whoever speaks in them.
+
+    Examples:
+        >>> _whole("syslog.3.gz", "syslog.1", {"syslog.3.gz", "syslog.1"}), _whole("a.2", "a", {"a.2", "a.1", "a"})
+        (False, True)
+    """
+    first, last = sorted((_number(one), _number(other)))
+    names = {re.sub(_ROTATED, "", source) for source in (one, other)}
+    there = {_number(source) for source in held if re.sub(_ROTATED, "", source) in names}
+    return set(range(first + 1, last)) <= there
+
+
+def _number(source: str) -> int:
+    found = re.search(_ROTATED, source)
+    return int(found[1]) if found else 0
+
+
 def _candidates(said: pl.DataFrame, *, open_ended: bool) -> pl.DataFrame:
     """Pauses that are longer than a host is used to, with what others did meanwhile.
 
@@ -161,14 +181,12 @@ def _candidates(said: pl.DataFrame, *, open_ended: bool) -> pl.DataFrame:
     usual = pl.coalesce("usual", "median").clip(MINUTE_NS)
     long = (pl.col("gap") >= SHORTEST_NS) & (pl.col("gap") >= TIMES * pl.col("median").clip(MINUTE_NS))
     rhythm = (pl.col("gap") >= TIMES * usual) & (pl.col("n") >= ENOUGH + OUTAGES) & (pl.col("near") >= OUTAGES + 3)
-    sequel = [pl.col(column).str.extract(_ROTATED).cast(pl.Int64, strict=False).fill_null(0)
-              for column in ("from_source", "to_source")]  # fmt: skip
-    lost = (pl.col("from_source") != pl.col("to_source")) & ((sequel[0] - sequel[1]).abs() > 1)
-    wanted = rated.with_columns(usual=usual, long=long, rhythm=long & rhythm).filter(
-        long & ~lost.fill_null(value=False)
-    )
+    wanted = rated.with_columns(usual=usual, long=long, rhythm=long & rhythm).filter(long)
+    held = {*said["first_source"].unique(), *said["last_source"].unique()}
     told = []
     for row in wanted.iter_rows(named=True):
+        if row["to_source"] is not None and not _whole(row["from_source"], row["to_source"], held):
+            continue
         rest_of = said.filter(
             (pl.col("machine") != row["machine"])
             & (pl.col("first_at") > row["from_at"])

@@ -168,3 +168,26 @@ def test_uptime_runs_on_while_the_clock_is_set(by_s: float) -> None:
     (step,) = own_steps(logged(*lines(by_s)))
     assert step.by_ns == round(by_s * NS)
     assert "uptime" in step.basis
+
+
+@pytest.mark.parametrize("kind", ["packets", "dhcp"])
+def test_a_clock_that_runs_away_is_followed_all_day(kind: str) -> None:
+    for seed, drift_ppm in enumerate((-80.0, 30.0, 95.0)):
+        made = Lab(seed)
+        made.span = 86_400 * NS
+        made.clocks["ctl"].drift_ppm, made.clocks["cc1"].drift_ppm = drift_ppm, 0.0
+        made.traffic("ctl", "cc1", 300) if kind == "packets" else made.leases("ctl", 120, named=True, point="cc1")
+        rows = made.clock_rows()
+        ((_, outside, bound_s, _),) = made.errors(rows)
+        row = rows.filter(pl.col("source") != pl.col("reference")).row(0, named=True)
+        assert outside <= 1e-6
+        assert bound_s < 1.1 < row["bound_s"]
+        assert abs(row["drift_ppm"]) == pytest.approx(abs(drift_ppm), abs=3)
+
+
+def test_few_pairs_that_are_like_the_rest_by_chance_do_not_hide_that_a_clock_was_set() -> None:
+    for seed in (137, 139):
+        made = lab("step dhcp", seed)
+        rows = made.clock_rows()
+        assert [one for one in made.errors(rows) if one[1] > 1e-6] == []
+        assert rows["pieces"].list.len().max()

@@ -113,6 +113,16 @@ def test_a_rotated_file_that_is_missing_is_no_silence() -> None:
     assert said([*before, *kept, *steady("c2"), *steady("c3")])
 
 
+def test_a_file_in_which_only_others_speak_is_not_missing() -> None:
+    before, after = (steady("c1", start, stop, source=f"rsyslog/nova.log{end}")
+                     for start, stop, end in ((0, 3, ".2.gz"), (4.5, 8, "")))  # fmt: skip
+    others = [line(host, n / 60, source=f"rsyslog/nova.log{'.2.gz' if n < 180 else '.1' if n < 270 else ''}")
+              for host in ("c2", "c3") for n in range(480)]  # fmt: skip
+    (finding,) = said([*before, *after, *others])
+    assert finding.facts["host"] == "c1"
+    assert said([*before, *after, *(row for row in others if not row["source"].endswith(".1"))]) == []
+
+
 def test_a_host_that_says_little_is_not_judged() -> None:
     few = [line("c1", hour) for hour in (0, 0.1, 5, 5.1, 7)]
     assert said([*few, *steady("c2"), *steady("c3")]) == []
