@@ -145,6 +145,9 @@ def test_nanoseconds_and_nulls_survive() -> None:
 def test_the_ends_of_time_raise_nothing() -> None:
     ends = np.array([-9_214_560_000 * NS, 9_214_646_400 * NS - 1], dtype=np.int64)  # 1678 and the end of 2261
     assert LocalClock("America/Edmonton").utc(ends)["ts"].null_count() == 0
+    edges = np.array([-(2**63) + 1, 2**63 - 1], dtype=np.int64)  # beyond 64 bits there is no time, and no wrap
+    for zone, sound in (("+01:00", [False, True]), ("-01:00", [True, False]), ("Asia/Tokyo", [False, True])):
+        assert LocalClock(zone).utc(edges)["ts"].is_not_null().to_list() == sound, zone
 
 
 def test_names_come_from_the_list_alone() -> None:

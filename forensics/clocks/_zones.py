@@ -94,9 +94,9 @@ class LocalClock:
 
         Returns:
             One row per row: ``ts`` (Datetime ns UTC, null only where the input
-            is) and ``mark`` (one of `MARKS`, null where the time is plain). A
-            skipped time is read with the offset before the transition, as
-            PEP 495 does.
+            is, or where UTC leaves 64 bits) and ``mark`` (one of `MARKS`, null
+            where the time is plain). A skipped time is read with the offset
+            before the transition, as PEP 495 does.
         """
         local = whole_numbers(local_ns, _NULL)
         known = local != _NULL
@@ -107,9 +107,9 @@ class LocalClock:
         else:
             offset, marks = self._offsets(seconds, known)
         words = pl.Series([None, *MARKS], dtype=pl.String)
-        frame = pl.DataFrame(
-            {"ts": np.where(known, local, 0) - offset * NS, "known": known, "mark": words.gather(marks)}
-        )
+        ts_ns = np.where(known, local, 0) - offset * NS
+        known &= (ts_ns <= local) == (offset >= 0)  # at the ends of time it wraps
+        frame = pl.DataFrame({"ts": ts_ns, "known": known, "mark": words.gather(marks)})
         ts = pl.when("known").then("ts").cast(pl.Datetime("ns", "UTC"))
         return frame.select(ts=ts, mark=pl.when("known").then("mark"))
 

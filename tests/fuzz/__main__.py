@@ -7,17 +7,25 @@ seeds alone, and the summary says so. Failing inputs, the smallest of each kind,
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
+import gc
 import hashlib
 import importlib.util
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType, FunctionType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.fuzz import Target
 
 WORK = Path("build/fuzz")
 FINDINGS, GROWN = WORK / "findings", WORK / "corpus"
@@ -29,10 +37,9 @@ EVERY = 64
 BUDGET_S = 2.0
 BUDGET_S_PER_MIB = 12.0
 """Processor time that an input may take, instrumented as the code is then, which makes it some 5 times slower."""
-INSTRUMENTED = ["forensics.loaders", "forensics.evidence", "forensics.clocks", "forensics.case", "forensics.escape"]
 _STATISTICS = re.compile(r"^#(\d+)\s.*?cov: (\d+) ft: (\d+)", re.MULTILINE)
 _EXECUTED = re.compile(r"^(?:stat::number_of_executed_units:|executed) +(\d+)", re.MULTILINE)
-_COUNTERS = re.compile(r"INFO: Loaded \d+ modules +\((\d+) inline")
+_BRANCHES = re.compile(r"^branches +(\d+)", re.MULTILINE)
 
 
 def place(error: BaseException) -> str:
@@ -63,7 +70,7 @@ class Guard:
             self.one(data)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # noqa: BLE001 - a panic of polars is a BaseException
+        except BaseException as error:
             self._keep(place(error), data, "".join(traceback.format_exception(error)))
         took = time.process_time() - start
         if took > BUDGET_S + BUDGET_S_PER_MIB * len(data) / (1 << 20):
@@ -77,26 +84,54 @@ class Guard:
             known.with_name(f"{known.name}.txt").write_text(said, "utf-8", "backslashreplace")
 
 
+def reached(target: Target, seeds: list[bytes]) -> set[str]:
+    """Modules of the package that the seeds call."""
+    modules: set[str] = set()
+
+    def profile(frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            modules.add(frame.f_globals.get("__name__", ""))
+
+    threading.setprofile(profile)
+    sys.setprofile(profile)
+    try:
+        for data in seeds[:60]:
+            with contextlib.suppress(Exception):
+                target.one(data)
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    return {module for module in modules if module.startswith("forensics.")}
+
+
+def instrumented(modules: set[str]) -> int:
+    """Make atheris follow every function of some modules; returns how many branches they have."""
+    import atheris
+
+    reserve, count = atheris._reserve_counter, 0
+
+    def counting() -> int:
+        nonlocal count
+        count += 1
+        return reserve()
+
+    atheris._reserve_counter = counting
+    for one in [one for one in gc.get_objects() if isinstance(one, FunctionType) and one.__module__ in modules]:
+        with contextlib.suppress(Exception):  # what it cannot rewrite stays as it is
+            atheris.instrument_func(one)
+    atheris._reserve_counter = reserve
+    return count
+
+
 def child(name: str, seconds: int) -> None:
     """Fuzz one target in this process."""
-    guided = importlib.util.find_spec("atheris") is not None
-    if guided:
-        import atheris
-
-        with atheris.instrument_imports(include=INSTRUMENTED):
-            from tests.fuzz import targets
-
-            known = targets()
-    else:
-        from tests.fuzz import targets
-
-        known = targets()
+    from tests.fuzz import targets
     from tests.fuzz._mutation import endless, grown
 
-    target = known[name]
+    target = targets()[name]
     seeds = [*target.seeds(), *(path.read_bytes() for path in target.regressions)]
     guard = Guard(name, target.one)
-    if not guided:
+    if importlib.util.find_spec("atheris") is None:
         end = time.monotonic() + seconds
         for data in grown(seeds, SEEDS, name):
             guard(data)
@@ -105,6 +140,9 @@ def child(name: str, seconds: int) -> None:
             guard(next(inputs))
         print(f"executed {guard.calls}")
         return
+    import atheris
+
+    print("branches", instrumented(reached(target, seeds)))
     corpus = GROWN / name
     corpus.mkdir(parents=True, exist_ok=True)
     for data in grown(seeds, SEEDS, name):
@@ -122,7 +160,7 @@ def summary(name: str, said: str, code: int) -> tuple[str, int]:
     """One line on a target, and how many findings it has."""
     executed = _EXECUTED.findall(said)
     reached = _STATISTICS.findall(said)
-    counters = sum(map(int, _COUNTERS.findall(said)))
+    counters = sum(map(int, _BRANCHES.findall(said)))
     found = sorted(path.name for path in (FINDINGS / name).glob("*") if path.suffix != ".txt")
     found += [path.name for path in FINDINGS.glob(f"{name}-*") if path.is_file()]
     branches = f"{reached[-1][1]:>6} of {counters} branches" if reached and counters else "not guided"

@@ -47,7 +47,7 @@ def read(
 
 
 def covered(spans: list[tuple[int, int, bool]], size: int, *, disjoint: bool) -> None:
-    """Spans (offset, length, whether it is a row) cover ``[0, size)``; only rows of a document may lie on each other."""
+    """Spans (offset, length, whether a row) cover ``[0, size)``; only rows of a document may lie on each other."""
     end, last_is_row = 0, False
     for offset, length, is_row in sorted(spans):
         assert length > 0 or (is_row and not disjoint), (offset, length)

@@ -56,7 +56,9 @@ def blocks() -> list[bytes]:
         for resolution in (3, 6, 9, 10, 127, 128 + 10, 255):
             named = [(2, b"eth0"), (9, bytes((resolution,)))]
             file = Pcapng(big_endian=big).section([(3, b"Linux")]).interface(1, 96, named)
-            file.packet(NS // 1000, b"\1" * 60, 1500, options=[(1, b"note"), (2, b"\0\0\0\1")]).simple_packet(b"\2" * 61)
+            file.packet(NS // 1000, b"\1" * 60, 1500, options=[(1, b"note"), (2, b"\0\0\0\1")]).simple_packet(
+                b"\2" * 61
+            )
             file.obsolete_packet(NS // 1000, b"\3" * 62, drops=3).statistics(NS // 1000, options=[(5, bytes(8))])
             file.block(4, b"\0\1\0\x09\x0a\0\0\1host\0\0\0\0").custom(32473, b"data").section(big_endian=not big)
             seeds.append(file.interface(113, 0, [(14, b"\1" * 8)]).packet(5, b"\4" * 30).octets)

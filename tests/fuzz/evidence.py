@@ -77,7 +77,11 @@ def tars() -> list[bytes]:
     for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=form) as archive:
-            for name, octets in (("cc12/nova.log", b"2013-02-15 01:40:23 up\n" * 9), (f"{'d' * 60}/{'l' * 90}", b""), ("e", b"x" * 600)):
+            for name, octets in (
+                ("cc12/nova.log", b"2013-02-15 01:40:23 up\n" * 9),
+                (f"{'d' * 60}/{'l' * 90}", b""),
+                ("e", b"x" * 600),
+            ):
                 entry = tarfile.TarInfo(name)
                 entry.size, entry.mtime = len(octets), 1_360_892_418
                 archive.addfile(entry, io.BytesIO(octets))

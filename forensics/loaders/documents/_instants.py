@@ -50,7 +50,7 @@ def instant_of(text: str, zone: str | None = None, *, utc: bool = False) -> int 
         utc: Whether the command asked for UTC.
 
     Returns:
-        None where it is no such line, or its zone cannot be told.
+        None where it is no such line, its zone cannot be told, or it is beyond 64 bits.
 
     Examples:
         >>> instant_of("Fri Feb 15 08:40:18 UTC 2013"), instant_of("Fri, 15 Feb 2013 01:40:18 -0700")
@@ -59,11 +59,15 @@ def instant_of(text: str, zone: str | None = None, *, utc: bool = False) -> int 
         (None, 1360917618000000000)
     """
     if found := _EPOCH.match(text):
-        return int(found["epoch"]) * _NS + int((found["fraction"] or "").ljust(9, "0"))
+        return _fitting(int(found["epoch"]) * _NS + int((found["fraction"] or "").ljust(9, "0")))
     for form in _FORMS:
         if found := form.match(text):
-            return _of(found.groupdict(), zone, utc)
+            return _fitting(_of(found.groupdict(), zone, utc))
     return None
+
+
+def _fitting(ns: int | None) -> int | None:
+    return ns if ns is not None and -(1 << 63) <= ns < 1 << 63 else None
 
 
 def _of(parts: dict[str, Any], zone: str | None, utc: bool) -> int | None:
@@ -83,8 +87,9 @@ def _of(parts: dict[str, Any], zone: str | None, utc: bool) -> int | None:
     if offset is not None:
         at = local.replace(tzinfo=timezone(timedelta(seconds=offset)))
         return int(at.timestamp()) * _NS + fraction
-    if zone is None or not is_zone(zone):
+    wall_ns = _fitting(int(local.timestamp()) * _NS)
+    if wall_ns is None or zone is None or not is_zone(zone):
         return None
-    wall = pl.Series([int(local.timestamp()) * _NS], dtype=pl.Int64)
+    wall = pl.Series([wall_ns], dtype=pl.Int64)
     at_ns: int | None = LocalClock(zone).utc(wall)["ts"].dt.epoch("ns").item()
     return None if at_ns is None else at_ns + fraction
