@@ -16,6 +16,8 @@ RECORD = BrokerTransfer
 PORT = 5672
 TCP = 6
 _SYN, _FIN, _RST = 0x02, 0x01, 0x04
+_MOST_BODY_BYTES = 1 << 40
+"""A longer body is a damaged header: no broker carries one (RabbitMQ: max_message_size, at most 512 MiB)."""
 _MOST_STREAMS = 50_000
 
 
@@ -114,7 +116,7 @@ def _row(key: _Key, content: Content) -> dict[str, Any]:
         "method": content.method,
         "src": src, "src_port": src_port, "dst": dst, "dst_port": dst_port,
         **content.fields,
-        "body_bytes": content.size,
+        "body_bytes": content.size if content.size < _MOST_BODY_BYTES else None,
         "seen_bytes": content.seen,
         "carried_bytes": carried,
         "ended_at": content.ended["ts"] if content.ended else None,
