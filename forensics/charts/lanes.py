@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import plotly.graph_objects as go
 import polars as pl
+import polars.selectors as cs
 from plotly.subplots import make_subplots
 
 from forensics.charts._theme import Palette, headline, palette, template
@@ -18,7 +19,7 @@ MOST_LANES = 40
 """More lanes than this are not read: the first are drawn, and it is said how many are not."""
 MOST_BARS = MOST_MARKS = 2_000
 """More of them are drawn in bins of equal width, one for each lane and name; the subtitle says so."""
-MOST_BINS = 150
+MOST_BINS = 100
 _SECOND_NS = 10**9
 _INSTANT = pl.Datetime("ns", "UTC")
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "star", "hexagon")
@@ -96,14 +97,16 @@ def lanes(
         named = named.head(MOST_LANES)
     places = named.with_row_index("place")
     keys = ["group", "lane"]
-    bars, marks = (rows.join(places, on=keys, maintain_order="left") for rows in (bars, marks))
+    bars, marks = (
+        rows.join(places, on=keys, maintain_order="left").with_columns(cs.datetime().cast(_INSTANT))
+        for rows in (bars, marks)
+    )
     axis = _axis(bars, marks, levels, span)
     heights = [1.0] if levels.is_empty() else [0.62, 0.38]
     figure = make_subplots(rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=0.12, row_heights=heights)
     said += _bars(figure, bars, axis, colours)
     said += _marks(figure, marks, axis, colours)
     _levels(figure, levels, axis, colours)
-    _groups(figure, places, colours)
     tall = 30 * max(places.height, 3)
     figure.update_layout(
         template=template(dark=dark),
@@ -116,7 +119,7 @@ def lanes(
     )
     figure.update_yaxes(
         tickvals=places["place"].to_list(),
-        ticktext=[str(html(_short(lane, 64))) for lane in places["lane"]],
+        ticktext=[_tick(group, lane, colours) for group, lane in places.select("group", "lane").iter_rows()],
         range=[places.height - 0.4, -0.6],
         automargin=True,
         showgrid=False,
@@ -223,7 +226,7 @@ def _marks(figure: go.Figure, marks: pl.DataFrame, axis: _Axis, colours: Palette
                 name=str(html(what)),
                 marker={
                     "symbol": _SYMBOLS[number % len(_SYMBOLS)], "color": colour, "opacity": 0.85,
-                    "size": [8 + 2.5 * (len(str(n)) - 1) for n in own["n"]],
+                    "size": [4.5 + 1.5 * len(str(n)) for n in own["n"]] if said else 8,
                     "line": {"width": 0.5, "color": colours.paper},
                 },
                 hovertext=[
@@ -264,17 +267,10 @@ def _levels(figure: go.Figure, levels: pl.DataFrame, axis: _Axis, colours: Palet
     figure.update_yaxes(title_text="octets", rangemode="tozero", tickformat=".3~s", automargin=True, row=2, col=1)
 
 
-def _groups(figure: go.Figure, places: pl.DataFrame, colours: Palette) -> None:
-    """The name of each group on the right, a line above it."""
-    firsts = places.filter(pl.col("group") != "").group_by("group", maintain_order=True).agg(pl.col("place").min())
-    for group, place in firsts.iter_rows():
-        if place:
-            line = {"color": colours.line, "width": 1}
-            figure.add_shape(type="line", xref="paper", x0=0, x1=1, y0=place - 0.5, y1=place - 0.5, line=line)
-        figure.add_annotation(
-            text=str(html(group)), xref="paper", x=1.0, xanchor="right", y=place - 0.36, yanchor="middle",
-            showarrow=False, font={"size": 11, "color": colours.faint}, bgcolor=colours.paper, opacity=0.9,
-        )  # fmt: skip
+def _tick(group: str, lane: str, colours: Palette) -> str:
+    """The name of a lane, its group in front."""
+    before = f'<span style="color:{colours.faint}">{html(group)}</span>  ' if group else ""
+    return f"{before}{html(_short(lane, 64))}"
 
 
 def _cited(row: dict[str, Any]) -> str:

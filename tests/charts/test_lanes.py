@@ -90,11 +90,11 @@ def test_ten_events_and_a_hundred_thousand(events_: int) -> None:
     assert len(bars.x) < MOST_MARKS
     assert len(marks.x) < MOST_MARKS
     assert shown == (
-        "100,000 stretches, those that begin within 15 min are drawn as one; 100,000 marks in bins of 15 min, "
+        "100,000 stretches, those that begin within 30 min are drawn as one; 100,000 marks in bins of 30 min, "
         "the larger the more"
     )
-    assert "900 times down, 7.5 min together" in bars.hovertext[1]
-    assert "ask, 900 times; the first" in marks.hovertext[1]
+    assert "1,800 times down, 15 min together" in bars.hovertext[1]
+    assert "ask, 1,800 times; the first" in marks.hovertext[1]
 
 
 def test_levels_are_drawn_below() -> None:
