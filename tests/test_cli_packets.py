@@ -1,11 +1,13 @@
 """`forensics packets`: the summary, filters, queries, files written, standard input, and what it says when wrong."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from forensics import cli
 from tests._evidence import REPOSITORY
@@ -93,3 +95,28 @@ def test_packets_from_standard_input() -> None:
         [CONSOLE_SCRIPT, "packets", "-", "--columns", "position", "--limit", "1"], input=capture(), capture_output=True
     )
     assert (done.returncode, done.stdout.split()[:2]) == (0, [b"position", b"1"])
+
+
+@pytest.mark.timeout(120)
+def test_packets_are_shown_while_they_are_captured() -> None:
+    data = capture()
+    two = 24 + 2 * ((len(data) - 24) // 20)
+    command = [CONSOLE_SCRIPT, "packets", "-", "--columns", "position,src"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        running.stdin.write(data[:two])  # the pipe stays open, as that of a tcpdump does
+        running.stdin.flush()
+        assert running.stdout.readline().split() == [b"position", b"src"]
+        assert running.stdout.readline().split() == [b"1", b"10.0.0.1"]
+        running.send_signal(signal.SIGINT)  # meant for the capturing program, which now writes what it still has
+        running.stdin.write(data[two:])
+        running.stdin.close()
+        assert len(running.stdout.read().splitlines()) == 19
+        assert running.wait(timeout=60) == 0
+
+
+def test_a_test_that_needs_all_packets_waits_for_them() -> None:
+    command = [CONSOLE_SCRIPT, "packets", "-", "--filter", "position = max(position)", "--columns", "position"]
+    done = subprocess.run(command, input=capture(), capture_output=True, check=True)
+    assert done.stdout.split() == [b"position", b"20"]

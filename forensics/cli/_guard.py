@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import typer
 
 from forensics.cli import _show as show
-from forensics.errors import ForensicsError, StoreDamagedError
+from forensics.errors import ForensicsError, StoppedError, StoreDamagedError
 
 UNDERSTOOD, INTERNAL, USAGE, GAPS, STOPPED, MISMATCH, FOUND = 0, 1, 2, 3, 4, 5, 6
 
@@ -28,10 +28,12 @@ def guarded(command: F) -> F:
             sys.stdout.flush()
         except StoreDamagedError as error:
             code = _fail(error, MISMATCH)
+        except StoppedError as error:
+            code = _fail(error, STOPPED)
         except ForensicsError as error:
             code = _fail(error, USAGE)
         except KeyboardInterrupt:
-            show.say("forensics: stopped; nothing half-finished was left, run it again to get the whole result")
+            show.say("forensics: stopped; run it again: what was finished is kept, and it goes on from there")
             code = STOPPED
         except BrokenPipeError:  # whoever read the output has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

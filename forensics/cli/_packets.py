@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import polars as pl
 from forensics.case._lines import line
 from forensics.case._query import query_failed, there_are
 from forensics.case._time import speaks_of
+from forensics.cli import _live as live
 from forensics.cli import _show as show
 from forensics.cli import _summary as summary
 from forensics.errors import CaseError, UnknownColumnError
@@ -21,6 +23,10 @@ from forensics.records import Packet
 from forensics.store import is_store
 
 _GAPS = 3
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_OF_ONE_ROW = {"is_null", "is_not_null", "is_in", "sql_is_in", "not", "cast", "strict_cast", "is_between"}
+_OF_ONE_ROW |= {f"str.{name}" for name in ("contains", "starts_with", "ends_with", "len_chars", "to_lowercase")}
+"""What an expression may call if it is to look at one packet at a time; `max` and the like look at all."""
 _KINDS = (".csv", ".tsv", ".parquet")
 
 
@@ -38,6 +44,14 @@ def packets(
     """Show what was asked for; returns the exit code."""
     if to is not None:
         _may_be_written(to)
+    elif (
+        files == ["-"]
+        and not (sql or as_json)
+        and (tests := _one_by_one(where, follow)) is not None
+        and live.may_follow()
+    ):
+        names = [name.strip() for name in columns.split(",") if name.strip()]
+        return live.follow(tests, names, limit, rows=bool(names or follow or limit is not None))
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
         frame: pl.LazyFrame = scan_packets(sys.stdin.buffer if files == ["-"] else files)
@@ -69,6 +83,19 @@ def packets(
     for text in damage:
         show.say(f"Warning: {show.safe(text)}")
     return _GAPS if damage else 0
+
+
+def _one_by_one(where: str, follow: str) -> list[pl.Expr] | None:
+    """What a packet has to be, if each can be looked at for itself; None if not, or if it makes no sense."""
+    try:
+        tests = [pl.sql_expr(where)] if where else []
+    except pl.exceptions.PolarsError:
+        return None
+    for test in tests:
+        called = set(re.findall(r"\.([a-z_.]+)\(", _QUOTED.sub("", str(test))))
+        if not called <= _OF_ONE_ROW or not set(test.meta.root_names()) <= set(Packet.columns()):
+            return None
+    return [*tests, speaks_of(Packet, follow)] if follow else tests
 
 
 def _texts(told: Sequence[warnings.WarningMessage]) -> list[str]:

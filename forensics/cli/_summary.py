@@ -37,14 +37,33 @@ def told(frame: pl.LazyFrame, files: Sequence[str], *, whole: bool) -> dict[str,
         files: Where they come from.
         whole: Whether they are all packets of these files, so that the files may be asked for more.
     """
-    keys = ("host", "link_type", "ethertype", "protocol", "vlan_ids", "src", "dst", "decode_status", "icmp", "dhcp")
+    groups = grouped(frame)
+    plain = all(Path(name).is_file() for name in files)  # a pattern, or the standard input, is read once
+    again = whole and plain and int(groups["packets"].sum()) <= _READ_TWICE
+    return of_groups(groups, *(_beyond(files) if again else ({}, {})))
+
+
+def of_groups(groups: pl.DataFrame, types: dict[str, int], losses: dict[str, int]) -> dict[str, Any]:
+    """The summary that follows from the groups, from the types of DHCP messages and from admitted losses."""
+    return _from(groups) | {
+        "dhcp_packets": int(groups.filter("dhcp")["packets"].sum()),
+        "dhcp": types,
+        "losses": losses,
+    }
+
+
+_KEYS = ("host", "link_type", "ethertype", "protocol", "vlan_ids", "src", "dst", "decode_status", "icmp", "dhcp")
+
+
+def grouped(frame: pl.LazyFrame) -> pl.DataFrame:
+    """Packets by who talks how: the counts from which all else follows."""
     tags = pl.col("vlan_ids").cast(pl.List(pl.String)).list.join(" in ").alias("vlan_ids")
     cut = pl.col("captured_bytes") < pl.col("wire_bytes")
     flags = pl.col("tcp_flags").fill_null(0)
     fragment = pl.col("more_fragments").fill_null(value=False) | (pl.col("fragment_offset_bytes").fill_null(0) > 0)
-    groups = (
+    return (
         frame.with_columns(tags, icmp=icmp_kind(), dhcp=MAY_BE_DHCP.fill_null(value=False))
-        .group_by(keys)
+        .group_by(_KEYS)
         .agg(
             packets=pl.len().cast(pl.Int64),
             bytes=pl.col("wire_bytes").cast(pl.Int64).sum(),
@@ -58,11 +77,13 @@ def told(frame: pl.LazyFrame, files: Sequence[str], *, whole: bool) -> dict[str,
         )
         .collect(engine="streaming")
     )
-    dhcp = int(groups.filter("dhcp")["packets"].sum())
-    plain = all(Path(name).is_file() for name in files)  # a pattern, or the standard input, is read once
-    again = whole and plain and int(groups["packets"].sum()) <= _READ_TWICE
-    types, losses = _beyond(files) if again else ({}, {})
-    return _from(groups) | {"dhcp_packets": dhcp, "dhcp": types, "losses": losses}
+
+
+def merged(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The groups of several stretches of one capture as those of all of it."""
+    counts = ("packets", "bytes", "cut", "opened", "reset", "fragments")
+    both = pl.concat(parts).group_by(_KEYS)
+    return both.agg(pl.col(*counts).sum(), pl.col("kept", "end").max(), pl.col("start").min()).select(parts[0].columns)
 
 
 def _beyond(files: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:

@@ -56,6 +56,7 @@ def triage(
             again=again,
             begin=begin,
             advance=advance,
+            kept=_say_kept,
             finish=report.pages,
         )
     if not (case.path / report.NAME).is_file():
@@ -68,6 +69,10 @@ def triage(
     if fail_on and severities and min(severities) <= SEVERITIES.index(fail_on):
         return _FOUND
     return _GAPS if has_gaps(case) else 0
+
+
+def _say_kept(kept: int, sources: int) -> None:
+    show.say(f"resuming: {kept:,} of {show.counted(sources, 'source')} kept")
 
 
 def has_gaps(case: Case) -> bool:

@@ -27,6 +27,8 @@ class Window:
 
     def __init__(self, source: Source, chunk_bytes: int = CHUNK_BYTES) -> None:
         self._source = source
+        self._live: bool = getattr(source, "live", False)
+        """Whether to go on with what there is, because the rest of a chunk may take hours to come."""
         self._chunk_bytes = max(int(chunk_bytes), 64)
         self.buffer: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
         self.base = 0
@@ -53,6 +55,8 @@ class Window:
             got = self._source.readinto(view[filled:])
             if got:
                 filled += got
+                if self._live and filled >= at_least:
+                    break
             else:
                 self.ended = True
         if filled < size // 2:  # do not let a short tail hold a whole chunk's memory
