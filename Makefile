@@ -7,7 +7,7 @@ READY := .venv/.ready
 PYTEST := $(BIN)/python -P -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check golden generated lab bench system-deps lock clean
+.PHONY: help setup demo test check golden docs generated fuzz audit lab bench system-deps lock clean
 
 help:
 	@echo "make demo         set up, triage the bundled cases, print their findings and where the reports are"
@@ -17,7 +17,10 @@ help:
 	@echo "make bench        measure against the peers, as ratios (SIZE=MiB, 1024 unless said)"
 	@echo "make lab          make the cases under data/ again, with the real programs (root)"
 	@echo "make generated    triage made-up incidents by the hundred, print how often the findings are right (CASES=200)"
+	@echo "make fuzz         any octets into every reader, each for a while (SECONDS=60 TARGET='*')"
+	@echo "make audit        compare requirements.lock with the known vulnerabilities (asks a service on the internet)"
 	@echo "make golden       rewrite the expected files of tests/golden after a look at the difference"
+	@echo "make docs         write docs/records.md and the pictures under docs/images anew"
 	@echo "make lock         resolve requirements.lock anew"
 
 setup: $(READY)
@@ -51,9 +54,26 @@ golden: $(READY)
 	FORENSICS_WRITE_GOLDEN=1 $(PYTEST) -q tests/test_golden.py
 	@git diff --stat -- tests/golden
 
+docs: $(READY)
+	$(BIN)/python -P docs/make.py
+	$(BIN)/python -P docs/images/make.py
+
 CASES ?= 200
 generated: $(READY)
 	$(BIN)/python -m tests.generated --cases $(CASES)
+
+# In bash, SECONDS would be the age of the shell: it comes from the command line alone.
+fuzz: SECONDS := $(if $(filter command line,$(origin SECONDS)),$(SECONDS),60)
+fuzz: TARGET ?= *
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --target '$(TARGET)'
+
+AUDIT := .venv/audit
+audit:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python3"; exit 1; }
+	@mkdir -p .venv
+	@test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && $(AUDIT)/bin/python -m pip install --quiet pip-audit; }
+	$(AUDIT)/bin/pip-audit --require-hashes --disable-pip --requirement requirements.lock
 
 lab: $(READY)
 	@for case in data/*/make.py; do echo "== $$case"; $(BIN)/python -P "$$case" || exit $$?; done
