@@ -15,7 +15,7 @@ from forensics import escape
 from forensics import records as known
 from forensics.analysis._notification_pairs import operations
 from forensics.analysis.entities import conflicts
-from forensics.case._build import Finish, Kept, build, tool
+from forensics.case._build import Finish, Kept, build, default_target, unchanged
 from forensics.case._bundled import evidence_of
 from forensics.case._charts import Charts, stacked
 from forensics.case._cite import cited, damage, places_in, places_of, references_in
@@ -35,7 +35,7 @@ from forensics.case._who import Belongings, spelled, who
 from forensics.errors import CaseError, StoreDamagedError
 from forensics.evidence import EvidenceFile, unfolded, walk
 from forensics.records import Finding, LazyFrame, LogRecord, Packet, Record, Reference
-from forensics.store import Store, is_store
+from forensics.store import Store, clear, is_store
 
 Path_ = str | os.PathLike[str]
 
@@ -322,14 +322,6 @@ def verify(path: Path_, *, evidence: Path_ | None = None) -> list[tuple[str, str
     return damage(case.sources, case.evidence_files())
 
 
-def default_target(evidence: Path) -> Path:
-    """Where the case of some evidence goes: beside what one works on, never inside the evidence."""
-    whole = evidence.resolve()
-    here = Path.cwd().resolve()
-    folder = whole.parent if here.is_relative_to(whole) else here
-    return folder / f"{whole.name or 'evidence'}.case"
-
-
 def open_case(
     path: Path_ | None,
     *,
@@ -346,9 +338,8 @@ def open_case(
     """Open a folder of evidence, or a case that was made of one.
 
     Evidence is read into a case; if there is one already, of the same version of this tool and of files
-    with the same names, sizes and modification times, that one is opened. A file that the system may have changed
-    since, and that looks the same, is compared with its digest. Otherwise what an earlier run read of files that
-    are still the same is taken over, and only new and changed files are read; so it is after a run that was stopped
+    with the same names, sizes and modification times (and digests, where the system touched them since), that one is
+    opened. Otherwise only new and changed files are read, and the rest is taken over, also from a run that was stopped
     or killed. The case is the same, octet for octet, as one that is made from nothing.
 
     Args:
@@ -391,7 +382,8 @@ def open_case(
         except (StoreDamagedError, CaseError):
             pass  # it can be made again from what is here
         else:
-            if _unchanged(case, given):
+            if unchanged(case.sources, case._store, given):
+                clear(target)
                 return case
     with watched(begin, advance) as (begin, advance):
         built = build(
@@ -406,12 +398,3 @@ def open_case(
             finish=finish,
         )
     return Case(Store(built, check=False), given)
-
-
-def _unchanged(case: Case, evidence: Path) -> bool:
-    if case.content["about"]["tool"] != tool():
-        return False
-    now = [(file.source, file.size_bytes, file.modified_ns) for file in walk(evidence)]
-    then = case.sources.filter(pl.col("archive").is_null()).select("source", "size_bytes", pl.col("modified_at").to_physical()).rows()
-    own = {file.source for file in dumps_of(case.path, [name for name, _, _ in now])}
-    return sorted(now) == sorted(row for row in then if row[0] not in own)

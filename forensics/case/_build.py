@@ -20,7 +20,7 @@ from forensics.case._database import kept as dumps_of
 from forensics.case._duplicates import mark
 from forensics.case._findings import as_file, conclude
 from forensics.case._hosts import Hosts, taken_at, told_hosts, told_instants
-from forensics.case._keep import Reading, versions
+from forensics.case._keep import Reading, same_octets, versions
 from forensics.case._load import Advance, Job, Outcome
 from forensics.case._notes import NAME as NOTES
 from forensics.case._rows import Rows
@@ -30,7 +30,7 @@ from forensics.errors import CaseError, StoppedError
 from forensics.evidence import EvidenceFile, capture_point, name_of, open_stream, series_of, unfolded, walk
 from forensics.loaders._reader import Origin
 from forensics.records import Clock, DhcpMessage, Edge, Packet, Problem, Record, Source
-from forensics.store import Draft, as_json, checksum_line
+from forensics.store import Draft, Store, as_json, checksum_line
 
 _DERIVED = (("sources", Source), ("problems", Problem), ("clocks", Clock), ("edges", Edge))
 """Tables of the whole case."""
@@ -47,6 +47,34 @@ def tool() -> str:
         return f"cloud-forensics {version('cloud-forensics')}"
     except PackageNotFoundError:  # run from a checkout that was never installed
         return "cloud-forensics, not installed"
+
+
+def default_target(evidence: Path) -> Path:
+    """Where the case of some evidence goes: beside what one works on, never inside the evidence."""
+    whole = evidence.resolve()
+    here = Path.cwd().resolve()
+    folder = whole.parent if here.is_relative_to(whole) else here
+    return folder / f"{whole.name or 'evidence'}.case"
+
+
+def unchanged(sources: pl.DataFrame, store: Store, evidence: Path) -> bool:
+    """Whether a case is one of this evidence, as it is now, by this version of the tool.
+
+    Names, sizes and modification times tell; and the digest, where the system has touched a file since it was read.
+    """
+    if store.about["tool"] != tool():
+        return False
+    files = list(walk(evidence))
+    now = [(file.source, file.size_bytes, file.modified_ns) for file in files]
+    read = sources.filter(pl.col("archive").is_null())
+    then = read.select("source", "size_bytes", pl.col("modified_at").to_physical()).rows()
+    own = {file.source for file in dumps_of(store.path, [name for name, _, _ in now])}
+    if sorted(now) != sorted(row for row in then if row[0] not in own):
+        return False
+    sha256 = dict(read.select("source", "sha256").iter_rows())
+    since_ns = store.began_ns or 0
+    doubtful = (file for file in files if sha256[file.source] and file.path.lstat().st_ctime_ns >= since_ns)
+    return all(same_octets(file, sha256[file.source]) for file in doubtful)
 
 
 def build(

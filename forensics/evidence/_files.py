@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from forensics.errors import EvidenceError
+from forensics.errors import EvidenceError, StoppedError
 
 _RACY_NS = 20_000_000
 """A kernel stamps files by a clock that ticks every 1 to 10 ms: two changes within a tick look like one."""
@@ -157,6 +158,7 @@ def walk(root: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Iterator[
             try:
                 inside = _listing(path)
             except OSError as error:
+                _stop_if_scarce(error, label or ".")
                 yield EvidenceFile(path, label or ".", 0, state.st_mtime_ns, f"folder: {_reason(error)}")
                 continue
             prefix = f"{label}/" if label else ""
@@ -210,6 +212,15 @@ def _reason(error: OSError | ValueError) -> str:
     return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
 
 
+def _stop_if_scarce(error: OSError, where: str) -> None:
+    """That the system has run out of something is nothing that the evidence says."""
+    if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        name = errno.errorcode[error.errno]
+        raise StoppedError(
+            f"{error.strerror} ({name})", where=where, hint="end other programs or raise the limit, and run it again"
+        ) from error
+
+
 def _kernel_folder(device: int) -> str | None:
     kind = _kernel_devices().get(device)
     return None if kind is None else f"file of the kernel ({kind})"
@@ -261,6 +272,7 @@ def open_regular(file: EvidenceFile) -> tuple[int, os.stat_result, bool]:
             raise EvidenceError(f"not opened: {refusal}", where=file.source)
         descriptor, quiet = _opened(file.path)
     except OSError as error:
+        _stop_if_scarce(error, file.source)
         raise EvidenceError(f"not opened: {_reason(error)}", where=file.source) from error
     try:
         state = os.fstat(descriptor)

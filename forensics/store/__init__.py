@@ -17,7 +17,7 @@ finished, and the next one goes on from there. The same evidence, version and op
 depends on the clock, the machine, the order of work, or on what was there before.
 """
 
-from forensics.store._draft import Draft
+from forensics.store._draft import Draft, clear
 from forensics.store._files import as_json, checksum_line, digest
 from forensics.store._journal import Entry
 from forensics.store._sink import ROW_GROUP, Sink, shaped
@@ -31,6 +31,7 @@ __all__ = [
     "Store",
     "as_json",
     "checksum_line",
+    "clear",
     "digest",
     "is_store",
     "scan",

@@ -297,5 +297,20 @@ def _link(old: Path, new: Path) -> None:
             shutil.copyfileobj(file, copy, 1 << 20)
 
 
+def clear(target: Path) -> None:
+    """Remove what killed runs left beside a case that is whole, unless one of them is still at work."""
+    draft, earlier = target.with_name(f".{target.name}.partial"), target.with_name(f".{target.name}.earlier")
+    with contextlib.suppress(OSError, CaseError):
+        if earlier.exists():
+            shutil.rmtree(earlier)
+        if draft.exists():
+            handle = lock(draft)
+            try:
+                shutil.rmtree(draft)
+            finally:
+                if handle is not None:
+                    os.close(handle)
+
+
 def _is_empty(folder: Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
