@@ -122,14 +122,14 @@ def _sum(tape: Tape, stored: int, method: int) -> int | None:
     while stored and (data := tape.peek(min(stored, _STEP_BYTES))):
         if inflater is None:
             total, taken = zlib.crc32(data, total), len(data)
+        elif inflater.eof:  # it ended before its length
+            return -1
         else:
             try:
                 total = zlib.crc32(inflater.decompress(data, _OUT_BYTES), total)
             except zlib.error:
                 return -1
             taken = len(data) - len(inflater.unconsumed_tail) - len(inflater.unused_data)
-            if not taken and inflater.eof:
-                return -1
         tape.skip(taken)
         stored -= taken
     return total
