@@ -1,4 +1,491 @@
-/* Framings of log lines. */
+/* Framings of log lines: rsyslog's and oslo.log's, alone and one inside the other, one pass over a chunk's octets.
+
+   What is read here is what forensics/loaders/lines/_fast.py reads, by the same rules; a line that does not fit is left
+   alone, for the patterns. No function allocates, calls back or looks at an octet outside the stretch it was given;
+   each octet of a line is looked at a bounded number of times. */
 #include "kernels.h"
 
-EXPORT int32_t log_lines_version(void) { return 1; }
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define WIDE
+#endif
+#define BLOCK 4096
+
+EXPORT int32_t log_lines_version(void) { return 2; }
+
+/* ---- A chunk: its lines, and what there is in it that needs care ---- */
+
+enum { ZERO = 1, ESCAPE = 2, HIGH = 4, NOT_UTF8 = 8, OCTAL = 16, RETURN = 32 };
+
+/* `octets` may be read up to one place behind its end. */
+WIDE static int special(const uint8_t *octets, int64_t size) {
+    uint8_t zero = 0, escape = 0, high = 0, octal = 0;
+    for (int64_t i = 0; i < size; i++) {
+        uint8_t c = octets[i];
+        zero |= c == 0;
+        escape |= c == 27;
+        high |= c;
+        octal |= (c == '#') & ((octets[i + 1] & 0xFE) == '0');
+    }
+    return (zero ? ZERO : 0) | (escape ? ESCAPE : 0) | (high & 128 ? HIGH : 0) | (octal ? OCTAL : 0);
+}
+
+/* Whether octets are UTF-8 (RFC 3629, table 3-7 of Unicode): no surrogate, no longer form, nothing above U+10FFFF. */
+static int is_utf8(const uint8_t *at, const uint8_t *end) {
+    while (at < end) {
+        if (end - at >= 8) {
+            uint64_t word;
+            memcpy(&word, at, 8);
+            if (!(word & 0x8080808080808080u)) {
+                at += 8;
+                continue;
+            }
+        }
+        uint8_t c = *at++;
+        if (c < 0x80) continue;
+        int more = c >= 0xC2 && c < 0xE0 ? 1 : (c & 0xF0) == 0xE0 ? 2 : c >= 0xF0 && c < 0xF5 ? 3 : 0;
+        if (!more || end - at < more) return 0;
+        uint8_t low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80, top = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
+        if (*at < low || *at > top) return 0;
+        for (at++; --more; at++)
+            if ((*at & 0xC0) != 0x80) return 0;
+    }
+    return 1;
+}
+
+/* Writes the place of each line feed; returns how many there are (those beyond `room` are counted, not written).
+   `flags` says what of ZERO to RETURN (a carriage return that ends a line) the chunk has. */
+EXPORT int64_t log_split(const uint8_t *octets, int64_t size, int64_t room, int64_t *feeds, int32_t *flags) {
+    int64_t count = 0;
+    int found = 0;
+    for (int64_t base = 0; base < size; base += BLOCK) {
+        int64_t end = size - base < BLOCK ? size : base + BLOCK, inner = end < size ? end : end - 1;
+        found |= special(octets + base, inner - base);
+        if (inner < end) {
+            uint8_t last = octets[inner];
+            found |= (last == 0 ? ZERO : 0) | (last == 27 ? ESCAPE : 0) | (last >= 128 ? HIGH : 0);
+        }
+        const uint8_t *at = octets + base;
+        while ((at = memchr(at, '\n', (size_t)(octets + end - at)))) {
+            if (count < room) feeds[count] = at - octets;
+            if (at > octets && at[-1] == '\r') found |= RETURN;
+            count++;
+            if (++at == octets + end) break;
+        }
+    }
+    if (size && octets[size - 1] == '\r') found |= RETURN;
+    if (found & HIGH && !is_utf8(octets, octets + size)) found |= NOT_UTF8;
+    *flags = found;
+    return count;
+}
+
+/* ---- Columns: stretches of a text as Arrow string views ---- */
+
+/* Writes a view of sixteen octets for each stretch, and a bit that is 0 where there is none (start < 0). Returns how
+   many there are, -1 where a stretch lies outside the text. `valid` must be zeroed. */
+EXPORT int64_t log_views(const uint8_t *text, int64_t size, const int64_t *start, const int64_t *end, int64_t count,
+                         uint8_t *views, uint8_t *valid) {
+    int64_t there = 0;
+    for (int64_t i = 0; i < count; i++, views += 16) {
+        int64_t at = start[i], length = end[i] - at;
+        memset(views, 0, 16);
+        if (at < 0) continue;
+        if (length < 0 || end[i] > size || at > INT32_MAX || length > INT32_MAX) return -1;
+        there++;
+        valid[i >> 3] |= (uint8_t)(1u << (i & 7));
+        int32_t small = (int32_t)length, place = (int32_t)at;
+        memcpy(views, &small, 4);
+        if (length <= 12) {
+            if (size - at >= 12) { /* a copy of a size known beforehand, then what is too much cleared */
+                uint64_t low;
+                uint32_t high;
+                memcpy(&low, text + at, 8);
+                memcpy(&high, text + at + 8, 4);
+                uint8_t kept[12];
+                memcpy(kept, &low, 8);
+                memcpy(kept + 8, &high, 4);
+                memset(kept + length, 0, (size_t)(12 - length));
+                memcpy(views + 4, kept, 12);
+            } else {
+                memcpy(views + 4, text + at, (size_t)length);
+            }
+        } else {
+            memcpy(views + 4, text + at, 4);
+            memcpy(views + 12, &place, 4);
+        }
+    }
+    return there;
+}
+
+/* ---- Words: where a text may speak of a loss, or of a repetition ---- */
+
+/* Of each word of forensics/loaders/lines/_losses.py three octets in a row that are rare elsewhere: lost, drop, limit,
+   suppressed and wrapped, missed, discarded, too long, suspended, corrupted, overflow, queue, repeated. */
+static inline uint8_t remark(uint8_t a, uint8_t b, uint8_t c) {
+    return ((a == 'l') & (b == 'o') & (c == 's')) | ((a == 'd') & (b == 'r') & (c == 'o')) |
+           ((a == 'i') & (b == 'm') & (c == 'i')) | ((a == 'p') & (b == 'p') & ((c == 'r') | (c == 'e'))) |
+           ((a == 'i') & (b == 's') & (c == 's')) | ((a == 's') & (b == 'c') & (c == 'a')) |
+           ((a == 'o') & (b == 'o') & (c == ' ')) | ((a == 'u') & (b == 's') & (c == 'p')) |
+           ((a == 'r') & (b == 'r') & (c == 'u')) | ((a == 'r') & (b == 'f') & (c == 'l')) |
+           ((a == 'u') & (b == 'e') & (c == 'u')) | ((a == 'e') & (b == 'p') & (c == 'e'));
+}
+
+WIDE static int remarkable(const uint8_t *at, int64_t size) {
+    uint8_t any = 0;
+    for (int64_t i = 0; i < size; i++) any |= remark(at[i], at[i + 1], at[i + 2]);
+    return any;
+}
+
+/* Writes the places of such octets; returns how many there are (those beyond `room` are counted, not written). */
+EXPORT int64_t log_remarks(const uint8_t *text, int64_t size, int64_t room, int64_t *places) {
+    int64_t count = 0;
+    for (int64_t base = 0; base + 2 < size; base += 256) {
+        int64_t end = size - 2 - base < 256 ? size - 2 : base + 256;
+        if (!remarkable(text + base, end - base)) continue;
+        for (int64_t i = base; i < end; i++) {
+            if (!remark(text[i], text[i + 1], text[i + 2])) continue;
+            if (count < room) places[count] = i;
+            count++;
+        }
+    }
+    return count;
+}
+
+/* ---- Lines: their headers ---- */
+
+enum { HOST, PROGRAM, SEVERITY, LOGGER, REQUEST, GLOBAL_REQUEST, USER, PROJECT, INSTANCE, MESSAGE, TEXTS };
+enum { NO_STAMP, YEARLESS, LOCAL, UNREADABLE = 4 };
+enum { TRADITIONAL, PRECISE, DIABLO, ESSEX, FOLSOM, GRIZZLY, HAVANA, JUNO, KILO, ZED, DEVSTACK, BARE, FRAMINGS };
+enum { NONE, DASH, THREE, ONE, FIVE, GLOBAL, NAMES, UUID };
+#define CHAIN 128
+#define SECOND_NS 1000000000LL
+
+/* One array each, as forensics.loaders.lines._fields.Fields has them. */
+typedef struct {
+    int64_t *start[TEXTS], *end[TEXTS];
+    int64_t *pid, *framing, *outer_ns, *inner_ns;
+    uint8_t *header, *context, *trace;
+    int8_t *outer_kind, *inner_kind;
+    int64_t codes[FRAMINGS];
+} Fields;
+
+typedef struct {
+    const uint8_t *text;
+    const Fields *to;
+    int64_t line;
+} Line;
+
+static inline int digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
+static inline int two(const uint8_t *at) { return (at[0] - '0') * 10 + at[1] - '0'; }
+static inline int letter(uint8_t c) { return (uint8_t)((c | 32) - 'a') < 26; }
+static inline int blank(uint8_t c) { return c == ' ' || (uint8_t)(c - 9) < 5; }
+static inline int digits(const uint8_t *at, int count) {
+    for (int i = 0; i < count; i++)
+        if (!digit(at[i])) return 0;
+    return 1;
+}
+static int hexadecimal(const uint8_t *at) {
+    int bad = 0;
+    for (int i = 0; i < 36; i++) bad |= !(digit(at[i]) | ((uint8_t)((at[i] | 32) - 'a') < 6) | (at[i] == '-'));
+    return !bad;
+}
+static inline const uint8_t *find(const uint8_t *at, const uint8_t *end, int c) {
+    const uint8_t *found = at < end ? memchr(at, c, (size_t)(end - at)) : NULL;
+    return found ? found : end;
+}
+
+/* Month of an English name of three letters; 0 for none. At least three octets must be there. */
+static int month(const uint8_t *at) {
+    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    for (int i = 0; i < 12; i++)
+        if (!memcmp(names + 3 * i, at, 3)) return i + 1;
+    return 0;
+}
+
+/* Nanoseconds since 1970 of a calendar time, and the kind of stamp that it makes. */
+static int8_t instant(int year, int mon, int day, const uint8_t *clock, int64_t fraction, int8_t kind, int64_t *ns) {
+    static const uint8_t days_in[] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int hour = two(clock), minute = two(clock + 3), second = two(clock + 6);
+    int leap = mon == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    *ns = 0;
+    if (mon < 1 || mon > 12 || day < 1 || day > days_in[mon] + leap || hour > 23 || minute > 59 || second > 60 ||
+        year < 1900 || year > 2261)
+        return UNREADABLE;
+    int shifted = year - (mon <= 2), era = shifted / 400, of_era = shifted - era * 400;
+    int of_year = (153 * (mon + (mon > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    int64_t days = (int64_t)era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    *ns = (days * 86400 + (hour * 60 + minute) * 60 + second) * SECOND_NS + fraction;
+    return kind;
+}
+
+static inline void put(const Line *of, int name, const uint8_t *start, const uint8_t *end) {
+    of->to->start[name][of->line] = start - of->text;
+    of->to->end[name][of->line] = end - of->text;
+}
+
+static void framed(const Line *of, int framing, int8_t kind, int64_t ns) {
+    const Fields *to = of->to;
+    int64_t line = of->line;
+    if (to->inner_kind[line] != NO_STAMP && to->outer_kind[line] == NO_STAMP) {
+        to->outer_kind[line] = to->inner_kind[line];
+        to->outer_ns[line] = to->inner_ns[line];
+    }
+    to->inner_kind[line] = kind;
+    to->inner_ns[line] = ns;
+    to->framing[line] = to->framing[line] * CHAIN + to->codes[framing];
+    to->header[line] = 1;
+}
+
+/* ``Mmm dd HH:MM:SS[.ffffff] host rest``: where the rest begins; NULL where it is none. */
+static const uint8_t *syslog(const Line *of, const uint8_t *at, const uint8_t *end) {
+    if (end - at < 19 || at[3] != ' ' || at[6] != ' ' || at[9] != ':' || at[12] != ':') return NULL;
+    if (!digit(at[5]) || !(digit(at[4]) || at[4] == ' ') || !digits(at + 7, 2) || !digits(at + 10, 2)) return NULL;
+    int mon = digits(at + 13, 2) ? month(at) : 0;
+    int precise = at[15] == '.' && end - at > 22 && at[22] == ' ';
+    if (!mon || (precise ? !digits(at + 16, 6) : at[15] != ' ')) return NULL;
+    const uint8_t *host = at + (precise ? 23 : 16), *stop = find(host, end, ' ');
+    if (stop == host || end - stop < 2 || *host == '[' || *host == '%' || stop[-1] == ':' || stop[1] == ' ') return NULL;
+    int64_t fraction = 0, ns;
+    for (int i = 16; precise && i < 22; i++) fraction = fraction * 10 + at[i] - '0';
+    int day = (at[4] == ' ' ? 0 : at[4] - '0') * 10 + at[5] - '0';
+    int8_t kind = instant(2000, mon, day, at + 7, fraction * 1000, YEARLESS, &ns);
+    framed(of, precise ? PRECISE : TRADITIONAL, kind, ns);
+    put(of, HOST, host, stop);
+    return stop + 1;
+}
+
+/* Whether ``YYYY-MM-DD HH:MM:SS`` stands here, with a blank, a point or a comma behind it, and something more. */
+static int dated(const uint8_t *at, const uint8_t *end) {
+    return end - at > 20 && at[4] == '-' && at[7] == '-' && at[10] == ' ' && at[13] == ':' && at[16] == ':' &&
+           (at[19] == ' ' || at[19] == '.' || at[19] == ',') && digits(at, 4) && digits(at + 5, 2) &&
+           digits(at + 8, 2) && digits(at + 11, 2) && digits(at + 14, 2) && digits(at + 17, 2);
+}
+
+/* Whether a message might be a log line of its own, by how the framings begin that may stand behind a tag. */
+static int like_a_log(const uint8_t *at, const uint8_t *end) {
+    static const char levels[] = "TRACDEBUINFOAUDIWARNERROCRIT";
+    if (at == end) return 0;
+    if (*at == '[') return end - at > 1 && (uint8_t)(at[1] - 'A') < 26; /* a day's name; not the kernel's uptime */
+    if (*at == '(') { /* the name of a logger, and a colon */
+        const uint8_t *limit = end - at > 64 ? at + 64 : end, *close = find(at, limit, ')');
+        return close == limit ? limit < end : end - close > 1 && close[1] == ':';
+    }
+    if (digit(*at) || *at == '<' || *at == '{' || *at == '=') return 1;
+    for (int i = 0; end - at >= 4 && i < 28; i += 4)
+        if (!memcmp(levels + i, at, 4)) return 1;
+    return 0;
+}
+
+/* Whether a month follows, a year and a month, or one of the marks that a switch puts before a doubtful stamp. */
+static int switch_stamp(const uint8_t *at, const uint8_t *end) {
+    return end - at > 8 && (month(at) || *at == '*' || *at == '.' || (digits(at, 4) && month(at + 5)));
+}
+
+/* ``program:`` or ``program[pid]:`` before a message: where that begins; NULL where there is no tag. */
+static const uint8_t *tag(const Line *of, const uint8_t *at, const uint8_t *end) {
+    const uint8_t *limit = end - at < 64 ? end : at + 64, *stop = at;
+    while (stop < limit && *stop != ':' && *stop != '[' && !blank(*stop)) stop++;
+    if (stop == limit || stop == at || *at == '%' || blank(*stop)) return NULL;
+    const uint8_t *after = stop + 1;
+    int64_t pid = -1;
+    if (*stop == '[') {
+        for (pid = 0; after < end && digit(*after); after++) {
+            if (after - stop > 10) return NULL;
+            pid = pid * 10 + *after - '0';
+        }
+        if (after == stop + 1 || after == end || *after != ']') return NULL;
+        after++;
+        after += after < end && *after == ':';
+    }
+    after += after < end && *after == ' ';
+    put(of, PROGRAM, at, stop);
+    of->to->pid[of->line] = pid;
+    return after;
+}
+
+/* The bracket with the request's ids. */
+typedef struct {
+    int shape;
+    const uint8_t *after, *word[6], *stop[6];
+    int request, global, user, project; /* which word is which; -1 for none */
+} Context;
+
+static int is_word(const Context *context, int which, const char *text, int64_t size) {
+    return context->stop[which] - context->word[which] == size && !memcmp(context->word[which], text, (size_t)size);
+}
+
+static int is_request(const Context *context, int which) {
+    const uint8_t *at = context->word[which];
+    return context->stop[which] - at == 40 && !memcmp(at, "req-", 4) && hexadecimal(at + 4);
+}
+
+static void bracket(const uint8_t *at, const uint8_t *end, Context *found) {
+    found->shape = NONE;
+    found->after = at;
+    found->request = found->global = found->user = found->project = -1;
+    const uint8_t *close = at < end && *at == '[' ? find(at, end, ']') : end;
+    if (close == end) return;
+    int words = 0;
+    for (const uint8_t *begin = at + 1; words < 9; words++) {
+        const uint8_t *stop = find(begin, close, ' ');
+        if (words < 6) found->word[words] = begin, found->stop[words] = stop;
+        begin = stop + 1;
+        if (stop == close) {
+            words++;
+            break;
+        }
+    }
+    int request = is_request(found, 0);
+    int both = words > 1 && is_request(found, 1) && (request || is_word(found, 0, "None", 4));
+    int others = words - (both ? 2 : 1);
+    if (is_word(found, 0, "-", 1) && words == 1) {
+        found->shape = DASH;
+    } else if (both) {
+        found->shape = others == 6 ? GLOBAL : others == 2 ? NAMES : NONE;
+    } else if (request) {
+        found->shape = others == 2 ? THREE : others <= 1 ? ONE : others == 5 ? FIVE : NONE;
+    } else if (words == 3 && found->stop[0] - found->word[0] == 36 && hexadecimal(found->word[0])) {
+        found->shape = UUID;
+    }
+    if (found->shape == NONE) return;
+    found->after = close + 1;
+    found->after += found->after < end && *found->after == ' ';
+    if (found->shape == DASH) return;
+    found->request = both;
+    if (both && request) found->global = 0;
+    if (others >= 2) {
+        /* since 2016 devstack writes project before user; only it writes names there (devstack b6753cea) */
+        found->user = both + 1 + (found->shape == NAMES);
+        found->project = both + 2 - (found->shape == NAMES);
+    }
+}
+
+/* Which release's grammar it is, by the parts that are there; -1 where none fits. */
+static int generation(int shape, uint8_t behind, int numbered) {
+    int usual = shape == DASH || shape == THREE;
+    if (behind == ',') return !numbered && (shape == UUID || shape == DASH) ? DIABLO : -1;
+    if (behind == ' ') return usual ? (numbered ? FOLSOM : ESSEX) : -1;
+    if (usual) return numbered ? HAVANA : GRIZZLY;
+    if (!numbered) return -1;
+    return shape == ONE ? JUNO : shape == FIVE ? KILO : shape == GLOBAL ? ZED : shape == NAMES ? DEVSTACK : -1;
+}
+
+static int level(const uint8_t *at, int64_t size) {
+    static const char *const names[] = {"INFO", "DEBUG", "WARNING", "ERROR", "TRACE", "AUDIT", "WARN", "CRITICAL"};
+    static const uint8_t sizes[] = {4, 5, 7, 5, 5, 5, 4, 8};
+    for (int i = 0; i < 8; i++)
+        if (sizes[i] == size && !memcmp(names[i], at, (size_t)size)) return i + 1;
+    return 0;
+}
+
+static int named(const uint8_t *at, const uint8_t *end) {
+    if (end - at > 64) return 0;
+    for (; at < end; at++)
+        if (!digit(*at) && !letter(*at) && *at != '_' && *at != '.' && *at != '-') return 0;
+    return 1;
+}
+
+/* A line of oslo.log or its ancestors from its stamp on, which is there; 0 where it is none, and nothing is written. */
+static int oslo(const Line *of, const uint8_t *at, const uint8_t *end) {
+    uint8_t behind = at[19];
+    int millis = behind != ' ';
+    if (millis && !(end - at > 23 && digits(at + 20, 3) && at[23] == ' ')) return 0;
+    const uint8_t *word = at + (millis ? 24 : 20), *stop = word;
+    int64_t pid = 0;
+    while (stop < end && digit(*stop) && stop - word < 11) pid = pid * 10 + *stop++ - '0';
+    int numbered = stop > word && stop - word <= 10 && stop < end && *stop == ' ';
+    if (numbered) word = stop + 1;
+    stop = find(word, end - word > 9 ? word + 9 : end, ' ');
+    int rank = stop < end ? level(word, stop - word) : 0;
+    if (!rank) return 0;
+    const uint8_t *logger = stop + 1, *logger_end = find(logger, end, ' ');
+    if (logger_end == end || logger_end == logger || !(letter(*logger) || *logger == '_')) return 0;
+    Context context;
+    const uint8_t *tail = logger_end + 1;
+    bracket(tail, end, &context);
+    int prefixed = end - tail >= 11 && !memcmp(tail, "[instance: ", 11);
+    int framing = -1, bare = !(tail < end && *tail == '[' && !prefixed) && named(logger, logger_end);
+    framing = bare ? BARE : context.shape ? generation(context.shape, behind, numbered) : -1;
+    if (framing < 0) return 0;
+    const uint8_t *message = context.after, *instance = NULL;
+    if (end - message > 11 && !memcmp(message, "[instance: ", 11)) {
+        if (end - message <= 47 || message[47] != ']' || !hexadecimal(message + 11)) return 0;
+        instance = message + 11;
+        message += 48;
+        message += message < end && *message == ' ';
+    }
+    int64_t fraction = millis ? (at[20] - '0') * 100 + two(at + 21) : 0, ns;
+    int8_t kind = instant(two(at) * 100 + two(at + 2), two(at + 5), two(at + 8), at + 11, fraction * 1000000, LOCAL, &ns);
+    framed(of, framing, kind, ns);
+    if (numbered) of->to->pid[of->line] = pid;
+    put(of, SEVERITY, word, stop);
+    put(of, LOGGER, logger, logger_end);
+    const int from[] = {context.request, context.global, context.user, context.project};
+    for (int i = 0; i < 4; i++) {
+        int k = from[i];
+        if (k < 0 || (i >= 2 && (is_word(&context, k, "", 0) || is_word(&context, k, "-", 1) || is_word(&context, k, "None", 4))))
+            continue;
+        put(of, REQUEST + i, context.word[k], context.stop[k]);
+    }
+    of->to->context[of->line] = context.shape != NONE;
+    of->to->trace[of->line] = context.shape == NONE && (rank == 4 || rank == 5);
+    if (instance) put(of, INSTANCE, instance, instance + 36);
+    put(of, MESSAGE, message, end);
+    return 1;
+}
+
+/* Whether some pattern may claim each line: every framing needs six digits, but those in JSON, those that begin with a
+   bracket or a priority, and the mnemonics of switches. */
+EXPORT int64_t log_possible(const uint8_t *text, int64_t size, const int64_t *start, const int64_t *end,
+                            const int64_t *lines, int64_t count, uint8_t *possible) {
+    for (int64_t i = 0; i < count; i++) {
+        int64_t line = lines[i];
+        if (start[line] < 0 || end[line] < start[line] || end[line] > size) return -1;
+        const uint8_t *at = text + start[line], *stop = text + end[line];
+        int seen = at < stop && (*at == '{' || *at == '(') ? 6 : 0;
+        for (; at < stop && seen < 6; at++) seen += digit(*at) ? 1 : *at == '%' || *at == '<' ? 6 : 0;
+        possible[i] = seen >= 6;
+    }
+    return count;
+}
+
+/* Reads the header of each line that has one of those known here.
+
+   Lines with a syslog header whose rest is for the patterns are listed in `further` and the place of that rest in
+   `places`: those behind the host name from the front of the lists, those behind a tag from their back.
+   Returns the former in the lower, the latter in the upper 32 bits; -1 where a line lies outside the text. */
+EXPORT int64_t log_headers(const uint8_t *text, int64_t size, const int64_t *start, const int64_t *end,
+                           const int64_t *lines, int64_t count, const Fields *to, int64_t *further, int64_t *places) {
+    int64_t front = 0, back = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t line = lines[i];
+        if (start[line] < 0 || end[line] < start[line] || end[line] > size) return -1;
+        const uint8_t *at = text + start[line], *stop = text + end[line], *rest, *message;
+        Line of = {text, to, line};
+        if (at == stop) continue;
+        if (digit(*at)) {
+            if (dated(at, stop)) oslo(&of, at, stop);
+            continue;
+        }
+        if (*at < 'A' || *at > 'S' || !(rest = syslog(&of, at, stop))) continue;
+        int tagged = 0;
+        if (dated(rest, stop)) {
+            if (oslo(&of, rest, stop)) continue;
+        } else if (!like_a_log(rest, stop) && (message = tag(&of, rest, stop))) {
+            if (!switch_stamp(message, stop)) {
+                put(&of, MESSAGE, message, stop);
+                int stamped = dated(message, stop);
+                if ((stamped && oslo(&of, message, stop)) || !(stamped || like_a_log(message, stop))) continue;
+                tagged = 1;
+                rest = message;
+            } else {
+                to->start[PROGRAM][line] = to->end[PROGRAM][line] = to->pid[line] = -1;
+            }
+        }
+        int64_t slot = tagged ? count - ++back : front++;
+        further[slot] = line;
+        places[slot] = rest - text;
+    }
+    return front | back << 32;
+}

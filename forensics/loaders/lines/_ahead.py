@@ -7,21 +7,31 @@ import numpy as np
 from forensics.loaders.lines._fields import digits, month
 from forensics.loaders.lines._text import Bools, Ints, Text
 
-_SPACE, _COLON, _DASH, _DOT, _COMMA, _STAR = 32, 58, 45, 46, 44, 42
+_SPACE, _COLON, _DASH, _DOT, _COMMA, _STAR, _OPEN, _BRACE, _CLOSE = 32, 58, 45, 46, 44, 42, 91, 40, 41
 _LEVEL_STARTS = np.array([int.from_bytes(level, "little") for level in (
     b"TRAC", b"DEBU", b"INFO", b"AUDI", b"WARN", b"ERRO", b"CRIT",
 )], np.uint32)  # fmt: skip
 _SIGNS = np.zeros(256, np.bool_)
-_SIGNS[[*b"<({=["]] = True
+_SIGNS[[*b"<{="]] = True
 _DATE_COLUMNS = (0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18)
 
 
-def like_a_log(text: Text, at: Ints) -> Bools:
+def like_a_log(text: Text, at: Ints, end: Ints) -> Bools:
     """Whether a message might be a log line of its own, by how the framings begin that may stand behind a tag."""
     window = text.window(at, 4)
-    level = np.isin(window.view(np.uint32)[:, 0], _LEVEL_STARTS)
-    number = (window[:, 0] - np.uint8(48)) < 10
-    return level | number | _SIGNS[window[:, 0]]
+    first = window[:, 0]
+    found: Bools = np.isin(window.view(np.uint32)[:, 0], _LEVEL_STARTS) | ((first - np.uint8(48)) < 10) | _SIGNS[first]
+    # a day's name, and not the kernel's uptime
+    found |= (first == _OPEN) & ((window[:, 1] - np.uint8(65)) < 26)
+    # the name of a logger, and a colon behind it
+    named = np.flatnonzero(first == _BRACE)
+    window = text.window(at[named], 64)
+    close = (window == _CLOSE).argmax(axis=1)
+    inside = close > 0
+    long = ~inside & (end[named] - at[named] > 64)
+    inside &= at[named] + close + 1 < end[named]
+    found[named] = long | (inside & (text.buffer[at[named] + close + 1] == _COLON))
+    return found & (at < end)
 
 
 def switch_stamp(text: Text, at: Ints, end: Ints) -> Bools:

@@ -10,7 +10,7 @@ import numpy as np
 from forensics.evidence import Stream
 from forensics.loaders._reader import Stretch
 from forensics.loaders.lines._join import PREVIEW_BYTES
-from forensics.loaders.lines._text import Bytes, Ints
+from forensics.loaders.lines._text import MARGIN, Bytes, Ints
 
 CHUNK_BYTES = 8 << 20
 LONGEST_LINE = 16 << 20
@@ -32,6 +32,8 @@ class Chunk:
     left_out: list[tuple[int, int]]
     breaks: list[int]
     final: bool
+    padded: Bytes | None = None
+    """The octets and `MARGIN` more, where they lie so in memory."""
 
     def place(self, index: Ints) -> Ints:
         """Offset in the evidence of each index."""
@@ -62,7 +64,8 @@ class Chunks:
             whole = self._whole
             left = [(at, count) for at, count in whole.left_out if at <= line]
             breaks = [at for at in whole.breaks if at < line]
-            yield Chunk(whole.octets[:line], whole.offset, left, breaks, whole.final)
+            padded = None if whole.padded is None else whole.padded[: line + MARGIN]
+            yield Chunk(whole.octets[:line], whole.offset, left, breaks, whole.final, padded)
             if whole.final:
                 return
 
@@ -79,18 +82,23 @@ class Chunks:
         rest = self._rest
         parts, held = [rest.octets], len(rest.octets)
         chunk = Chunk(rest.octets, rest.offset, list(rest.left_out), list(rest.breaks), False)
-        line = int(np.flatnonzero(rest.octets == 10)[-1]) + 1 if (rest.octets == 10).any() else 0
+        line = _line_end(rest.octets)
         skipping = 0
+        # what was left over, what is read now and a margin lie side by side: mostly nothing need be copied again
+        room = np.empty(held + self._chunk_bytes + MARGIN, np.uint8)
+        room[:held] = rest.octets
+        free: Bytes | None = room[held : held + self._chunk_bytes]
         while True:
-            block = np.empty(self._chunk_bytes, np.uint8)
+            block = np.empty(self._chunk_bytes, np.uint8) if free is None else free
+            free = None
             count = self._stream.readinto(block.data)
             block = block[:count]
             final = count < self._chunk_bytes and not self._stream.peek(1)
-            feeds = block == 10
             if skipping:
+                feeds = block == 10
                 stop = int(feeds.argmax()) if feeds.any() else len(block)
                 skipping += stop
-                block, feeds = block[stop:], feeds[stop:]
+                block = block[stop:]
                 if len(block) or final:
                     chunk.left_out.append((held, skipping))
                     skipping = 0
@@ -99,10 +107,9 @@ class Chunks:
             block = self._without_nul(block, chunk, held)
             parts.append(block)
             held += len(block)
-            feeds = block == 10
-            ended = bool(feeds.any())
+            ended = _line_end(block)
             if ended:
-                line = held - int(feeds[::-1].argmax())
+                line = held - len(block) + ended
             if final or (ended and held - line <= self._longest):
                 break
             if held - line > self._longest:
@@ -115,7 +122,10 @@ class Chunks:
                 chunk.left_out = [(at, n) for at, n in chunk.left_out if at <= keep]
                 chunk.breaks = [at for at in chunk.breaks if at < keep]
                 parts, held = [joined[:keep]], keep
-        chunk.octets = parts[1] if not len(parts[0]) and len(parts) == 2 else np.concatenate(parts)
+        whole = len(parts) == 2 and parts[1].base is room
+        chunk.padded = room[: held + MARGIN] if whole else np.concatenate([*parts, np.empty(MARGIN, np.uint8)])
+        chunk.padded[held:] = 10
+        chunk.octets = chunk.padded[:held]
         chunk.final = final
         return chunk, len(chunk.octets) if final else line
 
@@ -149,3 +159,13 @@ class Chunks:
             else:
                 self.gaps.append(Stretch(offset + start, stop - start, "gap", "run of NUL octets"))
         return out[keep]
+
+
+def _line_end(octets: Bytes, step: int = 1 << 16) -> int:
+    """Where the last whole line ends, looked for from the end; 0 where there is none."""
+    for end in range(len(octets), 0, -step):
+        begin = max(end - step, 0)
+        feeds = np.flatnonzero(octets[begin:end] == 10)
+        if len(feeds):
+            return begin + int(feeds[-1]) + 1
+    return 0

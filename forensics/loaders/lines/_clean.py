@@ -39,7 +39,7 @@ def unescape(text: Text, lines: Ints) -> None:
     runtime/parser.c, control characters). Line feeds that come out of it part the message into lines; the prefix that
     oslo.log repeats before each line of a traceback is taken off the second line and all others.
     """
-    if text.buffer.tobytes().find(ord("#")) < 0:
+    if not text.escaped:
         return
     hashes = np.flatnonzero(text.buffer == ord("#"))
     behind = text.buffer[hashes + 1]
@@ -131,6 +131,8 @@ def apart(text: Text, fields: Fields) -> tuple[Bools, dict[int, str]]:
     rest = rest[(first != 32) & (first != 9)]
     column = text.series(text.start[rest], text.end[rest])
     mine = column.str.contains("|".join(f"(?:{pattern})" for pattern in _APART.values())).to_numpy()
+    if not mine.any():
+        return found, reasons
     rest, column = rest[mine], column.filter(mine)
     for reason, pattern in _APART.items():
         lines = rest[column.str.contains(pattern).to_numpy()]

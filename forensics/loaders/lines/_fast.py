@@ -1,7 +1,8 @@
 """The commonest framings, taken apart with byte arithmetic over all lines of a chunk at once.
 
 Each function reads what one pattern of `forensics.loaders.lines` defines, for the lines that fit its fixed columns,
-and leaves every other line alone: the patterns read those.
+and leaves every other line alone: the patterns read those. Where the compiled kernel is there, it does the same work
+by the same rules.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from forensics.loaders.lines import _kernel
 from forensics.loaders.lines._ahead import dated, like_a_log, switch_stamp
 from forensics.loaders.lines._fields import (
     LOCAL,
@@ -49,6 +51,12 @@ SYSLOG_COLUMNS = (7, 8, 10, 11, 13, 14)
 def read_fast(text: Text, fields: Fields, lines: Ints, grammar: Grammar) -> Ints:
     """Read what this module knows, and hand over what such lines wrap; returns the lines that it left alone."""
     codes = grammar.codes
+    compiled = _kernel.kernel()
+    if compiled is not None:
+        behind_host, behind_tag = _kernel.headers(compiled, text, fields, lines, codes)
+        read_wrapped(text, fields, *behind_host, grammar, tagged=True)
+        read_wrapped(text, fields, *behind_tag, grammar, tagged=False)
+        return lines[~fields.header[lines]]
     spaces, closes = Places(text.buffer, SPACE), Places(text.buffer, CLOSE)
     first = text.buffer[text.start[lines]]
     named = lines[(first >= ord("A")) & (first <= ord("S"))]
@@ -59,7 +67,7 @@ def read_fast(text: Text, fields: Fields, lines: Ints, grammar: Grammar) -> Ints
     left = ~np.isin(inner, read)
     read_wrapped(text, fields, inner[left], rest[stamped][left], grammar, tagged=True)
     framed, rest = framed[~stamped], rest[~stamped]
-    maybe = like_a_log(text, rest)
+    maybe = like_a_log(text, rest, text.end[framed])
     read_wrapped(text, fields, framed[maybe], rest[maybe], grammar, tagged=True)
     framed, rest = framed[~maybe], rest[~maybe]
     tagged, message = tag(text, fields, framed, rest)
@@ -75,7 +83,7 @@ def read_fast(text: Text, fields: Fields, lines: Ints, grammar: Grammar) -> Ints
     fields.put("message", tagged, message, text.end[tagged])
     stamped = dated(text, message, text.end[tagged])
     read = oslo(text, fields, tagged[stamped], message[stamped], spaces, closes, codes)
-    maybe = (stamped | like_a_log(text, message)) & (message < text.end[tagged])
+    maybe = stamped | like_a_log(text, message, text.end[tagged])
     maybe[np.isin(tagged, read)] = False
     read_wrapped(text, fields, tagged[maybe], message[maybe], grammar, tagged=False)
     numbered = lines[(first >= ord("0")) & (first <= ord("9"))]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from forensics.loaders.lines._text import Bools, Bytes, Ints
+if TYPE_CHECKING:
+    from forensics.loaders.lines._text import Bools, Bytes, Ints
 
 TEXT_FIELDS = (
     "host",
@@ -63,9 +65,8 @@ class Fields:
     inner: Stamps = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in TEXT_FIELDS:
-            self.start[name] = np.full(self.count, -1, np.int64)
-            self.end[name] = np.full(self.count, -1, np.int64)
+        nowhere = np.full((2, len(TEXT_FIELDS), self.count), -1, np.int64)
+        self.start, self.end = (dict(zip(TEXT_FIELDS, each, strict=True)) for each in nowhere)
         self.pid = np.full(self.count, NOT_A_NUMBER, np.int64)
         self.priority = np.full(self.count, NOT_A_NUMBER, np.int64)
         self.framing = np.zeros(self.count, np.int64)
@@ -139,3 +140,13 @@ def instant(
     days = day_number(safe, month_, np.where(good, day, 1))
     ns = days * DAY_NS + ((hour * 60 + minute) * 60 + second) * SECOND_NS + fraction_ns
     return np.where(good, kind, UNREADABLE).astype(np.int8), np.where(good, ns, 0)
+
+
+def distinct(chains: Ints) -> list[tuple[int, int]]:
+    """The numbers there are, in order, and how often each."""
+    if len(chains) and chains.max() < CHAIN**2:
+        counts = np.bincount(chains)
+        found = np.flatnonzero(counts)
+        return list(zip(found.tolist(), counts[found].tolist(), strict=True))
+    found, counts = np.unique(chains, return_counts=True)
+    return list(zip(found.tolist(), counts.tolist(), strict=True))

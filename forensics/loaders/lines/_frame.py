@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from forensics.loaders.lines._fields import CHAIN, TEXT_FIELDS, Fields
+from forensics.loaders.lines._fields import CHAIN, TEXT_FIELDS, Fields, distinct
 from forensics.loaders.lines._join import Grouping, messages
 from forensics.loaders.lines._text import Bools, Ints, Text
 from forensics.loaders.lines._times import Times
@@ -49,10 +49,11 @@ def name_of(chain: int, framings: Sequence[str]) -> str:
 
 def names(chains: Ints, framings: Sequence[str]) -> pl.Series:
     """The same for each row."""
-    found, place = np.unique(chains, return_inverse=True)
+    found = distinct(chains)
     if len(found) == 1:
-        return pl.Series([name_of(int(found[0]), framings)], dtype=pl.String).new_from_index(0, len(chains))
-    return pl.Series([name_of(chain, framings) for chain in found.tolist()], dtype=pl.String).gather(place)
+        return pl.Series([name_of(found[0][0], framings)], dtype=pl.String).new_from_index(0, len(chains))
+    place = np.searchsorted([chain for chain, _ in found], chains)
+    return pl.Series([name_of(chain, framings) for chain, _ in found], dtype=pl.String).gather(place)
 
 
 def rows(
@@ -94,7 +95,9 @@ def rows(
             words = pl.Series([*SEVERITIES, None], dtype=pl.String).gather(np.where(priority < 0, 8, priority % 8))
             made["severity"] = pl.select(pl.coalesce(made["severity"], words)).to_series()
     pid = fields.pid[first]
-    if "repeats" in wanted and (len(text.buffer) > SMALL_BYTES or b"message repeated " in text.buffer.tobytes()):
+    if "repeats" in wanted and (
+        text.remarkable if len(text.buffer) > SMALL_BYTES else b"message repeated " in text.buffer.tobytes()
+    ):
         said = made["message"] if "message" in made else text.series(*messages(text, fields, records))
         made["repeats"] = repeats(said)
     plain = {

@@ -14,13 +14,14 @@ from forensics._discovery import modules
 from forensics.evidence import Stream, host_of
 from forensics.loaders._line_format import LineFormat
 from forensics.loaders._reader import Batch, Origin, Stretch
+from forensics.loaders.lines import _kernel
 from forensics.loaders.lines._chunks import CHUNK_BYTES, Chunk, Chunks
 from forensics.loaders.lines._clean import FILE_END, FRAMING, apart, peel, peel_continued, unescape
 from forensics.loaders.lines._fast import read_fast
-from forensics.loaders.lines._fields import Fields, Stamps
+from forensics.loaders.lines._fields import Fields, Stamps, distinct
 from forensics.loaders.lines._frame import SMALL_BYTES, name_of, rows
 from forensics.loaders.lines._join import LONGEST_MESSAGE, Grouping, grouped
-from forensics.loaders.lines._losses import losses, may_lose
+from forensics.loaders.lines._losses import Loss, losses, may_lose
 from forensics.loaders.lines._marks import marks
 from forensics.loaders.lines._slow import LAST_RESORT, Grammar, read_lines
 from forensics.loaders.lines._text import Bools, Ints, Text, lines_of
@@ -82,6 +83,9 @@ def _read(text: Text, fields: Fields, lines: Ints, fast: bool) -> Ints:
     left = read_fast(text, fields, lines, grammar()) if fast else lines
     first = text.buffer[text.start[left]]
     left = left[(first != 32) & (first != 9)]
+    compiled = _kernel.kernel()
+    if compiled is not None and fast:
+        left = left[_kernel.possible(compiled, text, left)]
     read_lines(text, fields, left, grammar())
     unread: Ints = left[~fields.header[left]]
     return unread
@@ -107,7 +111,7 @@ def parsed(chunk: Chunk, number: int, *, fast: bool = True, uptimes: bool | None
         fast: Whether to use the fast reader where it can.
         uptimes: Whether the file is what `dmesg` prints; its first line tells, where None.
     """
-    text = lines_of(chunk.octets, number, chunk.breaks)
+    text = lines_of(chunk.octets, number, chunk.breaks, chunk.padded)
     if chunk.offset == 0 and len(text) and chunk.octets[:3].tobytes() == _BOM:
         text.start[0] = min(text.start[0] + 3, text.end[0])
     text.raw_start, text.raw_end = chunk.place(text.raw_start), chunk.place(text.raw_end)
@@ -279,22 +283,39 @@ def _batch(chunk: Chunk, chunks: Chunks, part: Parsed, source: _Source, gaps: li
         if len(lone) or len(records.first) or chunk.final:
             frames.append(source.ended())
     frame = source.frame(part)
-    for chain, count in zip(*np.unique(part.fields.framing[records.first], return_counts=True), strict=True):
-        name = name_of(int(chain), source.framings)
-        source.seen[name] = source.seen.get(name, 0) + int(count)
+    for chain, count in distinct(part.fields.framing[records.first]):
+        name = name_of(chain, source.framings)
+        source.seen[name] = source.seen.get(name, 0) + count
     if held:
         source.pending, frame = frame.tail(1), frame.head(-1)
     frames.append(frame)
     whole = pl.concat(frames) if len(frames) > 1 else frame
-    speaks = (
-        len(text.buffer) > SMALL_BYTES
-        or bool(source.pending is not None or frames[1:])
-        or may_lose(text.buffer.tobytes())
-    )
-    admitted = losses(whole) if speaks and {"ts", "position", "message"} <= set(whole.columns) else ()
+    admitted: tuple[Loss, ...] = ()
+    if {"ts", "position", "message"} <= set(whole.columns):
+        if frames[1:] or source.pending is not None:
+            admitted = losses(whole)
+        elif len(text.buffer) > SMALL_BYTES:
+            speaking = _remarkable(part)
+            if speaking is None or len(speaking):
+                admitted = losses(whole if speaking is None else whole[speaking])
+        elif may_lose(text.buffer.tobytes()):
+            admitted = losses(whole)
     nul = tuple((None, None, "octets replaced by NUL", gap.length_bytes) for gap in gaps)
     stretches = (*_stretches(part, lone, source), *gaps)
     return Batch({LogRecord: whole}, stretches, (*admitted, *nul), source.facts())
+
+
+def _remarkable(part: Parsed) -> Ints | None:
+    """Rows that may have a word of those that `losses` looks for; None for all, where nothing tells."""
+    text, first = part.text, part.records.first
+    if text.remarks is None:
+        return None
+    if not len(first) or not len(text.remarks):
+        return np.zeros(0, np.int64)
+    if text.remarks[-1] >= text.buffer_end[-1]:  # in a text that was put behind: an escape undone, a line cleaned
+        return None
+    lines = np.searchsorted(text.buffer_end, text.remarks, side="right")
+    return np.unique(np.maximum(np.searchsorted(first, lines, side="right") - 1, 0))
 
 
 def _feeds(chunk: Chunk, end: int) -> int:

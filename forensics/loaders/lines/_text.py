@@ -12,6 +12,8 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from forensics.loaders.lines import _kernel
+
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -28,7 +30,8 @@ class Text:
 
     ``start`` and ``end`` bound the text of each line in ``buffer`` (no line end, cleaned); ``raw_start`` and
     ``raw_end`` bound it in the evidence, line end included. ``number`` counts physical lines from one.
-    ``buffer_start`` and ``buffer_end`` bound the line as it was read in ``buffer``, line end included.
+    ``buffer_start`` and ``buffer_end`` bound the line as it was read in ``buffer``, line end included. ``escaped`` is
+    False where nothing in the text looks like an octal escape.
     """
 
     buffer: Bytes
@@ -39,9 +42,25 @@ class Text:
     number: Ints
     buffer_start: Ints
     buffer_end: Ints
+    escaped: bool = True
+    _remarks: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.start)
+
+    @property
+    def remarks(self) -> Ints | None:
+        """Places of what each word of `losses` has, and each repetition; None where nothing finds them fast."""
+        compiled = _kernel.kernel()
+        if compiled is not None and self._remarks is None:
+            self._remarks = _kernel.remarks(compiled, self.buffer)
+        return self._remarks
+
+    @property
+    def remarkable(self) -> bool:
+        """Whether there may be any."""
+        found = self.remarks
+        return found is None or bool(len(found))
 
     def window(self, at: Ints, width: int) -> Bytes:
         """The ``width`` octets from each place on, one row each."""
@@ -56,6 +75,12 @@ class Text:
 
     def series(self, start: Ints, end: Ints) -> pl.Series:
         """Stretches of the text as a String column that shares its memory; null where ``start`` is negative."""
+        compiled = _kernel.kernel()
+        if compiled is not None:
+            views, bits, count = _kernel.views(compiled, self.buffer, start, end)
+            if not count and len(start):
+                return _NULL.new_from_index(0, len(start))
+            return self._column(len(start), pa.py_buffer(bits) if count < len(start) else None, pa.py_buffer(views))
         absent = start < 0
         some = bool(absent.any())
         if some and absent.all():
@@ -74,7 +99,10 @@ class Text:
             views[:, 1:4] = self.window(at, 12).view(np.int32) & _KEEP[np.where(short, length, 4)]
             views[:, 3] |= np.where(short, 0, at).astype(np.int32)
         valid = pa.py_buffer(np.packbits(~absent, bitorder="little")) if some else None
-        array = pa.Array.from_buffers(VIEW, len(start), [valid, pa.py_buffer(views), pa.py_buffer(self.buffer)])
+        return self._column(len(start), valid, pa.py_buffer(views))
+
+    def _column(self, count: int, valid: pa.Buffer | None, views: pa.Buffer) -> pl.Series:
+        array = pa.Array.from_buffers(VIEW, count, [valid, views, pa.py_buffer(self.buffer)])
         column = pl.from_arrow(array)
         assert isinstance(column, pl.Series)
         return column
@@ -102,7 +130,7 @@ def _masks() -> npt.NDArray[np.int32]:
 _KEEP = _masks()
 
 
-def lines_of(chunk: Bytes, first_number: int, breaks: Sequence[int] = ()) -> Text:
+def lines_of(chunk: Bytes, first_number: int, breaks: Sequence[int] = (), padded: Bytes | None = None) -> Text:
     r"""Split a chunk at its line feeds, and clean what must be cleaned for reading.
 
     A carriage return before the line feed and NUL octets at the end of a line are left out of the text; octets that
@@ -112,19 +140,21 @@ def lines_of(chunk: Bytes, first_number: int, breaks: Sequence[int] = ()) -> Tex
         chunk: Octets of whole lines; only the last line of a source may lack its line feed.
         first_number: Number of the first line.
         breaks: Indexes of line feeds that are not in the evidence: they stand for a hole in it.
+        padded: The same octets with `MARGIN` more behind them, where they lie so in memory.
     """
     size = len(chunk)
-    feeds = np.flatnonzero(chunk == 10)
+    compiled = _kernel.kernel()
+    feeds, told = (np.flatnonzero(chunk == 10), -1) if compiled is None else _kernel.split(compiled, chunk)
     if not size:
         none = np.zeros(0, np.int64)
         return Text(np.full(MARGIN, 10, np.uint8), none, none, none, none, none, none, none)
     ends = feeds if size and len(feeds) and feeds[-1] == size - 1 else np.append(feeds, size)
     raw_end = np.minimum(ends + 1, size)
     raw_start = np.concatenate([[0], raw_end[:-1]])
-    buffer = np.concatenate([chunk, np.full(MARGIN, 10, np.uint8)])
+    buffer = np.concatenate([chunk, np.full(MARGIN, 10, np.uint8)]) if padded is None else padded
     end = ends.astype(np.int64)
-    returns = (end > raw_start) & (buffer[end - 1] == 13)
-    end -= returns
+    if told & _kernel.RETURN:
+        end -= (end > raw_start) & (buffer[end - 1] == 13)
     start = raw_start.astype(np.int64)
     number = np.arange(first_number, first_number + len(end), dtype=np.int64)
     if len(breaks):
@@ -136,7 +166,9 @@ def lines_of(chunk: Bytes, first_number: int, breaks: Sequence[int] = ()) -> Tex
     raw_end = raw_end.astype(np.int64)
     text = Text(buffer, start, end, start.copy(), raw_end, number, start.copy(), np.minimum(end + 1, size) + 0)
     text.buffer_end = np.maximum(text.buffer_end, raw_end)
-    _clean(text, chunk)
+    text.escaped = bool(told & _kernel.OCTAL)
+    if told & (_kernel.ZERO | _kernel.ESCAPE | _kernel.NOT_UTF8):
+        _clean(text, chunk, told)
     return text
 
 
@@ -155,9 +187,9 @@ def replace(text: Text, lines: Ints, contents: list[bytes]) -> None:
 COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
 
 
-def _clean(text: Text, chunk: Bytes) -> None:
+def _clean(text: Text, chunk: Bytes, told: int) -> None:
     touched: set[int] = set()
-    if int(chunk.max()) >= 128 and not _is_utf8(chunk):
+    if told & _kernel.NOT_UTF8 and int(chunk.max()) >= 128 and not (told < 0 and _is_utf8(chunk)):
         touched.update(_lines_with(text, np.flatnonzero(chunk >= 128)))
     octets = chunk.tobytes()
     for octet in (0, 27):

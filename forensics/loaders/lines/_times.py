@@ -29,6 +29,8 @@ INSTANT = pl.Datetime("ns", "UTC")
 _QUARTER_NS = 900 * SECOND_NS
 _FEW = 1000
 """Up to so many rows a loop costs less than a query."""
+_BOUNDED = ("file-name", "modified")
+_BEFORE_MONTH = (0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 _NEAR_NS = 300 * SECOND_NS
 """Logging latency up to which an inner and an outer stamp still tell the inner one's zone."""
 
@@ -79,7 +81,10 @@ class RecordClock:
         basis = np.where(known, 0, np.where(inner.kind == NO_STAMP, 2, 2))
         words = ["stated", "", "none"]
         if self._yearless or yearless.any():
-            calendar = _calendar(inner, outer)
+            month, day, clock, reference = _calendar(inner, outer)
+            # the year is that of the whole run; where a file's own date bounds it, each second is asked for
+            few, run = _runs(month, day, clock, reference, self._plan is None or self._plan.basis not in _BOUNDED)
+            calendar = (month[few], day[few], clock[few], reference[few])
             if self._plan is None:
                 self._counter.add(*calendar)
                 self._plan = self._counter.resolve(
@@ -92,8 +97,9 @@ class RecordClock:
             years = self._plan.years(*calendar)
             told = years["year_basis"]
             words = sorted(set(told.to_list())) if len(told) < _FEW else told.unique().sort().to_list()
-            found = years["local_ns"].fill_null(NO_TIME).to_numpy()
-            good = found != NO_TIME
+            begins = years["local_ns"].fill_null(NO_TIME).to_numpy()
+            good = (begins != NO_TIME)[run]
+            found = np.where(begins != NO_TIME, begins - calendar[2], 0)[run] + clock
             for stamps, ns, flags in ((inner, inner_ns, known), (outer, outer_ns, outer_known)):
                 mine = (stamps.kind == YEARLESS) & good
                 ns[mine] = found[mine]
@@ -101,6 +107,7 @@ class RecordClock:
             codes = np.zeros(len(told), np.int64)
             if len(words) > 1:
                 codes = told.replace_strict(words, range(len(words)), return_dtype=pl.Int64).to_numpy()
+            codes = codes[run]
             stated, told_inside, never = range(len(words), len(words) + 3)
             words = [*words, "stated", "inner", "none"]
             with_year = np.where(outer.kind == YEARLESS, told_inside, stated)
@@ -180,6 +187,32 @@ def _instants(ns: Ints, known: Bools) -> pl.Series:
     column = pl.from_arrow(array)
     assert isinstance(column, pl.Series)
     return column.cast(INSTANT)
+
+
+def _runs(month: Ints, day: Ints, clock: Ints, reference: Ints, by_day: bool) -> tuple[Ints, Ints]:
+    """Lines that stand for all others in a question for the year.
+
+    Lines next to each other that have the same day, and the same day on their other clock, have the same year: a turn
+    of the year is a step of half a year. Only where the two days are a week apart, the limit up to which one clock
+    tells the other's year, does the time of day matter.
+
+    Returns:
+        The first and the last line of each run, in order, and for each line the place of its run's first one in that.
+    """
+    date = month * 32 + day
+    other = reference // DAY_NS
+    new = np.ones(len(month), np.bool_)
+    new[1:] = (date[1:] != date[:-1]) | (other[1:] != other[:-1])
+    first = np.flatnonzero(new)
+    apart = (np.array(_BEFORE_MONTH)[month[first]] + day[first] - 1 - other[first]) % 365.2425
+    if not by_day or (np.abs(np.minimum(apart, 365.2425 - apart) - 7) < 3).any():
+        new[1:] |= (clock[1:] != clock[:-1]) | (reference[1:] != reference[:-1])
+        first = np.flatnonzero(new)
+    last = np.append(first[1:], len(month)) - 1
+    kept = new.copy()
+    kept[last] = True
+    places = np.cumsum(kept) - 1
+    return np.flatnonzero(kept), places[first][np.cumsum(new) - 1]
 
 
 def _calendar(inner: Stamps, outer: Stamps) -> tuple[Ints, Ints, Ints, Ints]:
