@@ -66,7 +66,9 @@ def tree(case: Path) -> dict[str, bytes]:
 
 def triaged(evidence: Path, out: Path) -> tuple[Path, list[tuple[int, int]]]:
     kept: list[tuple[int, int]] = []
-    case = forensics.open_case(evidence, out=out, finish=report.pages, kept=lambda some, all_: kept.append((some, all_)))
+    case = forensics.open_case(
+        evidence, out=out, finish=report.pages, kept=lambda some, all_: kept.append((some, all_))
+    )
     return case.path, kept
 
 
