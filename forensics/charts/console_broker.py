@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import polars as pl
 from plotly.subplots import make_subplots
 
-from forensics.charts._theme import Palette, palette, template
+from forensics.charts._theme import Palette, headline, palette, template
 from forensics.escape import html
 from forensics.records import Finding
 
@@ -53,9 +53,9 @@ def console_broker(
     figure.update_yaxes(type="log", title_text="one answer", row=1, col=1, **_log_ticks(shown, small))
     figure.update_layout(
         template=template(dark=dark),
-        title={"text": str(html(finding.title)), "subtitle": {"text": _subtitle(finding, alarms)}},
+        title={"text": headline(finding.title), "subtitle": {"text": _subtitle(finding, alarms)}},
         height=560 if has_traffic else 420,
-        margin={"l": 20, "r": 30, "t": 90, "b": 80},
+        margin={"l": 20, "r": 30, "t": 112, "b": 80},
         legend={"y": -0.14},
     )
     figure.update_yaxes(automargin=True)

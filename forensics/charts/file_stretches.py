@@ -58,7 +58,7 @@ def file_stretches(
     said += [f"{whole:,} other file{'s are' if whole != 1 else ' is'} whole"] if whole else []
     figure.update_layout(
         template=template(dark=dark),
-        title={"text": headline(title), "subtitle": {"text": "; ".join(said)}},
+        title={"text": headline(title), "x": 0.016, "xref": "container", "subtitle": {"text": "; ".join(said)}},
         barmode="overlay",
         height=230 + 44 * max(shown.height, 2),
         margin={"l": 20, "r": 30, "t": 112, "b": 96},

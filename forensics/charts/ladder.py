@@ -10,11 +10,14 @@ import polars as pl
 from plotly.subplots import make_subplots
 
 from forensics.charts._theme import Palette, palette, template
+from forensics.charts._time import bin_width_s, words
 from forensics.escape import html
 from forensics.records import Finding
 
 MOST_LABELS = 24
 """More labels than this are no longer read but seen as a pattern: only the first of each kind is written."""
+MOST_MESSAGES, MOST_BINS = 300, 60
+"""More messages than this are drawn in bins of equal width, those alike as one; the subtitle says so."""
 SHADE = {
     "link-dead-before-dhcp": "nothing reaches the client",
     "reply-not-delivered": "answers are lost on the way",
@@ -53,17 +56,18 @@ def ladder(
     """
     colours = palette(dark=dark)
     lanes = _lanes(conversation, finding)
+    conversation, alike, note = _thinned(conversation)
     has_load = not traffic.is_empty()
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.24, 0.76] if has_load else [0.02, 0.98]
     )
     if has_load:
         _ribbon(figure, traffic, colours)
-    _strokes(figure, conversation, lanes, colours)
+    _strokes(figure, conversation, alike, lanes, colours)
     _marks(figure, finding, lease_ends_at, colours)
     figure.update_layout(
         template=template(dark=dark),
-        title={"text": str(html(finding.title)), "subtitle": {"text": _subtitle(finding)}},
+        title={"text": str(html(finding.title)), "subtitle": {"text": _subtitle(finding) + note}},
         height=190 + 70 * len(lanes) + (130 if has_load else 0),
         margin={"l": 20, "r": 30, "t": 90, "b": 110},
         legend={"y": -0.16},
@@ -91,6 +95,25 @@ def _subtitle(finding: Finding) -> str:
     asked = f"{facts['unicast_attempts']} requests to the server, {facts['broadcast_attempts']} to everybody"
     lead = f", silence {facts['lead_s']:.3g} s before the first" if facts.get("lead_s") is not None else ""
     return str(html(f"{finding.confidence}: {asked}, {facts['server_replies']} answers sent{lead}"))
+
+
+def _thinned(conversation: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, int], str]:
+    """The conversation; of many messages the first of those alike in each bin of time, and how many each stands for."""
+    messages = (
+        conversation.group_by("message")
+        .agg(pl.col("at").min().dt.epoch("ns"), pl.col("message_type", "by_client", "unicast").first(),
+             places=pl.col("place").unique().sort())
+        .with_columns(pl.col("places").cast(pl.List(pl.String)).list.join(" "))
+        .sort("at", "message")
+    )  # fmt: skip
+    if messages.height <= MOST_MESSAGES:
+        return conversation, {}, ""
+    width_s = bin_width_s(int(messages["at"][-1]) - int(messages["at"][0]), MOST_BINS)
+    same = [(pl.col("at") // round(width_s * 10**9)).alias("bin"), "message_type", "by_client", "unicast", "places"]
+    first = messages.group_by(same, maintain_order=True).agg(pl.col("message").first(), n=pl.len())
+    note = f"; {messages.height:,} messages, those alike within {words(width_s)} are drawn as one"
+    kept = conversation.join(first.select("message"), on="message", how="semi", maintain_order="left")
+    return kept, dict(first.select("message", "n").iter_rows()), note
 
 
 def _lanes(conversation: pl.DataFrame, finding: Finding) -> dict[int, str]:
@@ -128,7 +151,9 @@ def _ribbon(figure: go.Figure, traffic: pl.DataFrame, colours: Palette) -> None:
     )
 
 
-def _strokes(figure: go.Figure, conversation: pl.DataFrame, lanes: dict[int, str], colours: Palette) -> None:
+def _strokes(
+    figure: go.Figure, conversation: pl.DataFrame, alike: dict[int, int], lanes: dict[int, str], colours: Palette
+) -> None:
     """One stroke per message, one dot per sighting, one label per message that fits."""
     top = max(lanes)
     looks = {
@@ -154,7 +179,9 @@ def _strokes(figure: go.Figure, conversation: pl.DataFrame, lanes: dict[int, str
         cited = "<br>".join(
             f"{html(source)} {html(where)}" for source, where in rows.select("source", "locator").iter_rows()
         )
+        more = alike.get(rows["message"][0], 1) - 1
         text = f"{at:%H:%M:%S}.{at.microsecond:06d}<br><b>{html(kind)}</b> {name}<br>{cited}"
+        text += f"<br>and {more:,} more alike" if more else ""
         for place in places:
             drawn[name]["x"].append(beside)
             drawn[name]["y"].append(place)

@@ -21,6 +21,7 @@ MOST_BARS = MOST_MARKS = 2_000
 """More of them are drawn in bins of equal width, one for each lane and name; the subtitle says so."""
 MOST_BINS = 100
 _SECOND_NS = 10**9
+_LEVELS_PX, _GAP_PX = 150, 50
 _INSTANT = pl.Datetime("ns", "UTC")
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "star", "hexagon")
 _PLACE = {"text": pl.String(), "source": pl.String(), "position": pl.Int64()}
@@ -102,17 +103,19 @@ def lanes(
         for rows in (bars, marks)
     )
     axis = _axis(bars, marks, levels, span)
-    heights = [1.0] if levels.is_empty() else [0.62, 0.38]
-    figure = make_subplots(rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=0.12, row_heights=heights)
+    heights = [30 * max(places.height, 3), *([] if levels.is_empty() else [_LEVELS_PX])]
+    whole = sum(heights) + _GAP_PX * (len(heights) - 1)
+    figure = make_subplots(
+        rows=len(heights), cols=1, shared_xaxes=True, vertical_spacing=_GAP_PX / whole, row_heights=heights
+    )
     said += _bars(figure, bars, axis, colours)
     said += _marks(figure, marks, axis, colours)
     _levels(figure, levels, axis, colours)
-    tall = 30 * max(places.height, 3)
     figure.update_layout(
         template=template(dark=dark),
-        title={"text": headline(title), "subtitle": {"text": "; ".join(said)}},
+        title={"text": headline(title), "x": 0.016, "xref": "container", "subtitle": {"text": "; ".join(said)}},
         barmode="overlay",
-        height=230 + (tall if levels.is_empty() else max(round(tall / 0.62), 360)),
+        height=230 + whole,
         margin={"l": 20, "r": 30, "t": 112, "b": 96},
         legend={"yref": "container", "y": 0.02, "yanchor": "bottom"},
         showlegend=True,

@@ -11,6 +11,7 @@ from forensics.records import Finding
 
 MOST_MARKS = 400
 """More requests than this are drawn by quantiles."""
+_TICKS = [digit * 10.0**power for power in range(-6, 7) for digit in (1, 2, 5)]
 
 
 def latency_quantiles(requests: pl.DataFrame, finding: Finding, *, dark: bool = False) -> go.Figure:
@@ -68,7 +69,7 @@ def latency_quantiles(requests: pl.DataFrame, finding: Finding, *, dark: bool = 
         margin={"l": 20, "r": 30, "t": 120, "b": 100},
         legend={"y": -0.16},
     )
-    figure.update_xaxes(title_text="seconds, logarithmic", type="log", dtick="D2" if facts["ratio"] < 30 else 1)
+    figure.update_xaxes(title_text="seconds, logarithmic", type="log", tickvals=_TICKS, tickformat=",~r")
     figure.update_yaxes(title_text="share of the requests", tickformat=".0%", range=[0, 1.02], automargin=True)
     # an annotation on a logarithmic axis stands at the exponent
     for note in figure.layout.annotations:

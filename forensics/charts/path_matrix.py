@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import polars as pl
 
-from forensics.charts._theme import palette, template
+from forensics.charts._theme import headline, palette, template
 from forensics.escape import html
 from forensics.records import Finding
 
@@ -75,13 +75,13 @@ def path_matrix(cells: pl.DataFrame, finding: Finding, *, dark: bool = False) ->
     figure.update_layout(
         template=template(dark=dark),
         title={
-            "text": str(html(finding.title)),
+            "text": headline(finding.title),
             "subtitle": {"text": f"{what}{'; the first ones' if cut else ''}"},
         },
-        height=190 + 62 * max(len(names), 1),
-        margin={"l": 20, "r": 30, "t": 100, "b": 70},
+        height=202 + 62 * max(len(names), 1),
+        margin={"l": 20, "r": 30, "t": 112, "b": 70},
     )
     figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
-    where = "tags, outermost first" if finding.kind == "vlan-leak" else "capture point [tags], in the order of the way"
+    where = "capture point" if finding.kind == "vlan-leak" else "capture point [tags], in the order of the way"
     figure.update_xaxes(automargin=True, showgrid=False, side="bottom", title_text=where)
     return figure

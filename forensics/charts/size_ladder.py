@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import polars as pl
 
-from forensics.charts._theme import palette, template
+from forensics.charts._theme import headline, palette, template
 from forensics.escape import html
 from forensics.records import Finding
 
@@ -67,9 +67,9 @@ def size_ladder(rungs: pl.DataFrame, finding: Finding, *, dark: bool = False) ->
     way = str(html(rungs["direction"][0])) if rungs.height else ""
     figure.update_layout(
         template=template(dark=dark),
-        title={"text": str(html(finding.title)), "subtitle": {"text": f"{way}: the sizes next to the boundary"}},
+        title={"text": headline(finding.title), "subtitle": {"text": f"{way}: the sizes next to the boundary"}},
         height=220 + 34 * max(len(sizes), 1),
-        margin={"l": 20, "r": 30, "t": 100, "b": 110},
+        margin={"l": 20, "r": 30, "t": 112, "b": 110},
         legend={"y": -0.2},
     )
     labels = [str(html(place)).replace(" [", "<br>[") for place in places["place"].to_list()]

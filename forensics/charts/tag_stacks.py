@@ -62,7 +62,12 @@ def tag_stacks(title: str, boxes: pl.DataFrame, *, dark: bool = False) -> go.Fig
     deepest = int(rows["nth"].max() or 0)  # type: ignore[arg-type]
     figure.update_layout(
         template=template(dark=dark),
-        title={"text": headline(title), "subtitle": {"text": f"every coloured device adds a tag of 4 octets{note}"}},
+        title={
+            "text": headline(title),
+            "x": 0.016,
+            "xref": "container",
+            "subtitle": {"text": f"every coloured device adds a tag of 4 octets{note}"},
+        },
         barmode="overlay",
         height=240 + 58 * max(names.height, 2),
         margin={"l": 20, "r": 30, "t": 112, "b": 96},

@@ -1,6 +1,7 @@
 """The ladder draws what the records say, and evidence never becomes markup."""
 
 from dataclasses import replace
+from typing import Any
 
 import plotly.graph_objects as go
 import polars as pl
@@ -10,7 +11,7 @@ from forensics.analysis.clock_alignment import clocks
 from forensics.analysis.dhcp_leases import CHARTS, chart_frames, findings
 from forensics.charts import ladder as module
 from forensics.charts._theme import DARK, LIGHT, template
-from forensics.charts.ladder import ladder
+from forensics.charts.ladder import MOST_LABELS, MOST_MESSAGES, ladder
 from forensics.records import DhcpClientEvent, DhcpMessage, LogRecord, Packet
 from tests._leases import LOGS, POINTS, Plan, history
 
@@ -77,11 +78,24 @@ def test_it_draws_without_traffic_and_with_logs_alone() -> None:
     assert drawn["traffic"].is_empty()
 
 
-def test_labels_thin_out_when_there_are_too_many(frames: dict[str, object]) -> None:
-    conversation = frames["conversation"]
-    many = pl.concat([conversation.with_columns(pl.col("message") + 100 * n) for n in range(20)])
-    notes = ladder(many, frames["finding"], frames["traffic"]).layout.annotations
-    assert len(notes) < 20
+def again(conversation: pl.DataFrame, times: int) -> pl.DataFrame:
+    return pl.concat([conversation.with_columns(pl.col("message") + 1000 * n) for n in range(times)])
+
+
+def test_labels_thin_out_when_there_are_too_many(frames: dict[str, Any]) -> None:
+    many = again(frames["conversation"], 5)
+    assert MOST_LABELS < many["message"].n_unique() <= MOST_MESSAGES
+    assert len(ladder(many, frames["finding"], frames["traffic"]).layout.annotations) < 20
+
+
+def test_messages_that_are_alike_are_drawn_as_one_when_there_are_too_many(frames: dict[str, Any]) -> None:
+    few = ladder(**frames)
+    once = frames["conversation"]["message"].n_unique()
+    many = ladder(again(frames["conversation"], 1000), frames["finding"], frames["traffic"])
+    assert f"{once * 1000:,} messages, those alike within" in many.layout.title.subtitle.text
+    assert sum(len(trace.x) for trace in many.data) <= sum(len(trace.x) for trace in few.data)
+    texts = [text for trace in many.data for text in trace.text or () if text and "more alike" in text]
+    assert any("and 999 more alike" in text for text in texts)
 
 
 def test_both_schemes_have_readable_ink() -> None:

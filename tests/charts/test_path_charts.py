@@ -45,7 +45,7 @@ def test_every_chart_of_a_loss_is_drawn_in_both_schemes(
     assert given is not None
     figure = drawn(name, given, dark=dark)
     assert figure.layout.template.layout.paper_bgcolor == (DARK if dark else LIGHT).paper
-    assert figure.layout.title.text == stack.title
+    assert figure.layout.title.text.replace("<br>", " ") == stack.title
 
 
 def test_steps_rise_for_what_came_and_hang_for_what_did_not(evidence: pl.LazyFrame, stack: Finding) -> None:
