@@ -12,7 +12,7 @@
 #endif
 #define BLOCK 4096
 
-EXPORT int32_t log_lines_version(void) { return 2; }
+EXPORT int32_t log_lines_version(void) { return 3; }
 
 /* ---- A chunk: its lines, and what there is in it that needs care ---- */
 
@@ -435,8 +435,8 @@ static int oslo(const Line *of, const uint8_t *at, const uint8_t *end) {
     return 1;
 }
 
-/* Whether some pattern may claim each line: every framing needs six digits, but those in JSON, those that begin with a
-   bracket or a priority, and the mnemonics of switches. */
+/* 1 where some pattern may claim a line: every framing needs six digits, but those in JSON, those that begin with a
+   bracket or a priority, and the mnemonics of switches. 2 where it may be a remark or a prompt, 3 for both. */
 EXPORT int64_t log_possible(const uint8_t *text, int64_t size, const int64_t *start, const int64_t *end,
                             const int64_t *lines, int64_t count, uint8_t *possible) {
     for (int64_t i = 0; i < count; i++) {
@@ -444,8 +444,9 @@ EXPORT int64_t log_possible(const uint8_t *text, int64_t size, const int64_t *st
         if (start[line] < 0 || end[line] < start[line] || end[line] > size) return -1;
         const uint8_t *at = text + start[line], *stop = text + end[line];
         int seen = at < stop && (*at == '{' || *at == '(') ? 6 : 0;
+        int apart = at < stop && (*at == '-' || *at == '$' || memchr(at, '@', (size_t)(stop - at)));
         for (; at < stop && seen < 6; at++) seen += digit(*at) ? 1 : *at == '%' || *at == '<' ? 6 : 0;
-        possible[i] = seen >= 6;
+        possible[i] = (uint8_t)((seen >= 6) | apart << 1);
     }
     return count;
 }

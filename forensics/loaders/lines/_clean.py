@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from forensics.loaders.lines import _kernel
 from forensics.loaders.lines._fields import Fields, month
 from forensics.loaders.lines._text import COLOUR, Bools, Ints, Text, replace
 
@@ -129,6 +130,11 @@ def apart(text: Text, fields: Fields) -> tuple[Bools, dict[int, str]]:
         return found, reasons
     first = text.buffer[text.start[rest]]
     rest = rest[(first != 32) & (first != 9)]
+    compiled = _kernel.kernel()
+    if compiled is not None:
+        rest = rest[_kernel.possible(compiled, text, rest) > 0]
+    if not len(rest):
+        return found, reasons
     column = text.series(text.start[rest], text.end[rest])
     mine = column.str.contains("|".join(f"(?:{pattern})" for pattern in _APART.values())).to_numpy()
     if not mine.any():

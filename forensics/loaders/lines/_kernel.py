@@ -12,7 +12,7 @@ from forensics.kernels import library
 from forensics.loaders.lines._fields import TEXT_FIELDS, Fields
 
 if TYPE_CHECKING:
-    from forensics.loaders.lines._text import Bools, Bytes, Ints, Text
+    from forensics.loaders.lines._text import Bytes, Ints, Text
 
 ZERO, ESCAPE, HIGH, NOT_UTF8, OCTAL, RETURN = (1 << bit for bit in range(6))
 """What `split` tells of a chunk: NUL, ESC, octets above 127, octets that are no UTF-8, ``#0`` or ``#1``, CR LF."""
@@ -21,7 +21,7 @@ FRAMINGS = (
     *("oslo-havana", "oslo-juno", "oslo-kilo", "oslo-zed", "oslo-devstack", "oslo-bare"),
 )
 """In the order of the enumeration in ``log_lines.c``."""
-VERSION = 2
+VERSION = 3
 """Of the functions' arguments; a library that was built for another one is not used."""
 _NUMBERS = ("pid", "framing", "outer_ns", "inner_ns")
 _FLAGS = ("header", "context", "trace", "outer_kind", "inner_kind")
@@ -98,10 +98,10 @@ def remarks(library_: ctypes.CDLL, text: Bytes) -> Ints:
         room = count
 
 
-def possible(library_: ctypes.CDLL, text: Text, lines: Ints) -> Bools:
-    """Which lines some pattern may claim: they have six digits, or begin or are marked as those that need fewer."""
+def possible(library_: ctypes.CDLL, text: Text, lines: Ints) -> Bytes:
+    """1 for lines that some pattern may claim, 2 for those that may be a remark or a prompt, 3 for both."""
     lines = np.ascontiguousarray(lines, np.int64)
-    found = np.empty(len(lines), np.bool_)
+    found = np.empty(len(lines), np.uint8)
     done = library_.log_possible(
         text.buffer.ctypes.data,
         len(text.buffer),

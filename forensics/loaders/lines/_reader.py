@@ -85,7 +85,7 @@ def _read(text: Text, fields: Fields, lines: Ints, fast: bool) -> Ints:
     left = left[(first != 32) & (first != 9)]
     compiled = _kernel.kernel()
     if compiled is not None and fast:
-        left = left[_kernel.possible(compiled, text, left)]
+        left = left[(_kernel.possible(compiled, text, left) & 1).view(np.bool_)]
     read_lines(text, fields, left, grammar())
     unread: Ints = left[~fields.header[left]]
     return unread

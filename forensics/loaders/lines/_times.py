@@ -30,7 +30,7 @@ _QUARTER_NS = 900 * SECOND_NS
 _FEW = 1000
 """Up to so many rows a loop costs less than a query."""
 _BOUNDED = ("file-name", "modified")
-_BEFORE_MONTH = (0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
+_YEAR_DAYS = 365.2425
 _NEAR_NS = 300 * SECOND_NS
 """Logging latency up to which an inner and an outer stamp still tell the inner one's zone."""
 
@@ -72,8 +72,9 @@ class RecordClock:
             nothing, unsaid = pl.Series([], dtype=INSTANT), pl.Series([], dtype=pl.String)
             return Times(nothing, nothing, unsaid, unsaid)
         in_utc, outer_in_utc = inner.kind == YEARLESS_UTC, outer.kind == YEARLESS_UTC
-        inner = Stamps(np.where(in_utc, YEARLESS, inner.kind).astype(np.int8), inner.ns)
-        outer = Stamps(np.where(outer_in_utc, YEARLESS, outer.kind).astype(np.int8), outer.ns)
+        if in_utc.any() or outer_in_utc.any():
+            inner = Stamps(np.where(in_utc, YEARLESS, inner.kind).astype(np.int8), inner.ns)
+            outer = Stamps(np.where(outer_in_utc, YEARLESS, outer.kind).astype(np.int8), outer.ns)
         yearless = (inner.kind == YEARLESS) | (outer.kind == YEARLESS)
         inner_ns, outer_ns = inner.ns.copy(), outer.ns.copy()
         known = (inner.kind == LOCAL) | (inner.kind == UNIVERSAL)
@@ -81,10 +82,10 @@ class RecordClock:
         basis = np.where(known, 0, np.where(inner.kind == NO_STAMP, 2, 2))
         words = ["stated", "", "none"]
         if self._yearless or yearless.any():
-            month, day, clock, reference = _calendar(inner, outer)
+            ns, reference = _dated(inner, outer)
             # the year is that of the whole run; where a file's own date bounds it, each second is asked for
-            few, run = _runs(month, day, clock, reference, self._plan is None or self._plan.basis not in _BOUNDED)
-            calendar = (month[few], day[few], clock[few], reference[few])
+            few, run = _runs(ns, reference, self._plan is None or self._plan.basis not in _BOUNDED)
+            calendar = (*_calendar(ns[few]), reference[few])
             if self._plan is None:
                 self._counter.add(*calendar)
                 self._plan = self._counter.resolve(
@@ -99,7 +100,7 @@ class RecordClock:
             words = sorted(set(told.to_list())) if len(told) < _FEW else told.unique().sort().to_list()
             begins = years["local_ns"].fill_null(NO_TIME).to_numpy()
             good = (begins != NO_TIME)[run]
-            found = np.where(begins != NO_TIME, begins - calendar[2], 0)[run] + clock
+            found = np.where(begins != NO_TIME, begins - ns[few], 0)[run] + ns
             for stamps, ns, flags in ((inner, inner_ns, known), (outer, outer_ns, outer_known)):
                 mine = (stamps.kind == YEARLESS) & good
                 ns[mine] = found[mine]
@@ -189,7 +190,19 @@ def _instants(ns: Ints, known: Bools) -> pl.Series:
     return column.cast(INSTANT)
 
 
-def _runs(month: Ints, day: Ints, clock: Ints, reference: Ints, by_day: bool) -> tuple[Ints, Ints]:
+def _dated(inner: Stamps, outer: Stamps) -> tuple[Ints, Ints]:
+    """The stamp without a year, and the stamp with one beside it (or the only one): `NO_TIME` where there is none."""
+    use_inner = (inner.kind == YEARLESS) | (outer.kind != YEARLESS)
+    ns = np.where(use_inner, inner.ns, outer.ns)
+    kind = np.where(use_inner, inner.kind, outer.kind)
+    dated = (kind == YEARLESS) | (kind == LOCAL) | (kind == UNIVERSAL)
+    inside = inner.kind == YEARLESS
+    other_kind = np.where(inside, outer.kind, inner.kind)
+    known = (other_kind == LOCAL) | (other_kind == UNIVERSAL)
+    return np.where(dated, ns, NO_TIME), np.where(known, np.where(inside, outer.ns, inner.ns), NO_TIME)
+
+
+def _runs(ns: Ints, reference: Ints, by_day: bool) -> tuple[Ints, Ints]:
     """Lines that stand for all others in a question for the year.
 
     Lines next to each other that have the same day, and the same day on their other clock, have the same year: a turn
@@ -199,31 +212,24 @@ def _runs(month: Ints, day: Ints, clock: Ints, reference: Ints, by_day: bool) ->
     Returns:
         The first and the last line of each run, in order, and for each line the place of its run's first one in that.
     """
-    date = month * 32 + day
-    other = reference // DAY_NS
-    new = np.ones(len(month), np.bool_)
-    new[1:] = (date[1:] != date[:-1]) | (other[1:] != other[:-1])
+    day, other = ns // DAY_NS, reference // DAY_NS
+    new = np.ones(len(ns), np.bool_)
+    new[1:] = (day[1:] != day[:-1]) | (other[1:] != other[:-1])
     first = np.flatnonzero(new)
-    apart = (np.array(_BEFORE_MONTH)[month[first]] + day[first] - 1 - other[first]) % 365.2425
-    if not by_day or (np.abs(np.minimum(apart, 365.2425 - apart) - 7) < 3).any():
-        new[1:] |= (clock[1:] != clock[:-1]) | (reference[1:] != reference[:-1])
+    apart = (day[first] - other[first]) % _YEAR_DAYS
+    if not by_day or (np.abs(np.minimum(apart, _YEAR_DAYS - apart) - 7) < 3).any():
+        new[1:] |= (ns[1:] != ns[:-1]) | (reference[1:] != reference[:-1])
         first = np.flatnonzero(new)
-    last = np.append(first[1:], len(month)) - 1
+    last = np.append(first[1:], len(ns)) - 1
     kept = new.copy()
     kept[last] = True
     places = np.cumsum(kept) - 1
     return np.flatnonzero(kept), places[first][np.cumsum(new) - 1]
 
 
-def _calendar(inner: Stamps, outer: Stamps) -> tuple[Ints, Ints, Ints, Ints]:
-    """Month, day, time of day of the stamp without a year, and the stamp with one beside it (or the only one)."""
-    use_inner = (inner.kind == YEARLESS) | (outer.kind != YEARLESS)
-    ns = np.where(use_inner, inner.ns, outer.ns)
-    kind = np.where(use_inner, inner.kind, outer.kind)
-    dated = (kind == YEARLESS) | (kind == LOCAL) | (kind == UNIVERSAL)
-    other = np.where(inner.kind == YEARLESS, outer.ns, inner.ns)
-    other_kind = np.where(inner.kind == YEARLESS, outer.kind, inner.kind)
-    reference = np.where((other_kind == LOCAL) | (other_kind == UNIVERSAL), other, NO_TIME)
+def _calendar(ns: Ints) -> tuple[Ints, Ints, Ints]:
+    """Month, day and time of day; zeros for `NO_TIME`."""
+    dated = ns != NO_TIME
     days = np.where(dated, ns, 0) // DAY_NS
     date = days.astype("datetime64[D]")
     month = date.astype("datetime64[M]")
@@ -231,5 +237,4 @@ def _calendar(inner: Stamps, outer: Stamps) -> tuple[Ints, Ints, Ints, Ints]:
         np.where(dated, month.astype(np.int64) % 12 + 1, 0),
         np.where(dated, (date - month.astype("datetime64[D]")).astype(np.int64) + 1, 0),
         np.where(dated, ns - days * DAY_NS, 0),
-        reference,
     )
