@@ -86,7 +86,8 @@ def write_key(path: Path, key: Key, mapping: Mapping[str, Mapping[str, str]]) ->
     text = json.dumps({"schema": 1, "key": key.secret.hex(), "mapping": plain}, indent=1, ensure_ascii=True)
     part = path.with_name(f".{path.name}.part")
     part.unlink(missing_ok=True)
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(part, flags, 0o600)
     with os.fdopen(handle, "wb") as file:
         os.chmod(part, stat.S_IRUSR | stat.S_IWUSR)  # noqa: PTH101 - whatever the umask says
         file.write(text.encode() + b"\n")
