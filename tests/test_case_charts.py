@@ -51,7 +51,8 @@ def evil(value: Any) -> Any:
     """The same frame with markup in every text that is free; words that the chart chooses by stay."""
     if not isinstance(value, pl.DataFrame):
         return value
-    free = [name for name in ("source", "host", "point", "text", "instance", "lane", "name") if name in value.columns]
+    named = ("source", "host", "point", "text", "instance", "lane", "name", "group", "device", "reason")
+    free = [name for name in named if name in value.columns]
     texts = [name for name in free if value.schema[name] == pl.String]
     return value.with_columns(pl.concat_str(pl.col(name), pl.lit(EVIL)).alias(name) for name in texts)
 
@@ -78,6 +79,7 @@ def test_every_chart_is_drawn_for_light_and_dark_and_obeys_nothing(
             worse = {key: evil(value) for key, value in frames.items()}
             if isinstance(worse.get("finding"), Finding):
                 worse["finding"] = replace(worse["finding"], title=EVIL)
+            worse |= {key: EVIL for key in ("title", "note") if key in worse}
             figure = getattr(module, chart)(**worse)
             assert "<img" not in figure.to_json().replace("\\u003c", "<"), chart
             drawn += 1

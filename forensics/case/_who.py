@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from forensics._discovery import modules
 from forensics.analysis.entities import conflicts
 from forensics.case._rows import INSTANT
 from forensics.case._time import instant
@@ -48,9 +49,9 @@ class Belongings(pl.DataFrame):
         Args:
             dark: For a dark page.
         """
-        from forensics.charts.belongings import belongings
-
-        return belongings(self._name, self, self._span, dark=dark)
+        (drawn,) = (one for one in modules("forensics.charts") if one.__name__.endswith(".belongings"))
+        figure: go.Figure = drawn.belongings(self._name, self, self._span, dark=dark)
+        return figure
 
 
 def _answer(rows: pl.DataFrame, name: str, sources: pl.DataFrame | None) -> Belongings:
