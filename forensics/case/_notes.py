@@ -77,4 +77,4 @@ def with_notes(
     tagged = pl.when(pl.col("tags").list.len() > 0).then(pl.format("{} [{}]", "text", tags)).otherwise("text")
     shown = own.select("at", "source", "position", text=tagged, record=pl.lit("Note")).with_columns(ts="at")
     both = pl.concat([rows, shown.with_columns(source=pl.col("source").fill_null(NAME))], how="diagonal_relaxed")
-    return both.select(rows.columns).sort("at", "source", "position", nulls_last=True)
+    return both.select(rows.columns).sort("at", "source", "position", nulls_last=True, maintain_order=True)

@@ -88,7 +88,8 @@ def timeline(
         found = found.filter(pl.col("at").is_between(start, end))
     told_best = pl.col("rank") == pl.col("rank").max().over("source", "position")
     shown = ("at", "bound_s", "host", "record", "text", "source", "position", "ts", "offset_bytes", "length_bytes")
-    return found.filter(told_best).sort("at", "source", "position", nulls_last=True).select(shown).collect()
+    order = ("at", "source", "position", "text", "host")  # one line may tell several things
+    return found.filter(told_best).sort(order, nulls_last=True).select(shown).collect()
 
 
 def mentions(rows: Rows, records: Sequence[type[Record]], entity: str) -> pl.DataFrame:
