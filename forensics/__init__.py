@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from forensics._namespaces import pandas_accessor
     from forensics.case import Case, open_case
     from forensics.case._factors import common_factors
+    from forensics.case._follow import follow
     from forensics.errors import (
         CaseError,
         EvidenceError,
         ForensicsError,
         NotUnderstoodError,
+        StoppedError,
         StoreDamagedError,
         UnknownColumnError,
     )
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Case": "forensics.case",
     "common_factors": "forensics.case._factors",
+    "follow": "forensics.case._follow",
     "open_case": "forensics.case",
     "scan_dhcp": "forensics.loaders._scan_records",
     "scan_logs": "forensics.loaders.log_files",
@@ -52,6 +55,7 @@ _HOMES = {
     "EvidenceError": "forensics.errors",
     "ForensicsError": "forensics.errors",
     "NotUnderstoodError": "forensics.errors",
+    "StoppedError": "forensics.errors",
     "StoreDamagedError": "forensics.errors",
     "UnknownColumnError": "forensics.errors",
 }
@@ -62,9 +66,11 @@ __all__ = [
     "EvidenceError",
     "ForensicsError",
     "NotUnderstoodError",
+    "StoppedError",
     "StoreDamagedError",
     "UnknownColumnError",
     "common_factors",
+    "follow",
     "open_case",
     "pandas_accessor",
     "scan_dhcp",

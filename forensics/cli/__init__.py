@@ -39,7 +39,7 @@ CasePath = Annotated[
     Path, typer.Argument(metavar="CASE", help="A case, or the evidence that it is made of.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Workers = Annotated[int, typer.Option(min=0, help="Processes that read at a time; 0 chooses.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that read at a time; 0 chooses, 1 reads in this one.")]
 Moved = Annotated[Path | None, typer.Option("--evidence", help="Where the evidence lies now, if it was moved.")]
 Limit = Annotated[int, typer.Option(min=0, help="Rows to show at most.")]
 
@@ -56,7 +56,7 @@ def top(version: Annotated[bool, typer.Option("--version", help="Print the versi
 
 @app.command(
     epilog="\b\nExamples:\n  forensics triage incident-0215/\n  forensics triage evidence --out /tmp/case --json\n"
-    "  forensics triage incident-0215/ --database mysql://nova@db1/nova"
+    "  forensics triage incident-0215/ --database mysql://nova@db1/nova\n  forensics triage /var/log --follow"
 )
 @_guarded
 def triage(
@@ -78,8 +78,19 @@ def triage(
     fail_on: Annotated[str, typer.Option("--fail-on", help="Exit 6 if a finding is at least that severe.")] = "",
     workers: Workers = 0,
     again: Annotated[bool, typer.Option("--again", help="Read the evidence again, whatever there is.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on while the evidence grows, and say what is new.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds from one look to the next, with --follow.")] = 2,
 ) -> int:
     """Read everything, put it on one clock, and say what happened."""
+    if follow:
+        if evidence is None or database is not None or again or fail_on:
+            wrong = "--follow takes a folder of evidence, and no --database, --again or --fail-on"
+            raise ForensicsError(wrong, hint="triage those once, and follow the folder beside it")
+        from forensics.cli import _follow
+
+        return _follow.follow(evidence, out, every_s=every, as_json=json, workers=workers)
     from forensics.cli import _triage as view
 
     return view.triage(evidence, out, database=database, as_json=json, fail_on=fail_on, workers=workers, again=again)

@@ -38,6 +38,11 @@ def put(text: str = "") -> None:
     sys.stdout.write(text.rstrip() + "\n")
 
 
+def flush() -> None:
+    """What was put is seen now, also in a file or a pipe."""
+    sys.stdout.flush()
+
+
 def say(text: str) -> None:
     """One line to the standard error."""
     sys.stderr.write(text.rstrip() + "\n")

@@ -64,7 +64,12 @@ def triage(
     if as_json:
         show.as_json({key: value for key, value in case.content.items() if key != "about"})
     else:
-        _show(case)
+        show_case(case)
+    return exit_code(case, fail_on)
+
+
+def exit_code(case: Case, fail_on: str = "") -> int:
+    """What the command ends with, once the case is there."""
     severities = [SEVERITIES.index(finding.severity) for finding in case.findings]
     if fail_on and severities and min(severities) <= SEVERITIES.index(fail_on):
         return _FOUND
@@ -81,7 +86,8 @@ def has_gaps(case: Case) -> bool:
     return not whole or case.problems.filter(pl.col("type") != ATIME).height > 0
 
 
-def _show(case: Case) -> None:
+def show_case(case: Case) -> None:
+    """What was read, what follows, what was not looked for, where the report is."""
     if case.title:
         show.put(show.tinted(show.safe(case.title), "bold"))
         show.put()
@@ -91,7 +97,7 @@ def _show(case: Case) -> None:
     findings = {one.finding.id: one.finding for one in case.findings}
     symptoms = {name for finding in findings.values() for name in finding.explains}
     for number, finding in enumerate((one for one in findings.values() if one.id not in symptoms), 1):
-        _finding(number, finding)
+        show_finding(number, finding)
         _explained([findings[name] for name in finding.explains if name in findings])
     _not_checked(case)
     show.put()
@@ -175,7 +181,8 @@ def _problems(problems: pl.DataFrame) -> None:
         show.put(f"  … and {problems.height - 12} more: see `problems` of the case")
 
 
-def _finding(number: int, finding: Finding) -> None:
+def show_finding(number: int, finding: Finding) -> None:
+    """One finding, told."""
     show.put()
     lead = f"{number}. "
     label = f"{finding.severity.upper()}, {finding.confidence}"

@@ -60,7 +60,9 @@ def sync_folder(path: Path) -> None:
 
 def digest(path: Path, *, sync: bool = False) -> str:
     """SHA-256 of a file of the store, in hexadecimal; if `sync`, the file is on disk when this returns."""
-    with path.open("r+b" if sync and os.name == "nt" else "rb") as file:  # Windows syncs only what it may write
+    mode: str = "r+b" if sync and os.name == "nt" else "rb"  # Windows syncs only what it may write
+    opened: Any = path.open(mode)
+    with opened as file:
         if sync:
             os.fsync(file.fileno())
         return hashlib.file_digest(file, "sha256").hexdigest()
