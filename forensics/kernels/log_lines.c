@@ -34,11 +34,11 @@ WIDE static int special(const uint8_t *octets, int64_t size) {
 /* Whether octets are UTF-8 (RFC 3629, table 3-7 of Unicode): no surrogate, no longer form, nothing above U+10FFFF. */
 static int is_utf8(const uint8_t *at, const uint8_t *end) {
     while (at < end) {
-        if (end - at >= 8) {
-            uint64_t word;
-            memcpy(&word, at, 8);
-            if (!(word & 0x8080808080808080u)) {
-                at += 8;
+        if (end - at >= 32) {
+            uint64_t words[4];
+            memcpy(words, at, 32);
+            if (!((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u)) {
+                at += 32;
                 continue;
             }
         }
@@ -82,38 +82,55 @@ EXPORT int64_t log_split(const uint8_t *octets, int64_t size, int64_t room, int6
 
 /* ---- Columns: stretches of a text as Arrow string views ---- */
 
+/* Masks of the first n of twelve octets, as three words in memory order. */
+static const union {
+    uint8_t octets[13][12];
+    uint32_t words[13][3];
+} kept = {{
+    {0},
+    {255},
+    {255, 255},
+    {255, 255, 255},
+    {255, 255, 255, 255},
+    {255, 255, 255, 255, 255},
+    {255, 255, 255, 255, 255, 255},
+    {255, 255, 255, 255, 255, 255, 255},
+    {255, 255, 255, 255, 255, 255, 255, 255},
+    {255, 255, 255, 255, 255, 255, 255, 255, 255},
+    {255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
+    {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
+    {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
+}};
+
 /* Writes a view of sixteen octets for each stretch, and a bit that is 0 where there is none (start < 0). Returns how
-   many there are, -1 where a stretch lies outside the text. `valid` must be zeroed. */
+   many there are, -1 where a stretch lies outside the text; nothing is written where there are none. `valid` must be
+   zeroed. */
 EXPORT int64_t log_views(const uint8_t *text, int64_t size, const int64_t *start, const int64_t *end, int64_t count,
                          uint8_t *views, uint8_t *valid) {
-    int64_t there = 0;
-    for (int64_t i = 0; i < count; i++, views += 16) {
+    int64_t there = 0, first = 0;
+    while (first < count && start[first] < 0) first++;
+    if (first == count) return 0;
+    memset(views, 0, (size_t)(16 * first));
+    for (int64_t i = first; i < count; i++) {
         int64_t at = start[i], length = end[i] - at;
-        memset(views, 0, 16);
-        if (at < 0) continue;
-        if (length < 0 || end[i] > size || at > INT32_MAX || length > INT32_MAX) return -1;
-        there++;
-        valid[i >> 3] |= (uint8_t)(1u << (i & 7));
-        int32_t small = (int32_t)length, place = (int32_t)at;
-        memcpy(views, &small, 4);
-        if (length <= 12) {
-            if (size - at >= 12) { /* a copy of a size known beforehand, then what is too much cleared */
-                uint64_t low;
-                uint32_t high;
-                memcpy(&low, text + at, 8);
-                memcpy(&high, text + at + 8, 4);
-                uint8_t kept[12];
-                memcpy(kept, &low, 8);
-                memcpy(kept + 8, &high, 4);
-                memset(kept + length, 0, (size_t)(12 - length));
-                memcpy(views + 4, kept, 12);
-            } else {
-                memcpy(views + 4, text + at, (size_t)length);
+        uint64_t words[2] = {0, 0};
+        if (at >= 0) {
+            if (length < 0 || end[i] > size || at > INT32_MAX || length > INT32_MAX) return -1;
+            there++;
+            valid[i >> 3] |= (uint8_t)(1u << (i & 7));
+            uint32_t head[4] = {(uint32_t)length, 0, 0, (uint32_t)at};
+            if (length > 12) {
+                memcpy(head + 1, text + at, 4);
+            } else if (size - at < 12) {
+                head[3] = 0;
+                memcpy(head + 1, text + at, (size_t)length);
+            } else { /* twelve octets, and then what is too much cleared */
+                memcpy(head + 1, text + at, 12);
+                for (int k = 0; k < 3; k++) head[1 + k] &= kept.words[length][k];
             }
-        } else {
-            memcpy(views + 4, text + at, 4);
-            memcpy(views + 12, &place, 4);
+            memcpy(words, head, 16);
         }
+        memcpy(views + 16 * i, words, 16);
     }
     return there;
 }
@@ -197,10 +214,22 @@ static inline const uint8_t *find(const uint8_t *at, const uint8_t *end, int c) 
 
 /* Month of an English name of three letters; 0 for none. At least three octets must be there. */
 static int month(const uint8_t *at) {
-    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    for (int i = 0; i < 12; i++)
-        if (!memcmp(names + 3 * i, at, 3)) return i + 1;
-    return 0;
+#define NAME(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (uint32_t)(c))
+    switch (NAME(at[0], at[1], at[2])) {
+    case NAME('J', 'a', 'n'): return 1;
+    case NAME('F', 'e', 'b'): return 2;
+    case NAME('M', 'a', 'r'): return 3;
+    case NAME('A', 'p', 'r'): return 4;
+    case NAME('M', 'a', 'y'): return 5;
+    case NAME('J', 'u', 'n'): return 6;
+    case NAME('J', 'u', 'l'): return 7;
+    case NAME('A', 'u', 'g'): return 8;
+    case NAME('S', 'e', 'p'): return 9;
+    case NAME('O', 'c', 't'): return 10;
+    case NAME('N', 'o', 'v'): return 11;
+    case NAME('D', 'e', 'c'): return 12;
+    default: return 0;
+    }
 }
 
 /* Nanoseconds since 1970 of a calendar time, and the kind of stamp that it makes. */
@@ -371,12 +400,17 @@ static int generation(int shape, uint8_t behind, int numbered) {
     return shape == ONE ? JUNO : shape == FIVE ? KILO : shape == GLOBAL ? ZED : shape == NAMES ? DEVSTACK : -1;
 }
 
+/* 1 for a word that is a level, 2 for one that tracebacks have; 0 for another word. */
 static int level(const uint8_t *at, int64_t size) {
-    static const char *const names[] = {"INFO", "DEBUG", "WARNING", "ERROR", "TRACE", "AUDIT", "WARN", "CRITICAL"};
-    static const uint8_t sizes[] = {4, 5, 7, 5, 5, 5, 4, 8};
-    for (int i = 0; i < 8; i++)
-        if (sizes[i] == size && !memcmp(names[i], at, (size_t)size)) return i + 1;
-    return 0;
+    switch (size) {
+    case 4: return !memcmp(at, "INFO", 4) || !memcmp(at, "WARN", 4);
+    case 5:
+        if (!memcmp(at, "ERROR", 5) || !memcmp(at, "TRACE", 5)) return 2;
+        return !memcmp(at, "DEBUG", 5) || !memcmp(at, "AUDIT", 5);
+    case 7: return !memcmp(at, "WARNING", 7);
+    case 8: return !memcmp(at, "CRITICAL", 8);
+    default: return 0;
+    }
 }
 
 static int named(const uint8_t *at, const uint8_t *end) {
@@ -429,7 +463,7 @@ static int oslo(const Line *of, const uint8_t *at, const uint8_t *end) {
         put(of, REQUEST + i, context.word[k], context.stop[k]);
     }
     of->to->context[of->line] = context.shape != NONE;
-    of->to->trace[of->line] = context.shape == NONE && (rank == 4 || rank == 5);
+    of->to->trace[of->line] = context.shape == NONE && rank == 2;
     if (instance) put(of, INSTANCE, instance, instance + 36);
     put(of, MESSAGE, message, end);
     return 1;
