@@ -8,7 +8,7 @@ from shutil import get_terminal_size
 import polars as pl
 
 from forensics import escape
-from forensics.report._table import _CELL, _SHORT, Table, _text
+from forensics.report._table import Table, _cells, _row
 
 _MOST, _MOST_AS_TEXT = 1000, 100
 
@@ -71,17 +71,10 @@ class Sortable(Table):
 
     def _repr_html_(self) -> str:
         shown = self.rows.head(self._most)
-        texts = [[_text(value) for value in row] for row in shown.iter_rows()]
-        styles = [
-            f"{_CELL};text-align:{'right' if kind.is_numeric() else 'left'};"
-            + ("white-space:nowrap" if all(len(row[n]) <= _SHORT for row in texts) else "min-width:14em")
-            for n, kind in enumerate(shown.dtypes)
-        ]
+        texts, styles = _cells(shown)
         columns = [[row[n] for row in texts] for n in range(shown.width)]
         ranks = [_ranks(shown[name], column) for name, column in zip(shown.columns, columns, strict=True)]
-        head = "".join(
-            f"<th style='{style}'>{escape.html(name)}</th>" for style, name in zip(styles, shown.columns, strict=True)
-        )
+        head = _row("th", shown.columns, styles)
         body = "".join(
             f"<tr data-n='{place}'>"
             + "".join(
@@ -94,7 +87,7 @@ class Sortable(Table):
         return (
             "<div class='forensics-show tex2jax_ignore mathjax_ignore' data-lm-suppress-shortcuts='true' "
             "style='overflow-x:auto'>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
             f"<div role='status' style='opacity:.65'>{self._more('')}</div></div><script>{_SCRIPT}</script>"
         )
 

@@ -28,17 +28,12 @@ class Table:
 
     def _repr_html_(self) -> str:
         shown = self.rows.head(self._most)
-        texts = [[_text(value) for value in row] for row in shown.iter_rows()]
-        styles = [
-            f"{_CELL};text-align:{'right' if kind.is_numeric() else 'left'};"
-            + ("white-space:nowrap" if all(len(row[n]) <= _SHORT for row in texts) else "min-width:14em")
-            for n, kind in enumerate(shown.dtypes)
-        ]
+        texts, styles = _cells(shown)
         head = _row("th", shown.columns, styles)
         body = "".join(_row("td", row, styles) for row in texts)
         return (
             "<div class='tex2jax_ignore mathjax_ignore' style='overflow-x:auto'>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{self._more('')}</div>"
+            f"<table><thead>{head}</thead><tbody>{body}</tbody></table>{self._more('')}</div>"
         )
 
     def _more(self, before: str) -> str:
@@ -60,6 +55,17 @@ def table(rows: pl.DataFrame | pl.LazyFrame, most: int = _MOST) -> Table:
         ``fx.table(case.sources.select("source", "format", "rows", "sha256"))``
     """
     return Table(rows.lazy().collect(), most)
+
+
+def _cells(rows: pl.DataFrame) -> tuple[list[list[str]], list[str]]:
+    """The texts of all rows, and a style for each column."""
+    texts = [[_text(value) for value in row] for row in rows.iter_rows()]
+    styles = [
+        f"{_CELL};text-align:{'right' if kind.is_numeric() else 'left'};"
+        + ("white-space:nowrap" if all(len(row[n]) <= _SHORT for row in texts) else "min-width:14em")
+        for n, kind in enumerate(rows.dtypes)
+    ]
+    return texts, styles
 
 
 def _masked(rows: pl.DataFrame) -> pl.DataFrame:
