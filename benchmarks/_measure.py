@@ -21,6 +21,10 @@ class Command:
     argv: Sequence[str]
     runs: int | None = None
     env: dict[str, str] = field(default_factory=dict)
+    cores: int | None = None
+    """How many cores the process may use; all where None."""
+    tells: bool = False
+    """Whether the process prints, last, its own wall and CPU seconds: what it takes once all is imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,15 @@ class Figures:
 def run(command: Command) -> tuple[float, float, float, float]:
     """One run: wall seconds, CPU seconds, peak resident and peak private MiB."""
     started = time.perf_counter()
-    process = subprocess.Popen(command.argv, stdout=subprocess.DEVNULL, env=os.environ | command.env)
+    argv = command.argv
+    if command.cores is not None:
+        argv = ["taskset", "--cpu-list", f"0-{command.cores - 1}", *argv]
+    output = subprocess.PIPE if command.tells else subprocess.DEVNULL
+    process = subprocess.Popen(argv, stdout=output, env=os.environ | command.env)
     peak, ended = [0], threading.Event()
     watcher = threading.Thread(target=_watch, args=(process.pid, peak, ended))
     watcher.start()
+    said = process.stdout.read() if process.stdout else b""
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     ended.set()
@@ -51,7 +60,10 @@ def run(command: Command) -> tuple[float, float, float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{command.name}: exit code {process.returncode}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, peak[0] / 1024
+    cpu = usage.ru_utime + usage.ru_stime
+    if command.tells:
+        wall, cpu = map(float, said.split()[-2:])
+    return wall, cpu, usage.ru_maxrss / 1024, peak[0] / 1024
 
 
 def _watch(pid: int, peak: list[int], ended: threading.Event) -> None:
@@ -81,10 +93,11 @@ def measure(commands: Sequence[Command], *, runs: int = 3, warm_up: int = 1) -> 
 
 
 def table(figures: Sequence[Figures], *, against: Sequence[str] = ()) -> str:
-    """The figures as text, with the wall time of others in multiples of each."""
+    """The figures as text, with the wall and the CPU time of others in multiples of each."""
     by_name = {row.name: row for row in figures}
     others = [name for name in against if name in by_name]
     head = ["command", "wall s", "CPU s", "resident MiB", "private MiB", "runs", *(f"{name} :" for name in others)]
+    head += [f"{name} CPU :" for name in others]
     rows = [
         [
             row.name,
@@ -94,6 +107,7 @@ def table(figures: Sequence[Figures], *, against: Sequence[str] = ()) -> str:
             f"{row.private_mib:.0f}",
             str(row.runs),
             *(f"{by_name[name].wall_s / row.wall_s:.2f}" for name in others),
+            *(f"{by_name[name].cpu_s / max(row.cpu_s, 1e-3):.2f}" for name in others),
         ]
         for row in figures
     ]

@@ -4,7 +4,7 @@
    An octet is read only where `holds` has said that it was captured: at + octets <= stop <= end <= size. */
 #include "kernels.h"
 
-EXPORT int32_t packets_version(void) { return 2; }
+EXPORT int32_t packets_version(void) { return 3; }
 
 /* Columns, in the order of COLUMNS in _compiled_engine.py. */
 enum {
@@ -630,6 +630,100 @@ EXPORT int64_t packets_decode(struct level *level, int64_t row) {
     return row;
 }
 
+/* Where `have` has the bit `group`, as a bitmap, least significant bit first. Returns how many have it. */
+EXPORT int64_t packets_bitmap(const uint32_t *have, int64_t count, uint32_t group, uint8_t *bitmap) {
+    int64_t found = 0;
+    for (int64_t row = 0; row < count; row += 8) {
+        uint32_t bits = 0;
+        for (int bit = 0; bit < 8 && row + bit < count; bit++) bits |= (uint32_t)((have[row + bit] & group) != 0) << bit;
+        bitmap[row / 8] = (uint8_t)bits;
+        for (; bits; bits &= bits - 1) found++;
+    }
+    return found;
+}
+
+/* ---- addresses as text */
+
+enum { NAME_OCTETS = 48 }; /* the longest one has 45 */
+
+static uint8_t *decimal(uint8_t *to, uint32_t octet) {
+    if (octet > 99) *to++ = (uint8_t)('0' + octet / 100);
+    if (octet > 9) *to++ = (uint8_t)('0' + octet / 10 % 10);
+    *to++ = (uint8_t)('0' + octet % 10);
+    return to;
+}
+
+static uint8_t *dotted(uint8_t *to, uint64_t address) {
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        to = decimal(to, address >> shift & 255);
+        if (shift) *to++ = '.';
+    }
+    return to;
+}
+
+static uint8_t *hexadecimal(uint8_t *to, uint64_t word, int digits) {
+    while (digits-- > 0) *to++ = (uint8_t)"0123456789abcdef"[word >> 4 * digits & 15];
+    return to;
+}
+
+static uint8_t *mac_text(uint8_t *to, uint64_t address) {
+    for (int shift = 40; shift >= 0; shift -= 8) {
+        to = hexadecimal(to, address >> shift & 255, 2);
+        if (shift) *to++ = ':';
+    }
+    return to;
+}
+
+/* As RFC 5952 writes it: the first of the longest runs of two zeros or more becomes "::". */
+static uint8_t *ipv6_text(uint8_t *to, uint64_t high, uint64_t low) {
+    uint32_t words[8];
+    int first = -1, longest = 1, run = 0;
+    for (int i = 0; i < 8; i++) {
+        words[i] = (i < 4 ? high : low) >> 16 * (3 - i % 4) & 0xFFFF;
+        run = words[i] ? 0 : run + 1;
+        if (run > longest) longest = run, first = i + 1 - run;
+    }
+    int mapped = !high && low >> 32 == 0xFFFF;
+    for (int i = 0; i < (mapped ? 6 : 8); i++) {
+        if (i == first) {
+            *to++ = ':', *to++ = ':';
+            i += longest - 1;
+            continue;
+        }
+        if (i && i != first + longest) *to++ = ':';
+        to = hexadecimal(to, words[i], words[i] > 0xFFF ? 4 : words[i] > 0xFF ? 3 : words[i] > 0xF ? 2 : 1);
+    }
+    if (!mapped) return to;
+    *to++ = ':';
+    return dotted(to, low & 0xFFFFFFFF);
+}
+
+/* Writes the labels of the codes from `code` on; `written` says where each table's begin. `text` has room for
+   NAME_OCTETS of each, `offsets` for one more than there are labels. */
+EXPORT void packets_labels(const struct book *book, const int64_t *written, int64_t code, uint8_t *text,
+                           int64_t *offsets) {
+    const struct table *tables[3] = {&book->mac, &book->ipv4, &book->ipv6};
+    for (int kind = 0; kind < 3; kind++) {
+        const struct table *table = tables[kind];
+        for (int64_t place = written[kind]; place < table->size; place++) {
+            int64_t label = table->codes[place] - code;
+            uint8_t *from = text + NAME_OCTETS * label, *to;
+            if (kind == 0)
+                to = mac_text(from, table->high[place]);
+            else if (kind == 1)
+                to = dotted(from, table->high[place]);
+            else
+                to = ipv6_text(from, table->high[place], table->low[place]);
+            offsets[label + 1] = to - from;
+        }
+    }
+    offsets[0] = 0;
+    for (int64_t label = 0; label < book->size - code; label++) {
+        memmove(text + offsets[label], text + NAME_OCTETS * label, (size_t)offsets[label + 1]);
+        offsets[label + 1] += offsets[label];
+    }
+}
+
 /* ---- the chain of records */
 
 enum { LANES = 64 }; /* at most */
@@ -702,6 +796,7 @@ EXPORT void packets_fields(const uint8_t *buffer, const int64_t *starts, int64_t
                            int32_t swapped, int64_t *columns) {
     int64_t *seconds = columns, *fraction = columns + count, *captured = columns + 2 * count, *wire = columns + 3 * count;
     for (int64_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) PREFETCH(buffer + starts[i + AHEAD]);
         const uint8_t *record = buffer + starts[i];
         int64_t first = word32(record + 8, big_endian), second = word32(record + 12, big_endian);
         int turn = swapped < 0 ? first > second : swapped;

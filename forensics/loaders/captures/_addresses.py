@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes import byref, c_uint64
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -14,6 +14,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from forensics.loaders.captures._kernel import NAME_OCTETS, kernel
+from forensics.loaders.captures._kernel import Book as BookOfC
+from forensics.loaders.captures._kernel import Table as TableOfC
 from forensics.loaders.captures._layouts import Array
 
 CAPACITY: Final = 1 << 18
@@ -125,25 +128,9 @@ class _Table:
         first, *_, last = self.multipliers.tolist()
         return TableOfC(
             *(self.keys[0].ctypes.data, low, self.codes.ctypes.data, self.slots.ctypes.data),
-            *((ctypes.c_uint64 * 3)(first, int(self.multipliers[1]), last), self.size),
+            *((c_uint64 * 3)(first, int(self.multipliers[1]), last), self.size),
             *(min(len(self.codes), len(self.slots) // _LOAD), self.bits),
         )
-
-
-class TableOfC(ctypes.Structure):
-    """``struct table`` of ``packets.c``."""
-
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("high", "low", "codes", "slots")),
-        ("multipliers", ctypes.c_uint64 * 3),
-        *((name, ctypes.c_int64) for name in ("size", "room", "bits")),
-    )
-
-
-class BookOfC(ctypes.Structure):
-    """``struct book`` of ``packets.c``."""
-
-    _fields_ = (*((name, TableOfC) for name in ("mac", "ipv4", "ipv6")), ("size", ctypes.c_int64))
 
 
 class AddressBook:
@@ -209,21 +196,38 @@ class AddressBook:
             table.size = getattr(book, kind).size
 
     def _write(self) -> None:
-        """Make the labels of new codes, which follow those that there are: one call a kind, then each to its place."""
+        """Make the labels of new codes, which follow those that there are."""
+        first = len(self.labels)
+        compiled = kernel()
+        if compiled is None:
+            fresh = self._fresh(first)
+        else:
+            text, offsets = (
+                np.empty((self.size - first) * NAME_OCTETS, np.uint8),
+                np.empty(self.size - first + 1, np.int64),
+            )
+            written = np.array([self._written[kind] for kind in ("mac", "ipv4", "ipv6")], np.int64)
+            with self.lent() as lent:
+                compiled.packets_labels(
+                    *(byref(lent), written.ctypes.data, first, text.ctypes.data, offsets.ctypes.data)
+                )
+            fresh = _strings(text[: offsets[-1]], offsets)
+        self.labels = pl.concat([self.labels, fresh], rechunk=True)
+        self._written = {kind: table.size for kind, table in self._tables.items()}
+
+    def _fresh(self, first: int) -> pl.Series:
+        """The labels from this code on: one call a kind, then each to its place."""
         labels = []
-        order = np.empty(self.size - len(self.labels), np.uint32)
+        order = np.empty(self.size - first, np.uint32)
         done = 0
         for kind, table in self._tables.items():
             mine = slice(self._written[kind], table.size)
             codes = table.codes[mine]
-            if not len(codes):
-                continue
-            labels.append(_WRITERS[kind]([key[mine] for key in table.keys]))
-            order[codes.astype(np.int64) - len(self.labels)] = np.arange(done, done + len(codes), dtype=np.uint32)
-            done += len(codes)
-            self._written[kind] = table.size
-        fresh = pl.concat(labels, rechunk=True).gather(pl.Series(order))
-        self.labels = pl.concat([self.labels, fresh], rechunk=True)
+            if len(codes):
+                labels.append(_WRITERS[kind]([key[mine] for key in table.keys]))
+                order[codes.astype(np.int64) - first] = np.arange(done, done + len(codes), dtype=np.uint32)
+                done += len(codes)
+        return pl.concat(labels, rechunk=True).gather(pl.Series(order))
 
     def column(self, codes: Array, name: str) -> pl.Series:
         """The labels of codes, as a String column."""
@@ -266,9 +270,12 @@ def _joined(words: Array, octets: int, table: tuple[Array, Array]) -> pl.Series:
     offsets = np.zeros(len(parts) + 1, np.int64)
     np.cumsum(long.sum(axis=1, dtype=np.int64) - 1, out=offsets[1:])
     text = characters[parts][kept]
-    series = pl.from_arrow(
-        pa.Array.from_buffers(pa.large_string(), len(parts), [None, pa.py_buffer(offsets), pa.py_buffer(text)])
-    )
+    return _strings(text, offsets)
+
+
+def _strings(text: Array, offsets: Array) -> pl.Series:
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text)]
+    series = pl.from_arrow(pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers))
     assert isinstance(series, pl.Series)
     return series
 

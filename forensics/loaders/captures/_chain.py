@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from forensics.loaders.captures import _compiled_chain
-from forensics.loaders.captures._compiled_chain import Stride
+from forensics.loaders.captures._kernel import Stride, kernel
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -118,10 +118,10 @@ def walk(framing: Framing, buffer: npt.NDArray[np.uint8], place: int, limit: int
     """
     size = len(buffer)
     end = min(limit, size - framing.least_bytes + 1)
-    if place < end and _compiled_chain.available():
+    if place < end and (compiled := kernel()) is not None:
         lanes = min((end - place) // _compiled_chain.LANE_BYTES, _compiled_chain.LANES)
         heads = _heads(framing, buffer, place, end, lanes) if lanes > 1 else np.array([place], np.int64)
-        return _compiled_chain.walk(buffer, framing.stride, heads, end)
+        return _compiled_chain.walk(compiled, buffer, framing.stride, heads, end)
     lanes = (end - place) // SEGMENT_BYTES
     heads = _heads(framing, buffer, place, end, lanes) if lanes >= FEW_LANES else np.empty(0, np.int64)
     if len(heads) < FEW_LANES:

@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from forensics.loaders.captures._addresses import AddressBook
+from forensics.loaders.captures._kernel import kernel
 from forensics.loaders.captures._layers import Decoded, Flat, Stack
 from forensics.loaders.captures._layouts import (
     LABELLED,
@@ -81,9 +82,7 @@ class Columns:
         """Whether anything is there at all, and which values are; None where all are."""
         found = self._bitmaps.get(group)
         if found is None:
-            valid = (self.decoded.have & np.uint32(group)) != 0
-            buffer = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-            found = self._bitmaps[group] = (bool(valid.any()), buffer)
+            found = self._bitmaps[group] = _bitmap(self.decoded.have, group)
         return found
 
     def _plain(self, name: str, kind: str, group: int) -> pl.Series:
@@ -132,6 +131,16 @@ def _series(array: Any) -> pl.Series:
     series = pl.from_arrow(array)
     assert isinstance(series, pl.Series)
     return series
+
+
+def _bitmap(have: Array, group: int) -> tuple[bool, Any]:
+    compiled = kernel()
+    if compiled is None:
+        valid = (have & np.uint32(group)) != 0
+        return bool(valid.any()), None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    bitmap = np.empty((len(have) + 7) // 8, np.uint8)
+    count = compiled.packets_bitmap(have.ctypes.data, len(have), group, bitmap.ctypes.data)
+    return bool(count), None if count == len(have) else pa.py_buffer(bitmap)
 
 
 def _flattened(stacks: list[Stack], whole: Array, name: str) -> tuple[Array, Array]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import functools
-from typing import Any, Final
+from ctypes import CDLL, c_int64
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from forensics import kernels
+from forensics.loaders.captures._kernel import Stride
 
 Ints = npt.NDArray[np.int64]
 
@@ -18,42 +17,12 @@ LANES: Final = 16
 LANE_BYTES: Final = 64 << 10
 _LEAST_ROOM, _USUAL_BYTES = 4096, 64
 
-_Pointer, _Int, _Flag = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32
 
-
-class Stride(ctypes.Structure):
-    """How a record says where the next one begins: ``struct stride`` of ``packets.c``."""
-
-    _fields_ = (
-        *((name, _Int) for name in ("at", "other", "added")),
-        *((name, _Flag) for name in ("big_endian", "is_pcapng")),
-    )
-
-
-@functools.cache
-def _functions() -> Any:
-    """The library, its functions told what they take; None where there is none."""
-    library = kernels.library()
-    if library is not None:
-        library.packets_walk.argtypes = (
-            *(_Pointer, _Int, ctypes.POINTER(Stride), _Pointer, _Int, _Pointer, _Pointer, _Pointer, _Int),
-            ctypes.POINTER(_Int),
-        )
-        library.packets_walk.restype = _Int
-        library.packets_fields.argtypes = (_Pointer, _Pointer, _Int, _Flag, _Flag, _Pointer)
-        library.packets_fields.restype = None
-    return library
-
-
-def available() -> bool:
-    """Whether the kernel is to be used."""
-    return _functions() is not None
-
-
-def walk(buffer: npt.NDArray[np.uint8], stride: Stride, heads: Ints, end: int) -> tuple[Ints, int]:
+def walk(kernel: CDLL, buffer: npt.NDArray[np.uint8], stride: Stride, heads: Ints, end: int) -> tuple[Ints, int]:
     """Walk the chain of records from the first head on.
 
     Args:
+        kernel: The compiled functions.
         buffer: The octets.
         stride: The format.
         heads: Places in ascending order, 1 to `LANES`: of the first record, and of others as far as one can guess.
@@ -67,18 +36,19 @@ def walk(buffer: npt.NDArray[np.uint8], stride: Stride, heads: Ints, end: int) -
     room = max(_LEAST_ROOM, (end - int(heads[0])) // _USUAL_BYTES)
     starts, bounds = np.empty(room, np.int64), np.append(heads, end)
     landed, counts = np.empty(lanes, np.int64), np.empty(lanes, np.int64)
-    here = _Int()
-    count = _functions().packets_walk(
+    here = c_int64()
+    count = kernel.packets_walk(
         *(buffer.ctypes.data, end, stride, bounds.ctypes.data, lanes, landed.ctypes.data, counts.ctypes.data),
         *(starts.ctypes.data, room, here),
     )
     return starts[:count], here.value
 
 
-def fields(buffer: npt.NDArray[np.uint8], starts: Ints, big_endian: bool, swapped: bool | None) -> Ints:
+def fields(kernel: CDLL, buffer: npt.NDArray[np.uint8], starts: Ints, big_endian: bool, swapped: bool | None) -> Ints:
     """Seconds, fraction, captured and wire length of pcap records, one row each.
 
     Args:
+        kernel: The compiled functions.
         buffer: The octets.
         starts: Where the records start; 16 octets of each are in the buffer.
         big_endian: Their byte order.
@@ -86,7 +56,7 @@ def fields(buffer: npt.NDArray[np.uint8], starts: Ints, big_endian: bool, swappe
     """
     columns = np.empty((4, len(starts)), np.int64)
     starts = np.ascontiguousarray(starts)
-    _functions().packets_fields(
+    kernel.packets_fields(
         *(buffer.ctypes.data, starts.ctypes.data, len(starts), big_endian),
         *(-1 if swapped is None else swapped, columns.ctypes.data),
     )

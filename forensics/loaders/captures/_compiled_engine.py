@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
-import functools
-from collections.abc import Callable
+from ctypes import byref, pointer
 from typing import Any
 
 import numpy as np
 
-from forensics import kernels
 from forensics.loaders.captures import _layouts as lay
 from forensics.loaders.captures import _levels
-from forensics.loaders.captures._addresses import AddressBook, BookOfC
+from forensics.loaders.captures._addresses import AddressBook
 from forensics.loaders.captures._block import Block
+from forensics.loaders.captures._kernel import COLUMNS, Level, Within, kernel
+from forensics.loaders.captures._kernel import Lists as ListsOfC
 from forensics.loaders.captures._layers import Decoded, Flat, Inside
 from forensics.loaders.captures._layouts import DEPTH, Array
-
-COLUMNS = (
-    *("ethertype", "ip_version", "ip_bytes", "ttl", "ip_id", "dont_fragment", "more_fragments"),
-    *("fragment_offset_bytes", "protocol", "src_port", "dst_port", "tcp_flags", "tcp_seq", "tcp_ack", "tcp_window"),
-    *("tcp_mss", "payload_bytes", "payload_offset_bytes", "icmp_type", "icmp_code", "icmp_id", "icmp_seq", "icmp_mtu"),
-    *("arp_op", "tunnel_id", "eth_src", "eth_dst", "src", "dst", "arp_sender_mac", "arp_sender_ip", "arp_target_mac"),
-    "arp_target_ip",
-)
-"""In the order in which the kernel counts them."""
-
-_Pointer, _Int, _Flag = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32
-
-
-class _Inside(ctypes.Structure):
-    _fields_ = (*((name, _Pointer) for name in Inside.__slots__), ("count", _Int))
-
-
-class _Lists(ctypes.Structure):
-    _fields_ = (("offsets", _Pointer), ("words", _Pointer), ("types", _Pointer), ("room", _Int))
-
-
-class _Level(ctypes.Structure):
-    _fields_ = (
-        *(("buffer", _Pointer), ("size", _Int), ("base_offset", _Int), ("count", _Int), ("kinds", _Pointer)),
-        *(("packets", _Inside), ("columns", _Pointer * len(COLUMNS)), ("have", _Pointer), ("status", _Pointer)),
-        *(("tunnel", _Pointer), ("book", ctypes.POINTER(BookOfC)), ("tags", _Lists), ("labels", _Lists)),
-        *(("quotes", _Inside), ("carried", _Inside), ("digs", _Flag), ("is_quoted", _Flag)),
-        ("desk", _Pointer),
-    )
 
 
 def decode(block: Block, rows: Array | None, want: frozenset[str], book: AddressBook) -> Decoded:
@@ -53,13 +23,15 @@ def decode(block: Block, rows: Array | None, want: frozenset[str], book: Address
 
 
 def _read(block: Block, decoded: Decoded, inside: Inside, book: AddressBook) -> tuple[Inside, Inside]:
+    compiled = kernel()
+    assert compiled is not None
     size = decoded.size
     # an error quotes one packet, a tunnel carries one: there are no more than there are packets
     quoting = decoded.watches or any(name.startswith("quoted_") for name in decoded.want)
     quotes, carried = Inside.room(size if quoting else 0), Inside.room(size if decoded.watches or decoded.digs else 0)
     tags = Lists(size, np.uint16, types=True) if not decoded.want.isdisjoint(lay.TAG_LISTS) else None
     labels = Lists(size, np.uint32) if "mpls_labels" in decoded.want else None
-    level = _Level(
+    level = Level(
         buffer=block.buffer.ctypes.data,
         size=len(block.buffer),
         base_offset=block.base_offset,
@@ -79,10 +51,10 @@ def _read(block: Block, decoded: Decoded, inside: Inside, book: AddressBook) -> 
             level.columns[place] = decoded.values[name].ctypes.data
     row = 0
     while True:
-        level.tags, level.labels = (_Lists() if lists is None else lists.of_c() for lists in (tags, labels))
+        level.tags, level.labels = (ListsOfC() if lists is None else lists.of_c() for lists in (tags, labels))
         with book.lent() as lent:
-            level.book = ctypes.pointer(lent)
-            row = _function()(ctypes.byref(level), row)
+            level.book = pointer(lent)
+            row = compiled.packets_decode(byref(level), row)
         if row == size:
             break
         for lists in (tags, labels):
@@ -95,20 +67,11 @@ def _read(block: Block, decoded: Decoded, inside: Inside, book: AddressBook) -> 
     return quotes.first(level.quotes.count), carried.first(level.carried.count)
 
 
-@functools.cache
-def _function() -> Callable[[Any, int], int]:
-    library = kernels.library()
-    assert library is not None
-    function = library.packets_decode
-    function.argtypes, function.restype = (ctypes.POINTER(_Level), _Int), _Int
-    return function
-
-
-def _of(inside: Inside) -> _Inside:
+def _of(inside: Inside) -> Within:
     """The arrays for the kernel: nothing is written to arrays without room."""
     if not len(inside.rows):
-        return _Inside()
-    return _Inside(*(getattr(inside, name).ctypes.data for name in Inside.__slots__))
+        return Within()
+    return Within(*(getattr(inside, name).ctypes.data for name in Inside.__slots__))
 
 
 class Lists:
@@ -120,10 +83,10 @@ class Lists:
         self.words = np.empty(room, kind)
         self.types = np.empty(room, np.uint16) if types else None
 
-    def of_c(self) -> _Lists:
+    def of_c(self) -> ListsOfC:
         """The arrays for the kernel."""
         types = None if self.types is None else self.types.ctypes.data
-        return _Lists(self.offsets.ctypes.data, self.words.ctypes.data, types, len(self.words))
+        return ListsOfC(self.offsets.ctypes.data, self.words.ctypes.data, types, len(self.words))
 
     def grow(self, row: int) -> None:
         """Make room, where it lacks, for the packets from this one on."""

@@ -6,23 +6,21 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from forensics import kernels
 from forensics.errors import UnknownColumnError
 from forensics.loaders.captures import _compiled_engine, _numpy_engine
 from forensics.loaders.captures._addresses import AddressBook
 from forensics.loaders.captures._block import Block
 from forensics.loaders.captures._columns import Columns
+from forensics.loaders.captures._kernel import kernel
 from forensics.loaders.captures._layers import Decoded
 from forensics.loaders.captures._layouts import HEADER_COLUMNS, Array
 
 Engine = Callable[[Block, Array | None, frozenset[str], AddressBook], Decoded]
 
-_ENGINES: dict[str, Engine] = {"compiled": _compiled_engine.decode, "reference": _numpy_engine.decode}
-
 
 def engine() -> Engine:
     """The function that decodes headers: compiled where it is installed, see `forensics.kernels`; the same arrays."""
-    return _ENGINES[kernels.engine()]
+    return _numpy_engine.decode if kernel() is None else _compiled_engine.decode
 
 
 def decode(

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from forensics.loaders.captures import _compiled_chain
 from forensics.loaders.captures._chain import Bools, Ints, Tell
-from forensics.loaders.captures._compiled_chain import Stride
 from forensics.loaders.captures._follow import BROKEN, DONE, MORE, RECENT_RECORDS, SOUND
+from forensics.loaders.captures._kernel import Stride, kernel
 from forensics.loaders.captures._packet_length import LEAST_ETHERNET_BYTES, by_its_own_header, packet_ends
 from forensics.loaders.captures._pcap_format import MAGICS, MAX_WIRE_BYTES, NEAR_S, PcapHeader
 from forensics.loaders.captures._resync import Recent
@@ -119,11 +119,12 @@ class PcapFraming:
         if len(asked) and len(places) and places.base is asked and places[0] == asked[0]:
             # The first of those that were just judged, now to be handed on: slices start with the same record.
             return Fields(*(column[: len(places)] for column in known))
-        if _compiled_chain.available():
-            columns = _compiled_chain.fields(self.buffer, places, self.head.big_endian, self.head.lengths_swapped)
-            fields = Fields(*columns)
-        else:
+        compiled = kernel()
+        if compiled is None:
             fields = self._gathered(places)
+        else:
+            order, swapped = self.head.big_endian, self.head.lengths_swapped
+            fields = Fields(*_compiled_chain.fields(compiled, self.buffer, places, order, swapped))
         if len(places) > len(asked):
             self._asked = places, fields
         return fields

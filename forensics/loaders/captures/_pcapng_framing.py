@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from forensics.loaders.captures._chain import Bools, Ints, Tell
-from forensics.loaders.captures._compiled_chain import Stride
 from forensics.loaders.captures._follow import BROKEN, DONE, MORE, SOUND
+from forensics.loaders.captures._kernel import Stride
 from forensics.loaders.captures._pcapng_format import (
     BYTE_ORDER_MAGIC,
     CUSTOM,

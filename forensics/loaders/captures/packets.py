@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from queue import Empty, SimpleQueue
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import polars as pl
@@ -21,11 +21,15 @@ from forensics.loaders._reader import Batch, Origin, Stretch
 from forensics.loaders._scan import scan
 from forensics.loaders.captures import _container
 from forensics.loaders.captures._addresses import AddressBook
+from forensics.loaders.captures._ahead import ahead
 from forensics.loaders.captures._block import Block, Loss
 from forensics.loaders.captures._packet_rows import NAMES, Place, first, frame, known, parts
 from forensics.records import Packet, Record
 
+R = TypeVar("R")
+
 _PCAPNG = b"\x0a\x0d\x0d\x0a"
+_HINT = "captures begin with the magic number of pcap or pcapng; `forensics formats` lists what else can be read"
 
 
 def leaves() -> list[ModuleType]:
@@ -62,18 +66,17 @@ class CaptureReader:
             records: The records that are wanted; all where None.
         """
         place = Place(origin.source, origin.capture_point)
-        book = AddressBook()
         mine = [Leaf(leaf) for leaf in leaves() if records is None or leaf.RECORD in records]
         whole = records is None or Packet in records
         pending = _Pending()
-        for part in _ahead(_container.blocks(stream)):
+        work = _Decoding(partial(_wanted, place=place, leaves=mine, whole=whole))
+        for part in ahead(_parts(_container.blocks(stream)), work):
             if isinstance(part, Stretch):
                 pending.stretches.append(part)
             elif isinstance(part, Loss):
                 pending.losses.append(tuple(part))
             else:
-                for block in parts(part):
-                    yield pending.batch(_records(block, place, book, mine, whole), self.name)
+                yield pending.batch(_records(part, mine), self.name)
         yield pending.batch({leaf.record: rows for leaf in mine if len(rows := leaf.rest())}, self.name)
 
 
@@ -105,19 +108,59 @@ class _Pending:
         return batch
 
 
-def _records(
-    block: Block, place: Place, book: AddressBook, leaves: list[Leaf], whole: bool
-) -> dict[type[Record], pl.DataFrame]:
-    """What one block holds of each record."""
-    found: dict[type[Record], pl.DataFrame] = {}
+@dataclass(slots=True)
+class _Found:
+    """What is decoded of a block: all its packets where they are wanted, and those of each leaf."""
+
+    block: Block
+    packets: pl.DataFrame | None
+    theirs: list[pl.DataFrame]
+
+
+class _Decoding(Generic[R]):
+    """Work on blocks that several threads do at a time, each with an address book of its own; other events pass."""
+
+    def __init__(self, work: Callable[[Block, AddressBook], R]) -> None:
+        self._work = work
+        self._books: SimpleQueue[AddressBook] = SimpleQueue()
+
+    def __call__(self, event: Block | Stretch | Loss) -> R | Stretch | Loss:
+        if not isinstance(event, Block):
+            return event
+        try:
+            book = self._books.get_nowait()
+        except Empty:
+            book = AddressBook()
+        found = self._work(event, book)
+        self._books.put(book)
+        return found
+
+
+def _wanted(block: Block, book: AddressBook, *, place: Place, leaves: list[Leaf], whole: bool) -> _Found:
     packets = frame(block, place, NAMES, None, book) if whole else None
-    if packets is not None:
-        found[Packet] = packets
-    for leaf in leaves:
-        theirs = _filtered(block, place, book, NAMES, leaf.wants) if packets is None else packets.filter(leaf.wants)
+    theirs = [
+        _filtered(block, place, book, NAMES, leaf.wants) if packets is None else packets.filter(leaf.wants)
+        for leaf in leaves
+    ]
+    return _Found(block, packets, theirs)
+
+
+def _records(found: _Found, leaves: list[Leaf]) -> dict[type[Record], pl.DataFrame]:
+    """What one block holds of each record; leaves are asked in the order of the capture, for they may remember."""
+    rows: dict[type[Record], pl.DataFrame] = {} if found.packets is None else {Packet: found.packets}
+    for leaf, theirs in zip(leaves, found.theirs, strict=True):
         if len(theirs):
-            found[leaf.record] = leaf.read(block, theirs)
-    return found
+            rows[leaf.record] = leaf.read(found.block, theirs)
+    return rows
+
+
+def _parts(events: Iterator[Block | Stretch | Loss]) -> Iterator[Block | Stretch | Loss]:
+    """The events of a container, blocks in parts."""
+    for event in events:
+        if isinstance(event, Block):
+            yield from parts(event)
+        else:
+            yield event
 
 
 def _filtered(block: Block, place: Place, book: AddressBook, names: Sequence[str], predicate: pl.Expr) -> pl.DataFrame:
@@ -189,55 +232,67 @@ def rows(
     """
     names = list(NAMES) if with_columns is None else list(with_columns)
     known([*names, *(predicate.meta.root_names() if predicate is not None else [])])
-    left = n_rows
-    book = AddressBook()
+    limit = _Limit(n_rows)
     for capture in given(paths, Packet):
-        if left is not None and left <= 0:
+        if limit.reached:
             return
         with capture.open() as stream:
+            head = stream.peek(64)
+            if head and not _container.likeness(head):
+                raise NotUnderstoodError("is no capture", where=capture.label, hint=_HINT)
             place = Place(capture.label, capture.point)
-            for block in _blocks(stream, capture.label):
-                if left is not None:
-                    block = first(block, left)
-                    left -= len(block)
-                if predicate is None:
-                    yield frame(block, place, names, None, book)
-                else:  # though nothing may have passed: whoever wants no more can only say so between two frames
-                    yield _filtered(block, place, book, names, predicate)
-                if left is not None and left <= 0:
-                    return
+            work = _Decoding(partial(_asked, place=place, names=names, predicate=predicate))
+            gaps = []
+            for part in ahead(limit.of(_parts(_container.blocks(stream))), work):
+                if isinstance(part, pl.DataFrame):
+                    yield part
+                elif isinstance(part, Stretch) and part.kind == "gap":
+                    gaps.append(part)
+            if not limit.reached:
+                _warn(capture.label, gaps, stream)
 
 
-def _blocks(stream: Stream, label: str) -> Iterator[Block]:
-    """The packets of a capture; says what was left out once it was read to its end."""
-    head = stream.peek(64)
-    if head and not _container.likeness(head):
-        hint = "captures begin with the magic number of pcap or pcapng; `forensics formats` lists what else can be read"
-        raise NotUnderstoodError("is no capture", where=label, hint=hint)
-    gaps = []
-    for part in _ahead(_container.blocks(stream)):
-        if isinstance(part, Block):
-            yield from parts(part)
-        elif isinstance(part, Stretch) and part.kind == "gap":
-            gaps.append(part)
+def _asked(
+    block: Block, book: AddressBook, *, place: Place, names: Sequence[str], predicate: pl.Expr | None
+) -> pl.DataFrame:
+    if predicate is None:
+        return frame(block, place, names, None, book)
+    # a frame though nothing may have passed: whoever wants no more can only say so between two frames
+    return _filtered(block, place, book, names, predicate)
+
+
+class _Limit:
+    """Stops reading where so many packets have been read as are wanted."""
+
+    def __init__(self, rows: int | None) -> None:
+        self.left = rows
+
+    @property
+    def reached(self) -> bool:
+        return self.left is not None and self.left <= 0
+
+    def of(self, events: Iterator[Block | Stretch | Loss]) -> Iterator[Block | Stretch | Loss]:
+        """These events, as far as they are wanted."""
+        for event in events:
+            if self.left is not None and isinstance(event, Block):
+                event = first(event, self.left)
+                self.left -= len(event)
+            yield event
+            if self.reached:
+                return
+
+
+def _warn(label: str, gaps: list[Stretch], stream: Stream) -> None:
+    """Say what was left out, once a capture was read to its end."""
     if gaps:
         octets = sum(gap.length_bytes for gap in gaps)
         where = f"{label}: octet {gaps[0].offset_bytes}"
         warnings.warn(
-            f"{where}: {octets} octets in {len(gaps)} places are damaged and left out: {gaps[0].reason}", stacklevel=2
+            f"{where}: {octets} octets in {len(gaps)} places are damaged and left out: {gaps[0].reason}", stacklevel=3
         )
     for offset, reason in stream.gaps:
         if not reason.startswith(PADDING):
-            warnings.warn(f"{label}: octet {offset}: {reason}", stacklevel=2)
-
-
-def _ahead(parts: Iterator[Block | Stretch | Loss]) -> Iterator[Block | Stretch | Loss]:
-    """Read the next chunk while this one is decoded: reading waits for the disk, and numpy lets go of the lock."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, parts, None)
-        while (part := coming.result()) is not None:
-            coming = pool.submit(next, parts, None)
-            yield part
+            warnings.warn(f"{label}: octet {offset}: {reason}", stacklevel=3)
 
 
 READERS = (

@@ -13,7 +13,16 @@ from polars.testing import assert_frame_equal
 
 from forensics import kernels
 from forensics.errors import ForensicsError
-from forensics.loaders.captures import _compiled_chain, _compiled_engine, _headers, _numpy_engine
+from forensics.loaders.captures import (
+    _addresses,
+    _chain,
+    _columns,
+    _compiled_engine,
+    _headers,
+    _kernel,
+    _numpy_engine,
+    _pcap_framing,
+)
 from forensics.loaders.captures._addresses import AddressBook
 from forensics.loaders.captures._block import Block
 from forensics.loaders.captures._columns import Columns
@@ -35,7 +44,9 @@ def decoded(given: Block, engine: _headers.Engine, columns: Sequence[str], rows:
 def same(packets: Sequence[Given], columns: Sequence[str] = COLUMNS, rows: np.ndarray | None = None) -> None:  # type: ignore[type-arg]
     given = block(packets, base_offset=77)
     mine = decoded(given, _compiled_engine.decode, columns, rows)
-    assert_frame_equal(mine, decoded(given, _numpy_engine.decode, columns, rows))
+    with pytest.MonkeyPatch.context() as patch:
+        without(patch)
+        assert_frame_equal(mine, decoded(given, _numpy_engine.decode, columns, rows))
 
 
 @compiled
@@ -87,6 +98,12 @@ def test_more_addresses_than_a_book_begins_with() -> None:
     ))  # fmt: skip
 
 
+def without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read as where nothing is compiled."""
+    for module in (_addresses, _chain, _columns, _headers, _pcap_framing):
+        monkeypatch.setattr(module, "kernel", lambda: None)
+
+
 def events(octets: bytes, chunk_bytes: int) -> list[object]:
     """All that a container says, as plain values."""
     found: list[object] = []
@@ -130,7 +147,7 @@ def captures() -> dict[str, bytes]:
 def test_the_chain_is_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     octets = captures()[name]
     found = [events(octets, size) for size in (1 << 24, 1 << 19)]
-    monkeypatch.setattr(_compiled_chain, "available", lambda: False)
+    without(monkeypatch)
     assert [events(octets, size) for size in (1 << 24, 1 << 19)] == found
 
 
@@ -139,16 +156,21 @@ def test_the_chain_is_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> No
 def test_damage_is_the_same(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
     damaged = [mutate(truth(shape, 7), kind, number).octets for number, kind in enumerate(KINDS)]
     found = [events(octets, 1 << 16) for octets in damaged]
-    monkeypatch.setattr(_compiled_chain, "available", lambda: False)
+    without(monkeypatch)
     assert [events(octets, 1 << 16) for octets in damaged] == found
 
 
 def test_an_engine_that_is_not_known_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    kernels.library.cache_clear()
-    monkeypatch.setenv(kernels.VARIABLE, "warp")
-    with pytest.raises(ForensicsError, match="FORENSICS_ENGINE: there is no engine 'warp'"):
-        _headers.engine()
-    monkeypatch.setenv(kernels.VARIABLE, "reference")
-    assert _headers.engine() is _numpy_engine.decode
-    monkeypatch.undo()
-    kernels.library.cache_clear()
+    try:
+        for asked, refused in (("warp", True), ("reference", False)):
+            kernels.library.cache_clear()
+            _kernel.kernel.cache_clear()
+            monkeypatch.setenv(kernels.VARIABLE, asked)
+            if refused:
+                with pytest.raises(ForensicsError, match="FORENSICS_ENGINE: there is no engine 'warp'"):
+                    _headers.engine()
+            else:
+                assert _headers.engine() is _numpy_engine.decode
+    finally:
+        kernels.library.cache_clear()
+        _kernel.kernel.cache_clear()
