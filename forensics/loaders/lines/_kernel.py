@@ -42,6 +42,11 @@ def kernel() -> ctypes.CDLL | None:
     found = library()
     if found is None or not hasattr(found, "log_lines_version") or found.log_lines_version() != VERSION:
         return None
+    return typed(found)
+
+
+def typed(found: ctypes.CDLL) -> ctypes.CDLL:
+    """The library, its functions knowing their arguments."""
     place, number = ctypes.c_void_p, ctypes.c_int64
     for name, arguments in (
         ("log_split", [place, number, number, place, place]),
