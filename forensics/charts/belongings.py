@@ -57,4 +57,5 @@ def belongings(
     bad = ranked.filter("bad").height
     note = f"{ranked.height:,} things"
     note += f", {bad:,} of which cannot all be so at one time" if bad else ", and nothing contradicts anything"
+    note = note if ranked.height else "the evidence names no such thing, or nothing that belongs to it"
     return lanes(f"What belonged to {name}", bars.select(*BARS), note=note, span=span, dark=dark)

@@ -115,8 +115,8 @@ def lanes(
         template=template(dark=dark),
         title={"text": headline(title), "x": 0.016, "xref": "container", "subtitle": {"text": "; ".join(said)}},
         barmode="overlay",
-        height=230 + whole,
-        margin={"l": 20, "r": 30, "t": 112, "b": 96},
+        height=238 + whole,
+        margin={"l": 20, "r": 30, "t": 112, "b": 104},
         legend={"yref": "container", "y": 0.02, "yanchor": "bottom"},
         showlegend=True,
     )
@@ -132,7 +132,9 @@ def lanes(
     low, high = stamp_ns(axis.start - 2 * axis.least_ns), stamp_ns(axis.end + 2 * axis.least_ns)
     figure.update_xaxes(type="date", range=[low, high])
     told = "UTC, on the case's clock" if axis.end > _SECOND_NS else "time, of which the evidence tells no instant"
-    figure.update_xaxes(title_text=told, showticklabels=axis.end > _SECOND_NS, row=len(heights), col=1)
+    figure.update_xaxes(
+        title_text=told, title_standoff=4, showticklabels=axis.end > _SECOND_NS, row=len(heights), col=1
+    )
     return figure
 
 

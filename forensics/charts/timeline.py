@@ -84,8 +84,8 @@ def timeline(
     figure.update_layout(
         template=template(dark=dark),
         title={"text": _span(pl.concat([near, notes])), "subtitle": {"text": "; ".join(said)}},
-        height=230 + 30 * max(len(names), 2),
-        margin={"l": 20, "r": 30, "t": 110, "b": 90},
+        height=238 + 30 * max(len(names), 2),
+        margin={"l": 20, "r": 30, "t": 110, "b": 98},
         legend={"yref": "container", "y": 0.02, "yanchor": "bottom"},
         showlegend=events.height <= MOST_EVENTS,
     )
@@ -96,7 +96,7 @@ def timeline(
         automargin=True,
         showgrid=False,
     )
-    figure.update_xaxes(title_text="UTC, on the case's clock", type="date")
+    figure.update_xaxes(title_text="UTC, on the case's clock", title_standoff=4, type="date")
     return figure
 
 

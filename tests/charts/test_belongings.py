@@ -61,4 +61,5 @@ def test_a_crowd_shares_a_lane_and_evidence_is_no_markup() -> None:
 
 
 def test_of_what_nothing_is_known_nothing_is_drawn() -> None:
-    assert asked("nobody", edge(("instance", "web-3"), ("host", "cc1"))).chart().layout.title.text
+    figure = asked("nobody", edge(("instance", "web-3"), ("host", "cc1"))).chart()
+    assert "names no such thing" in figure.layout.title.subtitle.text
