@@ -67,6 +67,7 @@ fuzz: SECONDS := $(if $(filter command line,$(origin SECONDS)),$(SECONDS),60)
 fuzz: TARGET ?= *
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --target '$(TARGET)'
+	$(BIN)/python -m tests.fuzz._sanitized --seconds $(SECONDS)
 
 AUDIT := .venv/audit
 audit:
@@ -83,6 +84,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/packets.py --mib $(SIZE)
 	$(BIN)/python benchmarks/logs.py --mib $(SIZE)
+	$(BIN)/python benchmarks/notifications.py --mib $$(( $(SIZE) / 4 ))
 	$(BIN)/python benchmarks/dump.py --mib $(SIZE)
 
 # tshark tcpdump chromium strace mariadb-server postgresql: tests. The others: the lab.

@@ -1,13 +1,16 @@
-"""How fast logs become records, against what a careful person would write with `re` in an afternoon.
+"""How fast logs become records: against tools that only count lines, and against what a careful person would write.
 
-Both build the same typed frame from the same tree: stamps as UTC instants, process as a number, tracebacks joined to
-their record, byte ranges. Runs alternate, in processes of their own; the smallest of each counts, with its CPU time.
+All take the same tree. `rg -c` looks for the lines that begin with a header; the pipelines build typed frames with
+tracebacks joined: one regular expression with groups in polars, and a loop over Python's `re`. Runs alternate, each
+in a process of its own; CPU seconds are the figures to compare where the machine has other work.
 """
 
 import argparse
 import json
+import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +22,10 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+HEADER = (
+    r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ "
+    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{3})? (\d+ )?[A-Z]+ \S+ \[|[^\s:\[]+(\[\d+\])?:)"
+)
 OUTER = re.compile(
     r"^([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\S+) "
     r"(?:(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.(\d{3}))? (?:(\d+) )?([A-Z]+) (\S+) \[(?:-|(req-\S+) (\S+) (\S+))\] "
@@ -47,7 +54,7 @@ SCHEMA = {
 COMMON = tuple(SCHEMA)
 
 
-def peer(path: Path) -> pl.DataFrame:
+def loop(path: Path) -> pl.DataFrame:
     """One file, with a loop over its lines; stamps are kept in a dictionary, because most repeat."""
     rows: list[list[object]] = []
     seconds: dict[str, int] = {}
@@ -86,11 +93,40 @@ def peer(path: Path) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
+def pipeline(path: Path) -> pl.DataFrame:
+    """One file, with one regular expression in polars: groups, types, continuation lines joined."""
+    lines = pl.scan_lines(path)
+    found = lines.with_columns(pl.col("line").str.extract_groups(OUTER.pattern).alias("g"))
+    found = found.with_columns(record=pl.col("g").struct.field("1").is_not_null().cum_sum())
+    g = {number: pl.col("g").struct.field(str(number)) for number in range(1, 20)}
+    inner = g[7] + pl.concat_str(pl.lit("."), g[8].fill_null("0"))
+    outer = pl.concat_str(pl.lit("2012 "), g[1], pl.lit(" "), g[2], pl.lit(" "), g[3], g[4], g[5])
+    heads = found.filter(g[1].is_not_null()).select(
+        "record",
+        outer.str.to_datetime("%Y %b %e %H%M%S", time_unit="ns", strict=False).alias("outer_at"),
+        inner.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="ns", strict=False).alias("ts"),
+        g[6].alias("host"),
+        pl.coalesce(g[9], g[18]).cast(pl.Int64).alias("pid"),
+        *(g[number].alias(name) for number, name in enumerate(
+            ("severity", "logger", "request_id", "user_id", "project_id", "instance"), 10)),
+        g[17].alias("program"),
+        pl.coalesce(g[16], g[19]).alias("message"),
+    )  # fmt: skip
+    rest = found.filter(g[1].is_null()).group_by("record").agg(pl.col("line").str.join("\n").alias("more"))
+    joined = heads.join(rest, on="record", how="left", maintain_order="left")
+    said = pl.concat_str("message", "more", separator="\n", ignore_nulls=True)
+    return joined.with_columns(message=said).drop("more", "record").collect(engine="streaming")
+
+
 def ours(path: Path) -> pl.DataFrame:
     """One file, by this package, with every column of `LogRecord`."""
     from forensics.loaders.log_files import scan_logs
 
     return scan_logs(str(path)).collect()
+
+
+READ = {"compiled": ours, "reference": ours, "pipeline": pipeline, "loop": loop}
+"""Each gives a frame for a file."""
 
 
 def _private_mebibytes() -> int:
@@ -102,11 +138,10 @@ def _private_mebibytes() -> int:
 
 def run(which: str, tree: Path) -> dict[str, float]:
     """Read the whole tree, file after file; records are counted and dropped, as the case drops them once stored."""
-    read = {"peer": peer, "ours": ours}[which]
-    if which == "ours":
-        from forensics.loaders.log_files import scan_logs
-
-        scan_logs(str(next(tree.glob("*/syslog")))).head(1).collect()  # imports are not what is measured
+    if which == "streamed":
+        return stream(tree)
+    read = READ[which]
+    read(next(tree.glob("*/syslog")))  # imports are not what is measured
     records, private = 0, 0
     begin, cpu = time.perf_counter(), time.process_time()
     for path in sorted(tree.glob("*/*")):
@@ -114,13 +149,7 @@ def run(which: str, tree: Path) -> dict[str, float]:
         records += frame.height
         private = max(private, _private_mebibytes())
         del frame
-    return {
-        "wall_s": time.perf_counter() - begin,
-        "cpu_s": time.process_time() - cpu,
-        "records": records,
-        "private_mib": private,
-        "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
-    }
+    return _figures(begin, cpu, records, private)
 
 
 def stream(tree: Path) -> dict[str, float]:
@@ -130,6 +159,7 @@ def stream(tree: Path) -> dict[str, float]:
     from forensics.loaders.lines._reader import batches
     from forensics.records import LogRecord
 
+    ours(next(tree.glob("*/syslog")))  # imports are not what is measured
     records, private = 0, 0
     begin, cpu = time.perf_counter(), time.process_time()
     for file in walk(tree):
@@ -137,25 +167,58 @@ def stream(tree: Path) -> dict[str, float]:
             for batch in batches(source, Origin(file.source, modified_ns=file.modified_ns)):
                 records += batch.rows[LogRecord].height
                 private = max(private, _private_mebibytes())
+    return _figures(begin, cpu, records, private)
+
+
+def _figures(begin: float, cpu: float, records: int, private: int) -> dict[str, float]:
     return {
         "wall_s": time.perf_counter() - begin,
         "cpu_s": time.process_time() - cpu,
         "records": records,
         "private_mib": private,
-        "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
     }
 
 
 def same(tree: Path) -> int:
-    """Rows that differ between the two, over one file of each kind; 0 is what is wanted."""
+    """Rows that differ from those of the loop, over one file of each kind; 0 is what is wanted."""
     different = 0
     for path in sorted(tree.glob("*/*"))[:4]:
         mine = ours(path).with_columns(pl.col("ts", "outer_at").dt.epoch("ns")).select(COMMON).drop("source")
-        theirs = peer(path).drop("source")
+        theirs = loop(path).drop("source")
         both = pl.concat([mine.select(pl.struct(pl.all()).alias("a")), theirs.select(pl.struct(pl.all()).alias("b"))],
                          how="horizontal")  # fmt: skip
         different += both.filter(pl.col("a") != pl.col("b")).height + abs(mine.height - theirs.height)
     return different
+
+
+def commands(tree: Path) -> dict[str, tuple[list[str], dict[str, str]]]:
+    """What is measured, by name: its command line and environment."""
+    found: dict[str, tuple[list[str], dict[str, str]]] = {}
+    files = [str(path) for path in sorted(tree.glob("*/*"))]
+    for name, argv in (
+        ("wc -l", ["wc", "-l", *files]),
+        ("rg -c, stamps", ["rg", "-c", HEADER.partition(r" \S+ (")[0], *files]),
+        ("rg -c, headers", ["rg", "-c", HEADER, *files]),
+        ("lnav, count", ["lnav", "-n", "-c", ";select count(*) from all_logs", *files]),
+    ):
+        if shutil.which(argv[0]):
+            found[name] = argv, {}
+    for name in ("compiled", "streamed", "reference", "pipeline", "loop"):
+        engine = {"FORENSICS_ENGINE": "reference" if name == "reference" else "compiled"}
+        found[name] = [sys.executable, __file__, "--run", name, "--tree", str(tree)], engine
+    return found
+
+
+def measured(argv: list[str], environment: dict[str, str]) -> dict[str, float]:
+    """One process: its own account of itself if it gives one, and what it took as a whole."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begin = time.perf_counter()
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=os.environ | environment)
+    wall = time.perf_counter() - begin
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    told = json.loads(done.stdout) if "--run" in argv else {"wall_s": wall, "cpu_s": cpu}
+    return told | {"whole_wall_s": wall, "whole_cpu_s": cpu}
 
 
 def main() -> None:
@@ -163,10 +226,10 @@ def main() -> None:
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--tree", type=Path, help="a tree that gen_logs.py wrote; made afresh where not given")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--run", choices=["peer", "ours", "stream"], help=argparse.SUPPRESS)
+    parser.add_argument("--run", choices=[*READ, "streamed"], help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.run:
-        print(json.dumps(stream(chosen.tree) if chosen.run == "stream" else run(chosen.run, chosen.tree)))
+        print(json.dumps(run(chosen.run, chosen.tree)))
         return
     with tempfile.TemporaryDirectory() as scratch:
         tree = chosen.tree
@@ -176,22 +239,27 @@ def main() -> None:
             tree = Path(scratch) / "tree"
             write(tree, chosen.mib)
         size = sum(path.stat().st_size for path in tree.glob("*/*")) / 2**20
-        print(f"{size:.0f} MiB, rows that differ between the two: {same(tree)}")
-        results: dict[str, list[dict[str, float]]] = {"peer": [], "ours": [], "stream": []}
+        print(f"{size:.0f} MiB, rows that differ from those of the loop: {same(tree)}")
+        results: dict[str, list[dict[str, float]]] = {name: [] for name in commands(tree)}
         for _ in range(chosen.rounds):
-            for which, found in results.items():
-                command = [sys.executable, __file__, "--run", which, "--tree", str(tree)]
-                found.append(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
-        for which, found in results.items():
-            best = min(found, key=lambda result: result["wall_s"])
-            print(f"{which:7} {best['wall_s']:7.2f} s wall  {min(r['cpu_s'] for r in found):7.2f} s CPU  "
-                  f"{size / best['wall_s']:6.0f} MiB/s  {best['records']} records  private {best['private_mib']} MiB, "
-                  f"all {best['rss_mib']} MiB")  # fmt: skip
-        for figure in ("wall_s", "cpu_s"):
-            ratios = sorted(
-                slow[figure] / fast[figure] for slow, fast in zip(results["peer"], results["ours"], strict=True)
-            )
-            print(f"times as fast ({figure}): {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
+            for name, (argv, environment) in commands(tree).items():
+                results[name].append(measured(argv, environment))
+        report(results, size)
+
+
+def report(results: dict[str, list[dict[str, float]]], size: float) -> None:
+    """A table: the least of each, and how many times the CPU time of ours the others take."""
+    least = {
+        name: {figure: min(one.get(figure, 0) for one in found) for figure in found[0]}
+        for name, found in results.items()
+    }
+    mine = least["compiled"]["cpu_s"]
+    print("| command | wall s | CPU s | MiB per CPU s | : compiled | whole process, CPU s | private MiB | records |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, one in least.items():
+        print(f"| {name} | {one['wall_s']:.2f} | {one['cpu_s']:.2f} | {size / one['cpu_s']:.0f} | "
+              f"{one['cpu_s'] / mine:.2f} | {one['whole_cpu_s']:.2f} | {one.get('private_mib', 0):.0f} | "
+              f"{one.get('records', 0):.0f} |")  # fmt: skip
 
 
 if __name__ == "__main__":
