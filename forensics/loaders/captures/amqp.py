@@ -110,13 +110,14 @@ class Memory:
 def _row(key: _Key, content: Content) -> dict[str, Any]:
     src, src_port, dst, dst_port = key
     client = f"{src}:{src_port}-{dst}:{dst_port}" if dst_port == PORT else f"{dst}:{dst_port}-{src}:{src_port}"
+    told = content.size is not None and content.size < _MOST_BODY_BYTES
     carried = None if content.next_place is None else content.next_place - content.place
     return {
         **content.tag,
         "method": content.method,
         "src": src, "src_port": src_port, "dst": dst, "dst_port": dst_port,
         **content.fields,
-        "body_bytes": content.size if content.size < _MOST_BODY_BYTES else None,
+        "body_bytes": content.size if told else None,
         "seen_bytes": content.seen,
         "carried_bytes": carried,
         "ended_at": content.ended["ts"] if content.ended else None,
