@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -22,7 +23,7 @@ class Command:
     runs: int | None = None
     env: dict[str, str] = field(default_factory=dict)
     cores: int | None = None
-    """How many cores the process may use; all where None."""
+    """How many cores the process may use, where there is util-linux; all where None."""
     tells: bool = False
     """Whether the process prints, last, its own wall and CPU seconds: what it takes once all is imported."""
 
@@ -45,7 +46,7 @@ def run(command: Command) -> tuple[float, float, float, float]:
     """One run: wall seconds, CPU seconds, peak resident and peak private MiB."""
     started = time.perf_counter()
     argv = command.argv
-    if command.cores is not None:
+    if command.cores is not None and shutil.which("taskset"):
         argv = ["taskset", "--cpu-list", f"0-{command.cores - 1}", *argv]
     output = subprocess.PIPE if command.tells else subprocess.DEVNULL
     process = subprocess.Popen(argv, stdout=output, env=os.environ | command.env)

@@ -89,7 +89,7 @@ def commands(capture: Path, scratch: Path, without: set[str]) -> list[Command]:
         Command("cat", ["cat", path]),
         Command("capinfos", ["capinfos", "-c", path]),
         Command("tcpdump", ["tcpdump", "-nr", path, "-w", "/dev/null"]),
-        Command("dpkt", [python, "-c", DPKT, path], tells=True),
+        Command("dpkt", [python, "-c", DPKT, path], runs=1, tells=True),
     ]
     fields = [word for field in FIELDS.split() for word in ("-e", field)]
     whole = ["-o", "ip.defragment:FALSE", "-o", "tcp.desegment_tcp_streams:FALSE"]

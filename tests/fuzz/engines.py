@@ -2,53 +2,16 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
-import numpy as np
-import pytest
-from polars.testing import assert_frame_equal
-
-from forensics.loaders.captures import (
-    _addresses,
-    _chain,
-    _columns,
-    _compiled_engine,
-    _headers,
-    _kernel,
-    _numpy_engine,
-    _pcap_framing,
-)
-from forensics.loaders.captures._addresses import AddressBook
-from forensics.loaders.captures._block import Block
-from forensics.loaders.captures._columns import Columns
-from forensics.loaders.captures._container import blocks
+from forensics.loaders.captures import _kernel
 from tests.fuzz import Target
 from tests.fuzz.captures import blocks as pcapng_seeds
 from tests.fuzz.captures import classic
 from tests.loaders.captures import _decoding, _packets
+from tests.loaders.captures._engines import same, same_records
 
 LINK_TYPES = (1, 101, 113, 276, 228, 229, 0, 108, 12, 127)
-
-
-@contextmanager
-def reference() -> Iterator[None]:
-    """Reading as where nothing is compiled."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (_addresses, _chain, _columns, _headers, _pcap_framing):
-            patch.setattr(module, "kernel", lambda: None)
-        yield
-
-
-def same(given: Block, columns: list[str], rows: np.ndarray | None = None) -> None:  # type: ignore[type-arg]
-    """Both engines say the same of these packets."""
-    books = AddressBook(), AddressBook()
-    mine = Columns(_compiled_engine.decode(given, rows, frozenset(columns), books[0]), books[0]).frame(columns)
-    with reference():
-        theirs = Columns(_numpy_engine.decode(given, rows, frozenset(columns), books[1]), books[1]).frame(columns)
-    assert_frame_equal(mine, theirs)
 
 
 def packets(data: bytes) -> None:
@@ -66,7 +29,7 @@ def packets(data: bytes) -> None:
     given = _decoding.block(listed, between=b"", base_offset=data[0] if data else 0)
     # memory that ends with the last packet: what is read behind it shows in a sanitizer
     given = replace(given, buffer=given.buffer.copy())
-    same(given, _decoding.COLUMNS)
+    same(given)
     same(given, _decoding.COLUMNS[len(data) % 7 :: 7])
 
 
@@ -85,21 +48,7 @@ def records(data: bytes) -> None:
     if _kernel.kernel() is None:
         return
     for chunk in (1 << 24, 64 + len(data) // 3):
-        mine = told(data, chunk)
-        with reference():
-            assert told(data, chunk) == mine, f"chunks of {chunk} octets"
-
-
-def told(octets: bytes, chunk_bytes: int) -> list[object]:
-    """All that a container says, as plain values."""
-    found: list[object] = []
-    for event in blocks(io.BytesIO(octets), chunk_bytes=chunk_bytes):
-        if isinstance(event, Block):
-            arrays = (event.start, event.captured, event.wire, event.ts, event.record_offset, event.after_gap)
-            found.append([event.base_offset, *(values.tolist() for values in arrays)])
-        else:
-            found.append(event)
-    return found
+        same_records(data, chunk)
 
 
 TARGETS = (
