@@ -28,6 +28,8 @@ __all__ = ["NAME", "TWIN", "markdown", "notebook", "pages", "pdf", "render", "wr
 
 NAME, TWIN = "report.html", "report.md"
 _MOST_CHARTS = 50
+_ALL_EXCERPTS, _LEAST_EXCERPT = 1_200_000, 80
+"""Characters of excerpts in a page, and of one where they are so many: it stays small enough for a mail."""
 
 
 def pages(_target: Path, rows: Rows, content: Mapping[str, Any]) -> dict[str, bytes]:
@@ -74,6 +76,7 @@ def render(content: Mapping[str, Any], rows: Rows) -> bytes:
         style=escape.own(style),
         style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         findings=findings,
+        room=max(_LEAST_EXCERPT, _ALL_EXCERPTS // (1 + sum(len(step.evidence) for f in findings for step in f.story))),
         numbers={finding.id: n for n, finding in enumerate(findings, 1)},
         causes={name: finding for finding in reversed(findings) for name in finding.explains},
         charts=[chart(finding, rows) if n < _MOST_CHARTS else None for n, finding in enumerate(findings)],
@@ -108,6 +111,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "cite": str,
         "fact": _fact,
+        "clipped": lambda text, size: text if len(text) <= size else text[: size - 1] + "…",
         "instant": _instant,
         "name": lambda key: _UNIT.sub("", key).replace("_", " "),
         "pieces": pieces,
