@@ -68,6 +68,7 @@ fuzz: TARGET ?= *
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --target '$(TARGET)'
 	$(BIN)/python -m tests.fuzz._sanitized --seconds $(SECONDS)
+	$(BIN)/python -m tests.fuzz._sanitized_packets --seconds $(SECONDS)
 
 AUDIT := .venv/audit
 audit:
