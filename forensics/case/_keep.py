@@ -87,11 +87,14 @@ class Reading:
         missing = []
         for job in jobs:
             key = key_of(job)
+            entry = self._entries.get(key)
             if self._placed.get(job.number) != key:
                 missing.append(job)
-            elif key in self._entries:
-                done[job.number] = _outcome_of(self._entries[key])
+            elif entry is not None and entry.sha256 == done[job.number].source["sha256"]:
+                done[job.number] = _outcome_of(entry)
                 self._draft.use(key)
+            elif entry is not None:  # it changed between two readings of an earlier run
+                missing.append(job)
         found = self._with(missing, done, jobs, None)
         self._draft.commit()
         return found
@@ -126,6 +129,7 @@ class Reading:
             if job.file.source in self._known or job.number in self._placed:
                 discard(job)
             self._placed[job.number] = key_of(job)
+            self._entries.pop(key_of(job), None)  # what an earlier run said of it holds no more
         read = load_all(missing, self._workers, advance, taken, apart=self._draft.died)
         found = {**there, **{job.number: outcome for job, outcome in zip(missing, read, strict=True)}}
         return [found[job.number] for job in jobs]

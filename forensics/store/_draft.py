@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -19,13 +20,14 @@ import pyarrow.parquet as pq
 from forensics.errors import CaseError
 from forensics.records import Record
 from forensics.store import _journal
-from forensics.store._files import as_json, compressed, digest, stopping, sync_folder, whole
+from forensics.store._files import as_json, compressed, digest, stopped, stopping, sync_folder, whole
 from forensics.store._journal import Entry, Journal
 from forensics.store._sink import PARQUET, ROW_GROUP, part_name, shaped
 from forensics.store._store import ABOUT, HINT, SCHEMA, files_of, hint_line, lock, seal
 
 COMMIT_S, COMMIT_BYTES = 1.0, 64 << 20
 """Finished sources are written into the journal when that much time passed or that much evidence was read."""
+_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE}
 _RECORDS, _BEFORE, _GONE, _WRITER = "records", "before", "gone", "writer"
 
 
@@ -69,6 +71,8 @@ class Draft:
             self._tidy()
             (self.path / _WRITER).write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
         except OSError as error:
+            if error.errno in _PASSING:
+                raise stopped(error, self.path) from error
             raise CaseError(
                 f"the case cannot be written: {error.strerror}",
                 where=str(target.parent),
@@ -274,7 +278,7 @@ def _taken(entry: Entry, folder: Path, into: Path, number: int) -> Entry:
     name, wanted = part_name(entry.number), part_name(number)
     try:
         sound = entry.parts is not None and all(
-            digest(folder / record / name) == sha256 for record, sha256 in entry.parts.items()
+            record.isidentifier() and digest(folder / record / name) == sha256 for record, sha256 in entry.parts.items()
         )
     except OSError:
         sound = False

@@ -26,12 +26,17 @@ def stopping(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        name = errno.errorcode.get(error.errno or 0, type(error).__name__)
-        raise StoppedError(
-            f"{error.strerror or error} ({name})",
-            where=os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(path),
-            hint="see to it and run it again: what was finished is kept, and it goes on from there",
-        ) from error
+        raise stopped(error, path) from error
+
+
+def stopped(error: OSError, path: Path) -> StoppedError:
+    """The error of a run that can be gone on with."""
+    name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+    return StoppedError(
+        f"{error.strerror or error} ({name})",
+        where=os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(path),
+        hint="see to it and run it again: what was finished is kept, and it goes on from there",
+    )
 
 
 @contextlib.contextmanager

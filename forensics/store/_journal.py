@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -59,7 +60,11 @@ class Journal:
             if link.decode("ascii", "replace") != chain:
                 break
             told.append(json.loads(body))
-        return [Entry(**one) for one in told[1:]] if told and told[0] == self._head else None
+        if not told or told[0] != self._head:
+            return None
+        with contextlib.suppress(TypeError):
+            return [Entry(**one) for one in told[1:]]
+        return None
 
     def write(self, entries: Iterable[Entry]) -> None:
         """Begin anew with these entries; on disk when this returns."""
