@@ -89,7 +89,8 @@ def asked_for(text: str) -> dict[str, str]:
 
 
 def row_of(titles: tuple[Any, ...], cells: list[Any], asked: dict[str, str]) -> dict[str, Any]:
-    row = {OF_HEADING[str(title)]: cell for title, cell in zip(titles, cells, strict=True)}
+    told = zip(map(str, titles), cells, strict=True)
+    row = {OF_HEADING[title]: cell for title, cell in told if title in OF_HEADING}
     row |= {name: value for name, value in asked.items() if name != "uuid"}
     if "uuid" in asked:
         row["uuid" if "Status" in titles else "instance"] = asked["uuid"]
