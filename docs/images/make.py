@@ -56,7 +56,7 @@ def drawn(text: str) -> str:
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text("$ forensics demo\n", style="bold"), Text.from_ansi(text.rstrip()), sep="")
     svg = console.export_svg(title="cloud-forensics", theme=THEME, unique_id="demo")
-    return re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL).replace("Fira Code", "DejaVu Sans Mono")
+    return re.sub(r"@font-face \{.*?\}|<!--.*?-->", "", svg, flags=re.DOTALL).replace("Fira Code", "DejaVu Sans Mono")
 
 
 def main() -> None:
