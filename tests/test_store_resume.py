@@ -1,8 +1,11 @@
 """R07: a run that is killed anywhere is gone on with, and the case is the same as that of one that was not."""
 
 import os
+import random
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 import forensics
 from forensics import report
 from forensics.case import _build
+from forensics.store._journal import Entry, Journal
 from tests._small_evidence import small_evidence
 
 SLOW = os.environ.get("FORENSICS_SLOW") == "1"
@@ -108,3 +112,45 @@ def test_killed_before_the_nth_write(evidence: Path, wanted: dict[str, bytes], t
         triaged(evidence, place / "x.case")
         assert {path: path.stat().st_mtime_ns for path in (*place.rglob("*"), place)} == before, place.name
     assert most == 5
+
+
+@pytest.mark.slow
+def test_killed_at_any_time(wanted: dict[str, bytes], evidence: Path, tmp_path: Path) -> None:
+    """Several times in a row, with readers in processes of their own."""
+    rng = random.Random(200)
+    for n in range(20):
+        place = tmp_path / str(n)
+        place.mkdir()
+        for _ in range(rng.randrange(1, 4)):
+            command = [sys.executable, "-P", "-c", KILLED, str(evidence), str(place / "x.case"), str(n % 3)]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as child:
+                assert child.stdout is not None
+                child.stdout.readline()
+                time.sleep(rng.uniform(0, 2))
+                os.killpg(child.pid, signal.SIGKILL)
+        case = forensics.open_case(evidence, out=place / "x.case", again=n % 5 == 4, finish=report.pages)
+        if not (case.path / report.NAME).is_file():  # the run that was to be killed came to its end
+            case = forensics.open_case(evidence, out=place / "x.case", again=True, finish=report.pages)
+        assert tree(case.path) == wanted
+        assert [path.name for path in place.iterdir()] == ["x.case"]
+
+
+def test_a_journal_that_was_cut_or_altered_tells_nothing_wrong(tmp_path: Path) -> None:
+    """R08, R10: whatever is lost or altered, what is left is what was written, from its beginning."""
+    said, parts = {"rows": {"LogRecord": 1}}, {"LogRecord": "ff" * 32}
+    entries = [Entry(f"key{n}", f"{n}.log", n, "00" * 32, said, parts) for n in range(4)]
+    journal = Journal(tmp_path / "journal", {"tool": "test"})
+    assert journal.entries() is None
+    journal.write(entries[:2])
+    journal.append(entries[2:])
+    assert journal.entries() == entries
+    assert Journal(tmp_path / "journal", {"tool": "later"}).entries() is None
+    good = (tmp_path / "journal").read_bytes()
+    rng = random.Random(8)
+    for at in range(0, len(good), 1 if SLOW else 7):
+        bad = bytearray(good)
+        bad[at] ^= 1 << rng.randrange(8)
+        for damaged in (good[:at], bytes(bad), good[:at] + bytes(len(good) - at)):
+            (tmp_path / "journal").write_bytes(damaged)
+            left = journal.entries()
+            assert left is None or (left == entries[: len(left)] and len(left) < 4)
