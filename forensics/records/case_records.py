@@ -19,7 +19,7 @@ class Source(Record):
         "configuration",  # the case's own case.toml
     )
     host = text("host or capture point", nullable=True)
-    archive = text("the archive that it is a member of; then its size and digest are those outside of it", nullable=True)
+    archive = text("the archive it is a member of; size and digest are then those it has outside", nullable=True)
     compression = text("gz, xz, bz2, zst or lz4", nullable=True)
     size_bytes = size("size on disk")
     modified_at = instant("modification time", nullable=True)
