@@ -203,9 +203,12 @@ static inline int digits(const uint8_t *at, int count) {
     return 1;
 }
 static int hexadecimal(const uint8_t *at) {
-    int bad = 0;
-    for (int i = 0; i < 36; i++) bad |= !(digit(at[i]) | ((uint8_t)((at[i] | 32) - 'a') < 6) | (at[i] == '-'));
-    return !bad;
+    uint8_t good = 1;
+    for (int i = 0; i < 36; i++) {
+        uint8_t c = at[i], small = c | 32;
+        good &= (uint8_t)((uint8_t)(c - '0') < 10) | (uint8_t)((uint8_t)(small - 'a') < 6) | (uint8_t)(c == '-');
+    }
+    return good;
 }
 static inline const uint8_t *find(const uint8_t *at, const uint8_t *end, int c) {
     const uint8_t *found = at < end ? memchr(at, c, (size_t)(end - at)) : NULL;

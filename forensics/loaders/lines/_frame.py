@@ -85,8 +85,7 @@ def rows(
     where = {name: (fields.start[name][first], fields.end[name][first]) for name in TEXT_FIELDS if name in wanted}
     if "message" in where:
         where["message"] = messages(text, fields, records)
-    for name, (start, end) in where.items():
-        made[name] = text.series(start, end)
+    made.update(text.columns(where))
     if "host" in made and host is not None and made["host"].null_count():
         made["host"] = made["host"].fill_null(host)
     if "severity" in made:

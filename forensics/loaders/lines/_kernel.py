@@ -73,10 +73,12 @@ def split(library_: ctypes.CDLL, octets: Bytes) -> tuple[Ints, int]:
         room = count
 
 
-def views(library_: ctypes.CDLL, text: Bytes, start: Ints, end: Ints) -> tuple[Bytes, Bytes, int]:
-    """Arrow string views of stretches, their validity bits, and how many are valid."""
+def views(
+    library_: ctypes.CDLL, text: Bytes, start: Ints, end: Ints, found: Bytes | None = None
+) -> tuple[Bytes, Bytes, int]:
+    """Arrow string views of stretches, their validity bits, and how many are valid; written to ``found`` if given."""
     start, end = np.ascontiguousarray(start, np.int64), np.ascontiguousarray(end, np.int64)
-    found = np.empty(16 * len(start), np.uint8)
+    found = np.empty(16 * len(start), np.uint8) if found is None else found
     valid = np.zeros((len(start) + 7) // 8, np.uint8)
     count = library_.log_views(
         text.ctypes.data,
