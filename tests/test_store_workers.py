@@ -104,7 +104,7 @@ def test_members_of_a_solid_archive_are_read_by_one(tmp_path: Path) -> None:
             tar.add(path, path.name)
     files = list(unfolded(walk(tmp_path / "all.tar.gz")))
     jobs = [Job(n, file, Origin(file.source), tmp_path) for n, file in enumerate(files, 1)]
-    assert [len(unit) for unit in _pool._units(jobs)] in ([6, 1], [1, 6])
+    assert [len(unit) for unit in _pool.units(jobs)] in ([6, 1], [1, 6])
 
 
 def stopped_by(run: Callable[[], object]) -> StoppedError | None:

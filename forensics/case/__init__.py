@@ -35,7 +35,7 @@ from forensics.case._who import Belongings, spelled, who
 from forensics.errors import CaseError, StoreDamagedError
 from forensics.evidence import EvidenceFile, unfolded, walk
 from forensics.records import Finding, LazyFrame, LogRecord, Packet, Record, Reference
-from forensics.store import Store, clear, is_store
+from forensics.store import Store, clear, here, is_store, pull, stored, url_of
 
 Path_ = str | os.PathLike[str]
 
@@ -314,7 +314,7 @@ def verify(path: Path_, *, evidence: Path_ | None = None) -> list[tuple[str, str
         CaseError: If there is no case.
         StoreDamagedError: If the list of digests itself was changed.
     """
-    store = Store(Path(path), check=False)
+    store = Store(here(path), check=False)
     wrong = [(f"{store.path.name}/{name}", what) for name, what in store.damage()]
     if wrong:
         return wrong
@@ -329,6 +329,7 @@ def open_case(
     out: Path_ | None = None,
     evidence: Path_ | None = None,
     workers: int = 0,
+    client: Any = None,
     again: bool = False,
     begin: Callable[[int], None] | None = None,
     advance: Advance | None = None,
@@ -343,13 +344,14 @@ def open_case(
     or killed. The case is the same, octet for octet, as one that is made from nothing.
 
     Args:
-        path: Folder of evidence, one file of it, or a case; None where a database is all there is.
+        path: Folder of evidence, one file of it, or a case (also ``s3://…``); None where a database is all there is.
         database: URL of a running MySQL, MariaDB or PostgreSQL to read as well, in one read-only transaction:
             ``mysql://USER@HOST/nova``. What is read is kept in the case as a dump; the password never is.
-        out: Folder of the case; ``NAME.case`` in the current folder where None, or beside the evidence
-            if the current folder is inside it.
+        out: Folder of the case, or a URL such as ``s3://bucket/x.case``; ``NAME.case`` in the current folder where
+            None, or beside the evidence if the current folder is inside it.
         evidence: Where the evidence of a case lies now, if it was moved.
         workers: Processes that read at a time; 0 to choose.
+        client: A ``distributed.Client``: the files are read by its cluster (docs/scale.md).
         again: Read the evidence again whatever there is.
         begin: Called once with the octets that there are to read; in a notebook a bar is shown where None.
         advance: Called with octets that were read.
@@ -368,33 +370,28 @@ def open_case(
     """
     if path is None and database is None:
         raise CaseError("there is nothing to open", hint="give a folder of evidence, a case, or a database")
-    given = None if path is None else Path(path)
+    given = None if path is None else here(path)
     if given is not None and is_store(given):
         if database is not None:
             raise CaseError("a finished case takes no database", where=str(given), hint="give the evidence, and --out")
-        store = Store(given)
+        store = Store(given, url=None if path is None else url_of(path))
         return Case(store, Path(evidence) if evidence is not None else store.hint())
-    target = Path(out) if out is not None else default_target(Path(FOLDER) if given is None else given)
+    url = None if out is None else url_of(out)
+    target = default_target(Path(FOLDER) if given is None else given) if out is None else Path(out)
+    target = target if url is None else pull(url)
     given = None if given is None else evidence_of(given)
     if given is not None and database is None and not again and is_store(target):
         try:
-            case = Case(Store(target), given)
+            case = Case(Store(target, url=url), given)
         except (StoreDamagedError, CaseError):
             pass  # it can be made again from what is here
         else:
             if unchanged(case.sources, case._store, given):
                 clear(target)
+                stored(target, url)
                 return case
     with watched(begin, advance) as (begin, advance):
-        built = build(
-            given,
-            target,
-            database=database,
-            workers=workers,
-            again=again,
-            begin=begin,
-            advance=advance,
-            kept=kept,
-            finish=finish,
-        )
-    return Case(Store(built, check=False), given)
+        options: dict[str, Any] = {"workers": workers, "client": client, "url": url, "again": again, "kept": kept}
+        built = build(given, target, database=database, begin=begin, advance=advance, finish=finish, **options)
+    stored(built, url)
+    return Case(Store(built, check=False, url=url), given)

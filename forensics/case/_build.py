@@ -14,6 +14,7 @@ import polars as pl
 
 from forensics.analysis import clock_alignment, entities
 from forensics.case._cite import with_excerpts
+from forensics.case._cluster import Cluster
 from forensics.case._config import NAME, CaseFile, read_case_file
 from forensics.case._database import carried, host_of_url, take
 from forensics.case._database import kept as dumps_of
@@ -23,6 +24,7 @@ from forensics.case._hosts import Hosts, taken_at, told_hosts, told_instants
 from forensics.case._keep import Reading, same_octets, versions
 from forensics.case._load import Advance, Job, Outcome
 from forensics.case._notes import NAME as NOTES
+from forensics.case._pool import load_all
 from forensics.case._rows import Rows
 from forensics.case._years import misdated
 from forensics.case._zones import Zones, combined, told_zones
@@ -83,6 +85,8 @@ def build(
     *,
     database: str | None = None,
     workers: int = 0,
+    client: Any = None,
+    url: str | None = None,
     again: bool = False,
     advance: Advance | None = None,
     begin: Callable[[int], None] | None = None,
@@ -98,6 +102,8 @@ def build(
         target: Folder of the case; an earlier case there is replaced when the new one is whole.
         database: URL of a running database to read as well.
         workers: Most processes at a time; 0 to choose.
+        client: A client of the cluster that reads, instead of processes here.
+        url: Object store that the case will go to: the cluster hands over its work there.
         again: Take over nothing.
         advance: Called with octets of evidence that were done.
         begin: Called once with the octets that there are to do.
@@ -112,6 +118,8 @@ def build(
     """
     if evidence is not None and target.resolve().is_relative_to(evidence.resolve()):
         raise CaseError("the case would lie inside the evidence", where=str(target), hint="give another --out")
+    if client is not None and evidence is not None:
+        evidence = evidence.absolute()  # other machines have other current folders
     files = [] if evidence is None else list(unfolded(walk(evidence)))
     config = next((file for file in files if file.source == NAME and not file.refusal and _is_folder(evidence)), None)
     declared = read_case_file(config) if config else CaseFile()
@@ -123,7 +131,9 @@ def build(
         declared = declared.and_host(host_of_url(url), [file.source for file in dumps])
         if begin is not None:
             begin(sum(file.size_bytes for file in files))
-        outcomes = _outcomes(files, config, declared, Reading(draft, files, workers, advance, kept), draft.path)
+        load = load_all if client is None else Cluster(client, draft.path, url).load_all
+        reading = Reading(draft, files, workers, advance, kept, load)
+        outcomes = _outcomes(files, config, declared, reading, draft.path)
         rows = _on_one_clock(draft, outcomes, declared)
         unmarked = mark(draft.path, rows)
         rows = _related(rows)

@@ -48,6 +48,7 @@ class Reading:
         workers: Most processes at a time; 0 to choose.
         advance: Called with octets of evidence that were done.
         told: Called once, if anything is taken over, with the number of sources that are, and of all.
+        load: Reads files, as `load_all` does.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class Reading:
         workers: int,
         advance: Advance | None,
         told: Callable[[int, int], None] | None,
+        load: Callable[..., list[Outcome]] = load_all,
     ) -> None:
-        self._draft, self._workers, self._advance, self._told = draft, workers, advance, told
+        self._draft, self._workers, self._advance, self._told, self._load = draft, workers, advance, told, load
         self._entries = draft.resume({file.source: number for number, file in enumerate(files, 1)})
         self._placed = {entry.number: entry.key for entry in self._entries.values() if entry.parts is not None}
         self._known = {entry.source for entry in self._entries.values()}
@@ -130,7 +132,7 @@ class Reading:
                 discard(job)
             self._placed[job.number] = key_of(job)
             self._entries.pop(key_of(job), None)  # what an earlier run said of it holds no more
-        read = load_all(missing, self._workers, advance, taken, apart=self._draft.died)
+        read = self._load(missing, self._workers, advance, taken, apart=self._draft.died)
         found = {**there, **{job.number: outcome for job, outcome in zip(missing, read, strict=True)}}
         return [found[job.number] for job in jobs]
 

@@ -63,32 +63,31 @@ def load_all(
         for job in jobs:
             take(job, load_one(job, advance))
         return [done[job.number] for job in jobs]
-    left = _units(jobs)
+    left = units(jobs)
     while left:
-        suspects, reason = _in_pool(left, workers, take, advance)
+        suspects = _in_pool(left, workers, take, advance)
         for job in suspects:
             if job.number not in done:
                 discard(job)
-                again, reason = _in_pool([[job]], 1, take, advance)
-                if again:
+                if _in_pool([[job]], 1, take, advance):
                     discard(job)
-                    take(job, _poison(job, reason))
+                    take(job, poison(job))
         left = [rest for unit in left if (rest := [job for job in unit if job.number not in done])]
     return [done[job.number] for job in jobs]
 
 
-def _units(jobs: Sequence[Job]) -> list[list[Job]]:
+def units(jobs: Sequence[Job]) -> list[list[Job]]:
     """What one process reads in a row: a file, or all members of an archive that can only be read forwards."""
-    units: dict[object, list[Job]] = {}
+    found: dict[object, list[Job]] = {}
     for job in jobs:
         within = job.file.within
         key = job.number if within is None or not within.solid else os.fspath(job.file.path)
-        units.setdefault(key, []).append(job)
-    return sorted(units.values(), key=lambda unit: (-sum(job.file.size_bytes for job in unit), unit[0].number))
+        found.setdefault(key, []).append(job)
+    return sorted(found.values(), key=lambda unit: (-sum(job.file.size_bytes for job in unit), unit[0].number))
 
 
-def _in_pool(units: Sequence[list[Job]], workers: int, take: Taken, advance: Advance | None) -> tuple[list[Job], str]:
-    """Read until all is done or a process dies; then, what was being read, and how it ended."""
+def _in_pool(given: Sequence[list[Job]], workers: int, take: Taken, advance: Advance | None) -> list[Job]:
+    """Read until all is done or a process dies; then, what was being read."""
     told = 0
 
     def tell() -> None:
@@ -97,9 +96,9 @@ def _in_pool(units: Sequence[list[Job]], workers: int, take: Taken, advance: Adv
             advance(counter.value - told)
             told = counter.value
 
-    waiting = list(reversed(units))  # the longest first
+    waiting = list(reversed(given))  # the longest first
     pending: dict[Future[list[Outcome]], list[Job]] = {}
-    workers = min(workers, len(units))
+    workers = min(workers, len(given))
     with _nothing_from_here():  # the counter, too, starts a process: multiprocessing's resource tracker
         context = multiprocessing.get_context("spawn")
         counter = context.Value("q", 0)
@@ -116,23 +115,24 @@ def _in_pool(units: Sequence[list[Job]], workers: int, take: Taken, advance: Adv
                 outcomes = future.result()
                 for job, outcome in zip(pending.pop(future), outcomes, strict=True):
                     take(job, outcome)
-    except BrokenProcessPool as error:
-        return [job for unit in (pending.values() or units[:1]) for job in unit], str(error)
+    except BrokenProcessPool:
+        return [job for unit in (pending.values() or given[:1]) for job in unit]
     except BaseException:
         for process in list(pool._processes.values()):
             process.terminate()
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    return [], ""
+    return []
 
 
-def _poison(job: Job, reason: str) -> Outcome:
+def poison(job: Job) -> Outcome:
+    """What becomes of a file that kills whoever reads it."""
     row = {"source": job.file.source, "host": job.origin.host, "size_bytes": job.file.size_bytes}
     row |= {"modified_at": job.file.modified_ns, "rows": 0, "rejects": 0, "gaps": 1, "status": "damaged"}
     row["note"] = "the process that read it died twice"
     problem = {"source": job.file.source, "type": "poison", "offset_bytes": 0, "length_bytes": job.file.size_bytes}
-    return Outcome(row, [problem | {"count": 1, "example": reason}])
+    return Outcome(row, [problem | {"count": 1, "example": None}])
 
 
 @contextlib.contextmanager
@@ -198,14 +198,14 @@ def _count(octets: int) -> None:
 def _work(unit: Sequence[Job]) -> list[Outcome]:
     outcomes = []
     for job in unit:
-        stir = partial(_wait_on, job)
+        stir = partial(wait_on, job)
         stir()
         outcomes.append(load_one(job, _count, stir))
-    _wait_on(None)
+    wait_on(None)
     return outcomes
 
 
-def _wait_on(job: Job | None) -> None:
+def wait_on(job: Job | None) -> None:
     """From now on the system ends this process when its reader hangs, even in a library that holds the interpreter."""
     if hasattr(signal, "alarm"):
         signal.alarm(0 if job is None else _PATIENCE_S + job.file.size_bytes // _PATIENCE_BYTES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -73,7 +73,9 @@ def triage(
             "The password may be in FORENSICS_DATABASE_PASSWORD.",
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the case.", show_default="NAME.case")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the case, or s3://BUCKET/NAME.", show_default="NAME.case")
+    ] = None,
     json: Json = False,
     fail_on: Annotated[str, typer.Option("--fail-on", help="Exit 6 if a finding is at least that severe.")] = "",
     workers: Workers = 0,
@@ -82,18 +84,22 @@ def triage(
         bool, typer.Option("--follow", help="Go on while the evidence grows, and say what is new.")
     ] = False,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds from one look to the next, with --follow.")] = 2,
+    scheduler: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="A dask.distributed scheduler, whose workers read: tcp://HOST:8786.")
+    ] = "",
 ) -> int:
     """Read everything, put it on one clock, and say what happened."""
     if follow:
-        if evidence is None or database is not None or again or fail_on:
-            wrong = "--follow takes a folder of evidence, and no --database, --again or --fail-on"
+        if evidence is None or database is not None or again or fail_on or scheduler:
+            wrong = "--follow takes a folder of evidence, and no --database, --again, --fail-on or --scheduler"
             raise ForensicsError(wrong, hint="triage those once, and follow the folder beside it")
         from forensics.cli import _follow
 
         return _follow.follow(evidence, out, every_s=every, as_json=json, workers=workers)
     from forensics.cli import _triage as view
 
-    return view.triage(evidence, out, database=database, as_json=json, fail_on=fail_on, workers=workers, again=again)
+    options: dict[str, Any] = {"workers": workers, "again": again, "scheduler": scheduler}
+    return view.triage(evidence, out, database=database, as_json=json, fail_on=fail_on, **options)
 
 
 @app.command(

@@ -12,6 +12,7 @@ import polars as pl
 
 from forensics import report
 from forensics.case import Case, open_case
+from forensics.case._cluster import connected
 from forensics.case._findings import NOT_YET, citations, told
 from forensics.case._load import ATIME
 from forensics.cli import _show as show
@@ -35,6 +36,7 @@ def triage(
     fail_on: str,
     workers: int,
     again: bool,
+    scheduler: str = "",
 ) -> int:
     """Load, conclude and show; returns the exit code."""
     if fail_on and fail_on not in SEVERITIES:
@@ -47,12 +49,15 @@ def triage(
     fresh = evidence is not None and evidence.exists() and not is_store(evidence)
     if evidence is not None and fresh and next(iter(walk(evidence)), None) is None:
         raise EvidenceError("there is nothing in it", where=str(evidence), hint="give the folder that holds the files")
-    with show.progress() as (begin, advance):
+    if scheduler and workers:
+        raise CaseError("--scheduler and --workers do not go together", hint="the cluster knows its workers")
+    with connected(scheduler) as client, show.progress() as (begin, advance):
         case = open_case(
             evidence,
             database=database,
             out=out,
             workers=workers,
+            client=client,
             again=again,
             begin=begin,
             advance=advance,

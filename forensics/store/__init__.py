@@ -17,23 +17,33 @@ finished, and the next one goes on from there. The same evidence, version and op
 depends on the clock, the machine, the order of work, or on what was there before.
 """
 
-from forensics.store._draft import Draft, clear
+from forensics.store._draft import Draft, attempts_beside, clear
 from forensics.store._files import as_json, checksum_line, digest
 from forensics.store._journal import Entry
-from forensics.store._sink import ROW_GROUP, Sink, shaped
+from forensics.store._remote import Remote, here, place_of, pull, push, stored, url_of
+from forensics.store._sink import ROW_GROUP, Sink, part_name, shaped
 from forensics.store._store import Store, is_store, scan
 
 __all__ = [
     "ROW_GROUP",
     "Draft",
     "Entry",
+    "Remote",
     "Sink",
     "Store",
     "as_json",
+    "attempts_beside",
     "checksum_line",
     "clear",
     "digest",
+    "here",
     "is_store",
+    "part_name",
+    "place_of",
+    "pull",
+    "push",
     "scan",
     "shaped",
+    "stored",
+    "url_of",
 ]

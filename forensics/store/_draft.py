@@ -87,6 +87,7 @@ class Draft:
         records, before = self.path / _RECORDS, self.path / _BEFORE
         if records.exists() and not before.exists() and not self._fresh:
             records.rename(before)
+        shutil.rmtree(attempts_beside(self.path), ignore_errors=True)
         keep = set() if self._fresh else {_BEFORE, _journal.NAME}
         for old in self.path.iterdir():
             if old.name not in keep:
@@ -301,6 +302,11 @@ def _link(old: Path, new: Path) -> None:
             shutil.copyfileobj(file, copy, 1 << 20)
 
 
+def attempts_beside(draft: Path) -> Path:
+    """Where machines of a cluster leave what they wrote: on the same file system as the draft, and no part of it."""
+    return draft.with_name(f"{draft.name}.attempts")
+
+
 def clear(target: Path) -> None:
     """Remove what killed runs left beside a case that is whole, unless one of them is still at work."""
     draft, earlier = target.with_name(f".{target.name}.partial"), target.with_name(f".{target.name}.earlier")
@@ -311,6 +317,7 @@ def clear(target: Path) -> None:
             handle = lock(draft)
             try:
                 shutil.rmtree(draft)
+                shutil.rmtree(attempts_beside(draft), ignore_errors=True)
             finally:
                 if handle is not None:
                     os.close(handle)

@@ -85,14 +85,15 @@ class Store:
     Args:
         path: The folder.
         check: Whether to compare every file with its digest before anything is shown.
+        url: Where in an object store the case lies that this is the copy of; what is added here is stored there, too.
 
     Raises:
         CaseError: If it is no case, or one of a later version of the tool.
         StoreDamagedError: If a file is missing or differs.
     """
 
-    def __init__(self, path: Path, *, check: bool = True) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, check: bool = True, url: str | None = None) -> None:
+        self.path, self.url = path, url
         if not is_store(path):
             hint = "give the folder that `forensics triage` wrote, or triage the evidence again"
             raise CaseError("no finished case", where=str(path), hint=hint)
@@ -165,10 +166,15 @@ class Store:
             (new / name).parent.mkdir(parents=True)
             with whole(new / name) as file:
                 file.write(data)
+            before = (self.path / SEAL).read_bytes()
             self._digests[name] = hashlib.sha256(data).hexdigest()
             seal(new, self._digests)
             sync_folder(self.path)
             _roll_forward(self.path)
+            if self.url is not None:
+                from forensics.store._remote import push
+
+                push(self.path, self.url, instead_of=before)
 
     def read(self, name: str) -> bytes:
         """A file of the case."""
