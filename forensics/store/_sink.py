@@ -108,4 +108,4 @@ class Sink:
     def _drop(self, error: BaseException) -> None:
         for stack, _ in self._open.values():
             with contextlib.suppress(BaseException):
-                stack.__exit__(type(error), error, None)
+                stack.__exit__(type(error), error, error.__traceback__)
