@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
@@ -14,6 +14,7 @@ from polars.datatypes import DataTypeClass
 from forensics import escape
 
 Schema = Mapping[str, pl.DataType | DataTypeClass]
+_Pairs = Callable[[list[tuple[str, Any]]], dict[str, Any]]
 _LEVELS = 3  # a notification in an envelope, in a list with its routing key, in a string of a table's column
 _ROWS_AT_ONCE = 256
 _DEEPEST = 60
@@ -93,7 +94,7 @@ def decoded(bodies: pl.Series, schema: Schema) -> pl.DataFrame:
         some = bodies.slice(start, _ROWS_AT_ONCE)
         part = _block(some, schema)
         if part is None:
-            part = _block(pl.Series([_mended(text)[1] for text in some], dtype=pl.String), schema)
+            part = _block(pl.Series([_mended(text, _first_of_each)[1] for text in some], dtype=pl.String), schema)
         parts.append(part if part is not None else _singly(some, schema))
     return pl.concat(parts)
 
@@ -117,13 +118,18 @@ def _block(bodies: pl.Series, schema: Schema) -> pl.DataFrame | None:
     return read if read.height == bodies.len() else None
 
 
-def _mended(text: str | None) -> tuple[str | None, str | None]:
+def _first_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a key that is written twice the first value, as polars takes it."""
+    return dict(reversed(pairs)) if len({key for key, _ in pairs}) < len(pairs) else dict(pairs)
+
+
+def _mended(text: str | None, pairs: _Pairs | None = None) -> tuple[str | None, str | None]:
     """Routing key and body of a text that is not regular, as text that every reader of JSON takes."""
     key: str | None = None
     value: Any = text
     for _ in range(2 * _LEVELS):
         if isinstance(value, str):
-            value = loads(value)
+            value = loads(value, pairs)
         elif isinstance(value, dict) and "oslo.message" in value:
             value = value["oslo.message"]
         elif isinstance(value, list) and len(value) == 2 and isinstance(value[1], (dict, str)):
@@ -162,10 +168,10 @@ def _of_traits(event: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def loads(text: str) -> Any:
+def loads(text: str, pairs: _Pairs | None = None) -> Any:
     """A JSON value; None where it is none, is nested too deeply, or is a number nobody can hold."""
     try:
-        return json.loads(text, strict=False, parse_constant=lambda _: None)
+        return json.loads(text, strict=False, parse_constant=lambda _: None, object_pairs_hook=pairs)
     except (ValueError, RecursionError):
         return None
 
