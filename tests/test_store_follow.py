@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import forensics
-from forensics.case import _build, _keep
+from forensics.case import _build
 from forensics.case._follow import follow, news
 from tests._small_evidence import MODIFIED_S, capture, log, small_evidence
 from tests.test_store_resume import SLOW, tree
@@ -26,13 +26,13 @@ def _as_one_version(monkeypatch: pytest.MonkeyPatch) -> None:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that were read, as they are."""
     found: list[str] = []
-    load = _keep.load_all
+    load = _build.load_all
 
     def watched(jobs, *given, **more):
         found.extend(job.file.source for job in jobs)
         return load(jobs, *given, **more)
 
-    monkeypatch.setattr(_keep, "load_all", watched)
+    monkeypatch.setattr(_build, "load_all", watched)
     return found
 
 
