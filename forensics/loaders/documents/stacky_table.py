@@ -40,7 +40,10 @@ def _cells(line: str) -> list[str] | None:
     if text.startswith("|") and text.endswith("|"):
         return [cell.strip() for cell in text[1:-1].split("|")]
     if text.startswith(("#,", '"#"', "?,", '"?"')) or text[:1].isdigit():
-        return next(csv.reader([text]), None)
+        try:
+            return next(csv.reader([text]), None)
+        except csv.Error:  # a carriage return inside
+            return None
     return None
 
 
