@@ -5,7 +5,8 @@
    each octet of a line is looked at a bounded number of times. */
 #include "kernels.h"
 
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && defined(__GNUC__) && \
+    !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define WIDE __attribute__((target_clones("avx2", "default")))
 #else
 #define WIDE
@@ -277,7 +278,8 @@ static const uint8_t *syslog(const Line *of, const uint8_t *at, const uint8_t *e
     int precise = at[15] == '.' && end - at > 22 && at[22] == ' ';
     if (!mon || (precise ? !digits(at + 16, 6) : at[15] != ' ')) return NULL;
     const uint8_t *host = at + (precise ? 23 : 16), *stop = find(host, end, ' ');
-    if (stop == host || end - stop < 2 || *host == '[' || *host == '%' || stop[-1] == ':' || stop[1] == ' ') return NULL;
+    if (stop == host || end - stop < 2 || *host == '[' || *host == '%') return NULL;
+    if (stop[-1] == ':' || stop[1] == ' ') return NULL;
     int64_t fraction = 0, ns;
     for (int i = 16; precise && i < 22; i++) fraction = fraction * 10 + at[i] - '0';
     int day = (at[4] == ' ' ? 0 : at[4] - '0') * 10 + at[5] - '0';
@@ -345,6 +347,10 @@ typedef struct {
 
 static int is_word(const Context *context, int which, const char *text, int64_t size) {
     return context->stop[which] - context->word[which] == size && !memcmp(context->word[which], text, (size_t)size);
+}
+
+static int says_nothing(const Context *context, int which) {
+    return is_word(context, which, "", 0) || is_word(context, which, "-", 1) || is_word(context, which, "None", 4);
 }
 
 static int is_request(const Context *context, int which) {
@@ -453,7 +459,8 @@ static int oslo(const Line *of, const uint8_t *at, const uint8_t *end) {
         message += message < end && *message == ' ';
     }
     int64_t fraction = millis ? (at[20] - '0') * 100 + two(at + 21) : 0, ns;
-    int8_t kind = instant(two(at) * 100 + two(at + 2), two(at + 5), two(at + 8), at + 11, fraction * 1000000, LOCAL, &ns);
+    int year = two(at) * 100 + two(at + 2);
+    int8_t kind = instant(year, two(at + 5), two(at + 8), at + 11, fraction * 1000000, LOCAL, &ns);
     framed(of, framing, kind, ns);
     if (numbered) of->to->pid[of->line] = pid;
     put(of, SEVERITY, word, stop);
@@ -461,8 +468,7 @@ static int oslo(const Line *of, const uint8_t *at, const uint8_t *end) {
     const int from[] = {context.request, context.global, context.user, context.project};
     for (int i = 0; i < 4; i++) {
         int k = from[i];
-        if (k < 0 || (i >= 2 && (is_word(&context, k, "", 0) || is_word(&context, k, "-", 1) || is_word(&context, k, "None", 4))))
-            continue;
+        if (k < 0 || (i >= 2 && says_nothing(&context, k))) continue;
         put(of, REQUEST + i, context.word[k], context.stop[k]);
     }
     of->to->context[of->line] = context.shape != NONE;
