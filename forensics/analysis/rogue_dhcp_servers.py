@@ -86,9 +86,9 @@ def _answers(messages: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
         "at", "source", "position", "host", "message_type", "xid", "chaddr", "yiaddr", "vlan_ids",
         mac=pl.col("eth_src"), server=pl.coalesce("server_id", "src"), net=_network(),
     )  # fmt: skip
-    rows = shown.collect(engine="streaming").sort("at", "source", "position")
+    found = shown.collect(engine="streaming").sort("at", "source", "position")
     nth = pl.int_range(pl.len()).over("source", *_SAME)  # what two captures saw is one answer
-    return rows.with_columns(nth=nth).unique([*_SAME, "nth"], keep="first", maintain_order=True).drop("nth")
+    return found.with_columns(nth=nth).unique([*_SAME, "nth"], keep="first", maintain_order=True).drop("nth")
 
 
 def _network() -> pl.Expr:

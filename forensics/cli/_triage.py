@@ -266,7 +266,11 @@ def _not_checked(case: Case) -> None:
 
 
 def demo(out: Path | None, *, as_json: bool) -> int:
-    """Triage the bundled incidents, and one's healthy twin, each in a few lines; returns the worst exit code."""
+    """Triage the bundled incidents, and one's healthy twin, each in a few lines.
+
+    Returns:
+        0, also where evidence is damaged: one of the incidents has a torn capture on purpose.
+    """
     folder = Path(__file__).resolve().parents[2] / "data"
     cases = [path.parent for path in sorted(folder.glob("*/guilty/case.toml"))]
     if not cases:
@@ -277,12 +281,10 @@ def demo(out: Path | None, *, as_json: bool) -> int:
         )
     target = out if out is not None else Path(tempfile.mkdtemp(prefix="forensics-demo-"))
     told = []
-    codes = []
     for half in (*cases, folder / "lost_lease" / "healthy"):
         with show.progress() as (begin, advance):
             name = target / f"{half.parent.name}-{half.name}.case"
             case = open_case(half, out=name, workers=1, begin=begin, advance=advance, finish=report.pages)
-        codes.append(_GAPS if has_gaps(case) else 0)
         told.append({"case": str(case.path), "title": case.title, "findings": case.content["findings"]})
         if not as_json:
             _demonstrated(half, case)
@@ -290,7 +292,7 @@ def demo(out: Path | None, *, as_json: bool) -> int:
         show.as_json(told)
     else:
         show.put("More of one of them: forensics triage data/NAME/guilty")
-    return max(codes)
+    return 0
 
 
 def _demonstrated(half: Path, case: Case) -> None:
