@@ -180,6 +180,8 @@ class Cluster:
                 attempt = self._result(future, ended)
                 if attempt is not None:
                     del running[future]
+                    if isinstance(attempt, ForensicsError):
+                        raise attempt
                     if attempt == "died":
                         suspects += unit
                     else:
@@ -207,8 +209,6 @@ class Cluster:
             return None
         except self._distributed.KilledWorker:
             return "died"
-        except ForensicsError:
-            raise
         except (cancelled, OSError) as error:
             raise _gone(error) from error
         except Exception as error:
@@ -259,14 +259,24 @@ def _gone(error: BaseException) -> StoppedError:
     return StoppedError(f"the cluster is gone: {type(error).__name__}: {error}"[:300], hint=hint)
 
 
-def read_unit(unit: Sequence[Job], place: Place) -> Attempt:
+def read_unit(unit: Sequence[Job], place: Place) -> Attempt | ForensicsError:
     """What a worker does: read some files, one after the other, into a folder of this attempt alone.
 
     It may be done any number of times, at once or one after the other, and may end anywhere: nothing but its own folder
-    is written to, and nobody looks there before it has told that it is whole.
+    is written to, and nobody looks there before it has told that it is whole. What went wrong is told as a value: an
+    exception would have to survive dask's transport together with its traceback, and not all do.
     """
-    name = f"{unit[0].number:06d}-{secrets.token_hex(16)}"
     here = _worker()
+    try:
+        return _attempt(unit, place, here)
+    except ForensicsError as error:
+        return error
+    except Exception as error:
+        return CaseError(f"a worker failed: {type(error).__name__}: {error}"[:300], where=here[0])
+
+
+def _attempt(unit: Sequence[Job], place: Place, here: tuple[str, bool]) -> Attempt:
+    name = f"{unit[0].number:06d}-{secrets.token_hex(16)}"
     if dict(place.versions) != dict(_versions()):
         raise CaseError("a worker runs another version of the tool", where=here[0], hint=_MISSING)
     if place.url:

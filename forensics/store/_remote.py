@@ -30,7 +30,8 @@ def url_of(place: str | os.PathLike[str]) -> str | None:
         ('s3://bucket/incident.case', 's3://bucket/incident.case', None)
     """
     found = _URL.fullmatch(place if isinstance(place, str) else Path(place).as_posix())
-    return f"{found[1]}://{found[2].rstrip('/')}" if found else None
+    root = "/" if found and found[1] == "file" else ""
+    return f"{found[1]}://{root}{found[2].rstrip('/')}" if found else None
 
 
 def place_of(url: str) -> Path:
