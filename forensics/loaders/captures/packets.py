@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import Empty, LifoQueue
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
@@ -122,7 +122,7 @@ class _Decoding(Generic[R]):
 
     def __init__(self, work: Callable[[Block, AddressBook], R]) -> None:
         self._work = work
-        self._books: SimpleQueue[AddressBook] = SimpleQueue()
+        self._books: LifoQueue[AddressBook] = LifoQueue()
 
     def __call__(self, event: Block | Stretch | Loss) -> R | Stretch | Loss:
         if not isinstance(event, Block):
