@@ -182,7 +182,7 @@ class Store:
 
     def has(self, name: str) -> bool:
         """Whether there is such a file in the case."""
-        return name in self._digests
+        return name in self._digests or (self.path / name).is_file()  # somebody may have added it since
 
     def hint(self) -> Path | None:
         """Where the evidence lay when the case was made."""
