@@ -25,6 +25,7 @@ from pathlib import Path
 from statistics import median
 
 os.environ["POLARS_MAX_THREADS"] = "1"  # before anything imports it, here and in the workers
+os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"  # it looks at each worker every ten milliseconds
 
 from forensics.case._cluster import Cluster
 from forensics.case._load import Job, load_one

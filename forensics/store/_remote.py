@@ -23,12 +23,14 @@ _ACCESS = "credentials and the endpoint come from the environment, such as AWS_A
 
 
 def url_of(place: str | os.PathLike[str]) -> str | None:
-    """The URL that a place is; None for a path.
+    """The URL that a place is; None for a path, and for whatever lies here under that name.
 
     Examples:
         >>> url_of("s3://bucket/incident.case"), url_of(Path("s3://bucket/incident.case")), url_of("C:/incident.case")
         ('s3://bucket/incident.case', 's3://bucket/incident.case', None)
     """
+    if os.path.lexists(place):  # a folder may have any name
+        return None
     found = _URL.fullmatch(place if isinstance(place, str) else Path(place).as_posix())
     root = "/" if found and found[1] == "file" else ""
     return f"{found[1]}://{root}{found[2].rstrip('/')}" if found else None
