@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from forensics.analysis._base_needs import Needs, place
@@ -80,6 +82,38 @@ class Scene:
     """Last row of any host's log."""
     zones_known: bool
     """Whether each log's zone is known: else the end of one says nothing beside another."""
+
+
+def in_question(happened: Sequence[Removal], scene: Scene) -> list[Removal]:
+    """Removals that may have taken what somebody needed: those of which `loss` may find something.
+
+    A cloud removes files all the time. Of most it is soon told that no disk and no error names them, that no instance
+    lived on their image whose host had stopped looking at the folder, and that no other host took them to be in use.
+    """
+    needs, lines = scene.needs, scene.said.lines
+    named = {*needs.disks["backing"].drop_nulls(), *needs.failures["missing"].drop_nulls()}
+    lives: dict[str, list[tuple[str | None, int | None, int | None]]] = {}
+    for image_hash, *life in needs.lives.select("image_hash", "machine", "from_at", "to_at").iter_rows():
+        lives.setdefault(image_hash, []).append(tuple(life))
+    used: dict[str, set[str | None]] = {}
+    for path, name in lines.filter(pl.col("action").is_in(["active", "in_use"])).select("base_file", "machine").rows():
+        used.setdefault(path, set()).add(name)
+    looks = {name: rows["at"].to_numpy() for (name,), rows in scene.said.passes.group_by("machine")}
+
+    def unseen(name: str | None, one: Removal) -> bool:
+        if name is None or name not in looks:
+            return name is None or name != one.machine
+        since = one.at - scene.margins[one.size_gb is not None] + RACE_NS + one.bound
+        first, last = np.searchsorted(looks[name], (since, one.at))
+        return name != one.machine and bool(first >= last)
+
+    def needed(one: Removal) -> bool:
+        return any(
+            (begun is None or begun <= one.at + RACE_NS) and (ended is None or ended > one.at) and unseen(name, one)
+            for name, begun, ended in lives.get(one.image_hash or "", ())
+        )
+
+    return [one for one in happened if one.name in named or used.get(one.path, set()) - {one.machine} or needed(one)]
 
 
 def loss(one: Removal, scene: Scene) -> Loss | None:

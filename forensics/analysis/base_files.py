@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis import _base_needs as needing
-from forensics.analysis._base_losses import MARGINS, Loss, Scene, loss
+from forensics.analysis._base_losses import MARGINS, Loss, Scene, in_question, loss
 from forensics.analysis._base_next import following
 from forensics.analysis._base_removals import Cache, Removal, cache, look_around, removals, strange
 from forensics.analysis._base_story import KIND, finding, removal_of
@@ -87,7 +87,7 @@ def findings(*frames: pl.LazyFrame | None) -> list[Finding]:
     commands = given.frames[ShellCommand].filter(pl.col("command").str.contains(r"\b(?:rm|unlink|find|rsync)\b"))
     typed = commands.select("command", "source", "position").collect()
     losses = []
-    for one in happened:
+    for one in in_question(happened, scene):
         look_around(one, given.said, scene.registry)
         strange(one, given.frames[Instance], given.frames[Notification])
         losses.append(loss(one, scene))
