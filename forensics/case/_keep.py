@@ -129,6 +129,7 @@ class Reading:
 
         for job in missing:
             if job.file.source in self._known or job.number in self._placed:
+                self._draft.outdone(job.number)
                 discard(job)
             self._placed[job.number] = key_of(job)
             self._entries.pop(key_of(job), None)  # what an earlier run said of it holds no more

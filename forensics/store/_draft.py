@@ -61,7 +61,7 @@ class Draft:
         self._fresh = fresh
         self._entries: dict[str, Entry] = {}
         self._used: dict[str, None] = {}
-        self._pending: dict[str, tuple[str, ...]] = {}
+        self._pending: dict[str, tuple[str, ...] | None] = {}
         self._pending_bytes = 0
         self._committed = time.monotonic()
         try:
@@ -147,17 +147,24 @@ class Draft:
         if self._pending_bytes >= COMMIT_BYTES or time.monotonic() - self._committed >= COMMIT_S:
             self.commit()
 
+    def outdone(self, number: int) -> None:
+        """The files of a source are about to be written anew: of what was finished before, only what it said stays."""
+        for key in self._pending:
+            if self._entries[key].number == number:
+                self._pending[key] = None
+
     def commit(self) -> None:
         """Write what was finished into the journal: first the parts are on disk, then their names, then the lines."""
         names = [
             (key, record, f"{_RECORDS}/{record}/{part_name(self._entries[key].number)}")
             for key, records in self._pending.items()
-            for record in records
+            for record in records or ()
         ]
         digests = self._synced([name for _, _, name in names])
-        parts: dict[str, dict[str, str]] = {key: {} for key in self._pending}
-        for key, record, name in names:
-            parts[key][record] = digests[name]
+        parts: dict[str, dict[str, str] | None] = {
+            key: None if records is None else {record: digests[name] for of, record, name in names if of == key}
+            for key, records in self._pending.items()
+        }
         self._entries |= {key: replace(self._entries[key], parts=own) for key, own in parts.items()}
         if parts:
             self._sync_folders()
