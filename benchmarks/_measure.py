@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
@@ -116,6 +118,22 @@ def table(figures: Sequence[Figures], *, against: Sequence[str] = ()) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def machine() -> dict[str, object]:
+    """What the figures were measured on, and how busy it was with other things."""
+    told = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    model = next((line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")), "")
+    return {
+        "processor": model or platform.processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("polars", "pyarrow", "numpy")},
+        "load": [round(one, 1) for one in os.getloadavg()],
+    }
+
+
 def save(figures: Sequence[Figures], path: Path) -> None:
-    """The figures as JSON."""
-    path.write_text(json.dumps([asdict(row) for row in figures], indent=1) + "\n")
+    """The figures as JSON, beside the machine's description."""
+    content = {"machine": machine(), "figures": [asdict(row) for row in figures]}
+    path.write_text(json.dumps(content, indent=1) + "\n")
