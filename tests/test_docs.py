@@ -58,6 +58,15 @@ def test_every_use_has_a_tutorial_and_every_page_is_listed() -> None:
     assert {page.name for page in DOCS.glob("*.md")} - {"README.md"} <= listed
 
 
+def test_the_validation_report_names_only_tests_that_exist() -> None:
+    text = (DOCS / "validation.md").read_text()
+    named = set(re.findall(r"`([\w/]+\.py)::(test_\w+)`", text))
+    assert len(named) > 80
+    for file, name in named:
+        assert f"\ndef {name}(" in (ROOT / "tests" / file).read_text(), f"{file}::{name}"
+    assert [row for row in range(1, 51) if f"\n| R{row:02d} | " not in text] == []
+
+
 def generated() -> str:
     """What docs/make.py writes."""
     spec = importlib.util.spec_from_file_location("docs_make", DOCS / "make.py")
