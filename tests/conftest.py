@@ -10,6 +10,14 @@ import pytest
 collect_ignore_glob = ["golden/*"]  # scripts that write the inputs, not tests
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes, unless it is asked for: ``FORENSICS_SLOW=1 make test``."""
+    if os.environ.get("FORENSICS_SLOW") != "1":
+        late = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if item not in late]
+        config.hook.pytest_deselected(items=late)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Turn a skip for want of a system package into a failure where `make system-deps` has run (CI)."""

@@ -194,7 +194,6 @@ def test_without_a_compiler_the_install_succeeds(built_without_a_compiler: Path,
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("FORENSICS_SLOW" not in os.environ, reason="triages twice: FORENSICS_SLOW=1")
 def test_without_a_compiler_the_report_is_the_same(pure_programs: Path, programs: Path, tmp_path: Path) -> None:
     (tmp_path / "pure").mkdir()
     assert triage(pure_programs, tmp_path / "pure") == triage(programs, tmp_path)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import forensics
-from forensics.case import _build
+from forensics.case import _build, _keep
 from forensics.case._follow import follow, news
+from forensics.store import _draft
 from tests._small_evidence import MODIFIED_S, capture, log, small_evidence
 from tests.test_store_resume import SLOW, tree
 
@@ -137,3 +138,24 @@ def test_follow_ends_with_a_whole_case(tmp_path: Path) -> None:
     case = forensics.open_case(tmp_path / "x.case")
     assert case.sources.filter(source="node1/late.log")["rows"].to_list() == [7]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evidence", "x.case"]
+
+
+def test_a_file_that_is_read_twice_is_not_waited_for_under_its_first_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: list[str]
+) -> None:
+    evidence = tmp_path / "evidence"
+    dated = "2013-02-15 01:{:02}:18 INFO nova.compute.manager [-] m\n"
+    put(evidence / "node1/nova.log", "".join(dated.format(n) for n in range(60)).encode())
+    for name in ("a", "b"):
+        put(evidence / f"node1/{name}/syslog", log(30), 1_700_000_000)  # copied years later
+    wanted = tree(forensics.open_case(evidence, out=tmp_path / "x.case", workers=1).path)
+    assert len(read) == 5
+    last = _keep.Reading.last
+
+    def slowly(*given):
+        monkeypatch.setattr(_draft, "COMMIT_S", 0)  # whatever is finished from here on goes into the journal at once
+        return last(*given)
+
+    monkeypatch.setattr(_draft, "COMMIT_S", 1e9)
+    monkeypatch.setattr(_keep.Reading, "last", slowly)
+    assert tree(forensics.open_case(evidence, out=tmp_path / "y.case", workers=1).path) == wanted

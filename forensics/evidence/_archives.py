@@ -91,7 +91,7 @@ def _inside(archive: EvidenceFile, depth: int, budget: _Budget) -> Iterator[Evid
             solid = stream.compression is not None or archive.within is not None
     except EvidenceError:  # told when it is read
         return
-    labels: set[str] = set()
+    labels: dict[str, int] = {}
     members = [part.member for part in archive_parts(archive) if part.member is not None]
     for member in members:
         budget.members += 1
@@ -107,15 +107,15 @@ def _inside(archive: EvidenceFile, depth: int, budget: _Budget) -> Iterator[Evid
         yield from _inside(found, depth + 1, budget)
 
 
-def _member(archive: EvidenceFile, member: Member, solid: bool, labels: set[str]) -> EvidenceFile:
+def _member(archive: EvidenceFile, member: Member, solid: bool, labels: dict[str, int]) -> EvidenceFile:
     # `.` and `..` would lead out of the archive where a label is taken for a path
     names = [name for name in member.name.split(b"/") if name not in (b"", b".")]
     label = "/".join("\\x2e\\x2e" if name == b".." else label_of(name) for name in names) or "unnamed"
-    unique, number = label, 1
+    unique = label
     while unique in labels:  # tar appends a newer copy of a file under the same name
-        number += 1
-        unique = f"{label} ({number})"
-    labels.add(unique)
+        labels[label] += 1
+        unique = f"{label} ({labels[label]})"
+    labels[unique] = 1
     within = Within(archive, member.offset_bytes, member.stored_bytes, member.method, member.checksum, solid)
     return EvidenceFile(
         archive.path, f"{archive.source}/{unique}", member.size_bytes, member.modified_ns, member.refusal, within

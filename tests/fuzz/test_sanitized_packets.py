@@ -1,14 +1,11 @@
 """The kernel reads and writes nothing that is not its own, and says what the reference says."""
 
-import os
-
 import pytest
 
 from tests.fuzz import _sanitized_packets
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("FORENSICS_SLOW" not in os.environ, reason="half a minute: FORENSICS_SLOW=1")
 @pytest.mark.skipif(_sanitized_packets.runtime() is None, reason="no compiler with AddressSanitizer is here")
 def test_no_input_reaches_beyond_its_buffer() -> None:
     done = _sanitized_packets.run(20, "suite")
