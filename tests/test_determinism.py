@@ -56,7 +56,7 @@ def test_one_tree_hash(tmp_path: Path) -> None:
         place.parent.mkdir(exist_ok=True)
         data = path.read_bytes()
         # the first part of each capture is enough, and its cut end makes a gap
-        place.write_bytes(gzip.decompress(data)[:400_000] if path.match("*.pcap.gz") else data)
+        place.write_bytes(gzip.decompress(data)[:150_000] if path.match("*.pcap.gz") else data)
         shutil.copystat(path, place)
     processes = [  # threads, locale, hash seed, flags
         ("1", "C", "0", []),

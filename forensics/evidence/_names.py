@@ -161,7 +161,7 @@ def host_of(source: str) -> str | None:
         ('dair-ua-c03', 'compute01')
         >>> host_of("var/log/kolla/nova/nova-api.log"), host_of("syslog"), host_of("ip_addr_compute47.txt")
         (None, None, 'compute47')
-        >>> host_of("compute1/proc/net/vlan/config"), host_of("compute2-logs.tar.gz/var/log/messages")
+        >>> host_of("compute1/proc/net/vlan/config"), host_of("compute2.tar.gz/var/log/messages")
         ('compute1', 'compute2')
     """
     *folders, name = source.split("/")
