@@ -87,6 +87,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/logs.py --mib $(SIZE)
 	$(BIN)/python benchmarks/notifications.py --mib $$(( $(SIZE) / 4 ))
 	$(BIN)/python benchmarks/dump.py --mib $(SIZE)
+	$(BIN)/python benchmarks/triage.py --sizes 10 100 $(SIZE)
 
 # tshark tcpdump chromium strace mariadb-server postgresql: tests. The others: the lab.
 SYSTEM := tshark tcpdump nftables chromium strace mariadb-server postgresql dnsmasq-base isc-dhcp-client rsyslog libfaketime \
