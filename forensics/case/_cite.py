@@ -28,7 +28,6 @@ _PLACES: tuple[type[Record], ...] = (
     ),
 )
 """Records whose rows can be cited, the one that is asked first in front."""
-_SKIP_BYTES = 1 << 20
 _LONGEST_EXCERPT = 400
 CITATION = pl.Schema(
     {
@@ -47,12 +46,9 @@ def ranges(file: EvidenceFile, wanted: Iterable[tuple[int, int]]) -> dict[tuple[
     """Octets of one file at ``(offset, length)``, decompressed; shorter where the file ends before."""
     found: dict[tuple[int, int], bytes] = {}
     kept, start = b"", 0  # the last stretch that was read: rows of one log record overlap with what is cited of it
-    scratch = memoryview(bytearray(_SKIP_BYTES))
     with open_stream(file) as stream:
         for offset, length in sorted(set(wanted)):
-            while stream.offset < offset:
-                if not stream.readinto(scratch[: min(offset - stream.offset, _SKIP_BYTES)]):
-                    break
+            stream.skip(max(offset - stream.offset, 0))
             if offset < stream.offset:
                 kept, start = kept[offset - start :], offset
             else:

@@ -138,14 +138,6 @@ class _Intake:
                 self.tally.add(kind, reason, offset, length)
 
 
-def _rest(stream: Stream) -> int:
-    """Read to the end; the number of octets there are in all."""
-    buffer = bytearray(1 << 20)
-    while stream.readinto(buffer):
-        pass
-    return stream.offset
-
-
 def load_one(job: Job, advance: Advance | None = None, stir: Callable[[], None] | None = None) -> Outcome:
     """Read one file into the store. Whatever its content does to a reader costs this file alone.
 
@@ -230,7 +222,7 @@ def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: 
     try:
         if archive is not None:
             row |= {"format": archive, "note": _unfold(job, intake)}
-            _rest(stream)
+            stream.skip()
             return "read"
         reader = None if alone else pick(head, job.file.source)
         if reader is not None:
@@ -242,11 +234,13 @@ def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: 
     except (KeyboardInterrupt, SystemExit, GeneratorExit, StoppedError):
         raise
     except BaseException as error:  # a panic of polars is no Exception; none of them may cost another file
-        end = _rest(stream)
+        stream.skip()
+        end = stream.offset
         intake.stretches([(intake.covered, end - intake.covered, "gap", "the reader failed")])
         intake.tally.illustrate("the reader failed", f"{type(error).__name__}: {error}"[:300])
         return "damaged"
-    end = _rest(stream)
+    stream.skip()
+    end = stream.offset
     if reader is None and job.zone is not None:
         intake.stretches([(0, end, "framing", "tells a time zone")])
         row |= {"format": "time zone", "note": f"tells the zone {job.zone}"}

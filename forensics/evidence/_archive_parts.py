@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from forensics.evidence._stream import Stream
 
-_SCRATCH = 1 << 20
 _LOOK_BYTES = 1 << 16
 _MOST_STEPS_BACK = 64
 """A damaged length leads past members that are sound; each return costs a new pass where the archive is compressed."""
@@ -74,7 +73,7 @@ class Tape:
 
     def skip(self, size: int) -> int:
         """Let octets go by; how many there were."""
-        return passed(self._stream, size)
+        return self._stream.skip(size)
 
     def back(self, offset: int) -> bool:
         """Go back; False where that was done too often, and the tape stays where it is."""
@@ -88,15 +87,3 @@ class Tape:
     def close(self) -> None:
         """Close what was opened."""
         self._stream.close()
-
-
-def passed(stream: Stream, size: int) -> int:
-    """Let octets of a stream go by; how many there were."""
-    scratch = memoryview(bytearray(min(size, _SCRATCH)))
-    left = size
-    while left > 0:
-        count = stream.readinto(scratch[: min(left, _SCRATCH)])
-        if not count:
-            break
-        left -= count
-    return size - left

@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from forensics.errors import EvidenceError
-from forensics.evidence._archive_parts import Member, Part, Parts, Tape, passed
+from forensics.evidence._archive_parts import Member, Part, Parts, Tape
 from forensics.evidence._decoders import Bzip2, Inflation, Xz
 from forensics.evidence._files import EvidenceFile, Within, change, label_of, open_regular
 from forensics.evidence._frames import Zstandard
@@ -55,11 +55,10 @@ def archive_parts(file: EvidenceFile) -> Iterator[Part]:
     Raises:
         EvidenceError: If it cannot be opened, or is no archive.
     """
-    with open_stream(file) as stream:
-        kind = archive_kind(stream.peek(BLOCK))
-    if kind is None:
-        raise EvidenceError("is no archive", where=file.source)
     with closing(Tape(lambda: open_stream(file))) as tape:
+        kind = archive_kind(tape.peek(BLOCK))
+        if kind is None:
+            raise EvidenceError("is no archive", where=file.source)
         yield from _WALKERS[kind](tape)
 
 
@@ -223,7 +222,7 @@ class _Solid:
         self._stream = stream or open_stream(within.archive)
         self._left = within.stored_bytes
         self.atime_kept = self._stream.atime_kept
-        passed(self._stream, within.offset_bytes - self._stream.offset)
+        self._stream.skip(within.offset_bytes - self._stream.offset)
 
     def pull(self, view: memoryview) -> int:
         count = self._stream.readinto(view[: self._left])

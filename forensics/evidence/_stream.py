@@ -167,6 +167,17 @@ class Stream:
             left -= len(part)
         return b"".join(parts)
 
+    def skip(self, size: int | None = None, /) -> int:
+        """Let octets go by, all that are left for None; how many there were."""
+        start = self.offset
+        most = _REST_BYTES if size is None else min(size, _REST_BYTES)
+        scratch = memoryview(bytearray(max(most, 0)))
+        while size is None or self.offset - start < size:
+            left = len(scratch) if size is None else min(size - (self.offset - start), len(scratch))
+            if not self.readinto(scratch[:left]):
+                break
+        return self.offset - start
+
     def peek(self, size: int = 65536, /) -> bytes:
         """The next ``size`` octets, fewer only at the end, without taking them."""
         if len(self._pending) < size:

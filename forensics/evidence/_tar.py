@@ -55,7 +55,6 @@ def _number(digits: bytes) -> int | None:
 class _Before:
     """What headers in front of a member say of it."""
 
-    start: int | None = None
     own: dict[bytes, bytes] = field(default_factory=dict)
     always: dict[bytes, bytes] = field(default_factory=dict)
 
