@@ -81,7 +81,7 @@ def _local(tape: Tape, at: int) -> Part | None:
             stored, size, known = tape.offset - start, 0, None
         else:
             stored, size, known = found
-    elif not _skipped(tape, start, stored, method, checksum):
+    elif not _skipped(tape, at, start, stored, method, checksum):
         return Part(at, tape.offset - at, "gap", "member whose header gives a wrong length")
     refusal = "encrypted" if flags & _ENCRYPTED else None
     if method not in _METHODS:
@@ -95,22 +95,22 @@ def _local(tape: Tape, at: int) -> Part | None:
     return Part(at, tape.offset - at, "framing", "member", member)
 
 
-def _skipped(tape: Tape, start: int, stored: int, method: int, checksum: int) -> bool:
+def _skipped(tape: Tape, at: int, start: int, stored: int, method: int, checksum: int) -> bool:
     """Let a member's data go by. False, and at the next header, where its header gave a wrong length."""
     there = tape.skip(stored)
     end = tape.offset
     follows = tape.peek(4)
     if there == stored and (not follows or follows[:2] == b"PK"):
         return True
-    if not tape.back(start):
+    if there == stored and not tape.back(start):
         return True
     if there == stored and _sum(tape, stored, method) in (checksum, None):
         tape.skip(end - tape.offset)
         return True  # what comes behind it is damaged
-    if tape.offset > start and not tape.back(start):
+    if not tape.back(at + len(LOCAL)):  # any length in the header may be the wrong one, that of the name, too
         return True
     # Nothing more to be found in it: the archive is cut off inside this member.
-    return start + _to_next(tape) == end and there < stored
+    return at + len(LOCAL) + _to_next(tape) == end and there < stored
 
 
 def _sum(tape: Tape, stored: int, method: int) -> int | None:
