@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._lease_messages import Message
 
@@ -19,6 +21,7 @@ def unheard(messages: list[Message], hint_s: float | None) -> frozenset[int]:
         hint_s: Lease time from the server's own log, where no message tells it.
     """
     told = [message for message in messages if message.by_client]
+    times, acks = [message.at for message in messages], [message for message in messages if message.kind == "ACK"]
     lost: set[int] = set()
     for place, first in enumerate(told):
         burst = told[place : place + 2]
@@ -26,11 +29,12 @@ def unheard(messages: list[Message], hint_s: float | None) -> frozenset[int]:
             continue
         if place and told[place - 1].kind != "REQUEST":
             continue
-        if not any(m.kind == "OFFER" and first.at <= m.at < burst[1].at for m in messages):
+        between = messages[bisect_left(times, first.at) : bisect_left(times, burst[1].at)]
+        if not any(message.kind == "OFFER" for message in between):
             continue
-        granted = [m for m in messages if m.kind == "ACK" and m.at < first.at and _ends_at(m, first, hint_s)]
+        granted = [m for m in acks if m.at < first.at and _ends_at(m, first, hint_s)]
         if granted:
-            lost |= {m.at for m in messages if m.kind == "ACK" and granted[-1].at < m.at < first.at}
+            lost |= {m.at for m in acks if granted[-1].at < m.at < first.at}
     return frozenset(lost)
 
 

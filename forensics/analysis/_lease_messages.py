@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -187,18 +187,21 @@ FIELDS = (
 )
 
 
-def merged(rows: pl.DataFrame) -> list[Message]:
+def merged(rows: Sequence[Mapping[str, Any]]) -> list[Message]:
     """The messages of one client, each once, in order.
 
     Rows tell of one message where type, transaction id, destination and server do not contradict each other, their
     times fit their clocks, and no source tells of it twice. Clocks whose distance is known to seconds only, as they
     drift for days, are as far apart as they were at the last message that both have.
+
+    Args:
+        rows: What `normalised` gives of the client, with `FIELDS` at least, by ``at``, ``source`` and ``position``.
     """
     apart: dict[tuple[str, str], tuple[int, int]] = {}
     found: list[Message] = []
     latest: dict[str, list[Message]] = {}
     by_row: dict[tuple[str, int], Message] = {}
-    for row in rows.select(FIELDS).sort("at", "source", "position").iter_rows(named=True):
+    for row in rows:
         same_kind = latest.setdefault(row["message_type"], [])
         fitting = [
             (any(seen.series == row["series"] for seen in message.sightings), off, number, message)
@@ -221,7 +224,7 @@ def merged(rows: pl.DataFrame) -> list[Message]:
     return sorted(found, key=lambda message: message.at)
 
 
-def _aside(message: Message, row: dict[str, Any], apart: dict[tuple[str, str], tuple[int, int]]) -> int | None:
+def _aside(message: Message, row: Mapping[str, Any], apart: dict[tuple[str, str], tuple[int, int]]) -> int | None:
     """How far a row is from where a message should stand in its series; None where their clocks do not let it be."""
     away = abs(row["at"] - message.at)
     by_clocks = away <= message.half + row["half"] + TRANSIT_NS
@@ -241,7 +244,7 @@ def _aside(message: Message, row: dict[str, Any], apart: dict[tuple[str, str], t
     return most
 
 
-def _is_same(message: Message, row: dict[str, Any]) -> bool:
+def _is_same(message: Message, row: Mapping[str, Any]) -> bool:
     for mine, other in ((message.xkey, row["xkey"]), (message.unicast, row["unicast"])):
         if mine is not None and other is not None and mine != other:
             return False
@@ -253,14 +256,14 @@ def _is_same(message: Message, row: dict[str, Any]) -> bool:
     return True
 
 
-def _new(row: dict[str, Any]) -> Message:
+def _new(row: Mapping[str, Any]) -> Message:
     empty = dict.fromkeys(
         ("xkey", "unicast", "ip", "server", "ciaddr", "requested", "lease_s", "renewal_s", "rebinding_s", "refusal")
     )
     return Message(kind=row["message_type"], at=row["at"], half=row["half"], names_server=False, **empty)  # type: ignore[arg-type]
 
 
-def _add(message: Message, row: dict[str, Any]) -> None:
+def _add(message: Message, row: Mapping[str, Any]) -> None:
     for name in ("xkey", "unicast", "ip", "server", "ciaddr", "lease_s", "renewal_s", "rebinding_s", "refusal"):
         if getattr(message, name) is None:
             setattr(message, name, row[name])
@@ -304,11 +307,10 @@ def _beside(messages: list[Message]) -> None:
         message.half = SECOND_NS // 2 if told.coarse else TRANSIT_NS
 
 
-def _keep_file_order(rows: pl.DataFrame, by_row: dict[tuple[str, int], Message]) -> None:
+def _keep_file_order(rows: Sequence[Mapping[str, Any]], by_row: dict[tuple[str, int], Message]) -> None:
     """Lines with one stamp happened in the order in which they are written."""
-    logs = rows.filter(pl.col("coarse")).select("source", "position").sort("source", "position")
     before: tuple[str, Message] | None = None
-    for source, position in logs.iter_rows():
+    for source, position in sorted((row["source"], row["position"]) for row in rows if row["coarse"]):
         message = by_row[source, position]
         if before and before[0] == source:
             lag = before[1].at - message.at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cmp_to_key
 from itertools import pairwise
@@ -10,7 +11,7 @@ from statistics import median
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._lease_messages import Message
+from forensics.analysis._lease_messages import Message, Sighting
 from forensics.analysis._lease_sides import side_of
 from forensics.analysis._lease_states import Attempt
 from forensics.analysis._lease_traffic import Traffic
@@ -99,6 +100,10 @@ class Scene:
         """
         covering = [view for view in self.views if view.begins]
         return covering[-1] if covering and covering[-1] is not self.near else None
+
+    def sightings(self, seen_by: str) -> Iterator[Sighting]:
+        """What one kind of witness saw of the client's messages."""
+        return (seen for message in self.messages for seen in message.sightings if seen.seen_by == seen_by)
 
     def seen_at(self, view: View | None, messages: list[Message]) -> list[Message]:
         """Those of some messages that a capture holds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -126,6 +127,9 @@ def attempts(
     usual = usual_gap_s(messages)
     told = [message for message in messages if message.kind in ("DISCOVER", "REQUEST", "RELEASE", "DECLINE")]
     visible = _answers_visible(messages)
+    times = [message.at for message in messages]
+    logged = any(seen.seen_by == "client" for message in told for seen in message.sightings)
+    bound_at = sorted(int(str(event["at"])) for event in events if event["event"] == "bound")
     lost_acks = unheard(messages, lease_hint_s)
     failed: list[Attempt] = []
     lease: Lease | None = None
@@ -134,9 +138,10 @@ def attempts(
     for place, message in enumerate(told):
         following = told[place + 1] if place + 1 < len(told) else None
         until = following.at if following else horizon + SECOND_NS
-        answers = [m for m in messages if not m.by_client and message.at <= m.at < until] if visible else []
-        answers = [m for m in answers if m.at - message.at < 60 * SECOND_NS]
-        before = [m for m in messages if m.at < message.at]
+        here = bisect_left(times, message.at)
+        soon = messages[here : bisect_left(times, min(until, message.at + 60 * SECOND_NS))] if visible else []
+        answers = [m for m in soon if not m.by_client]
+        before = messages[max(here - 6, 0) : here]
         if open_attempt and message.kind == "REQUEST" and (kept := _kept(open_attempt, message)):
             open_attempt.recovered = kept
             failed.append(open_attempt)
@@ -168,7 +173,7 @@ def attempts(
         if (
             acks
             and not taken
-            and _took(message, acks[0], following, open_attempt, lease, usual, told, events, lease_hint_s)
+            and _took(message, acks[0], following, open_attempt, lease, usual, logged, bound_at, lease_hint_s)
         ):
             taken = acks[0]
         if taken is None and not acks and not naks and _rests(message, following, lease, usual, lease_hint_s):
@@ -275,18 +280,15 @@ def _took(
     attempt: Attempt | None,
     lease: Lease | None,
     usual: float | None,
-    told: list[Message],
-    events: list[dict[str, object]],
+    logged: bool,
+    bound_at: list[int],
     hint_s: float | None,
 ) -> bool:
-    """Whether the client took an answer, by what it did next."""
-    own_log = {seen.source for message in told for seen in message.sightings if seen.seen_by == "client"}
-    said_bound = any(
-        event["event"] == "bound" and -SECOND_NS <= int(str(event["at"])) - ack.at <= 3 * SECOND_NS for event in events
-    )
-    if said_bound:
+    """Whether the client took an answer, by what it did next, and by its own log where there is one."""
+    first = bisect_left(bound_at, ack.at - SECOND_NS)
+    if first < len(bound_at) and bound_at[first] <= ack.at + 3 * SECOND_NS:
         return True
-    if own_log and request.at_points("client"):
+    if logged and request.at_points("client"):
         return False  # its log tells of the question and of no answer
     if following is None:
         # Who asks for what it was offered has heard the offer, and hears the answer too.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
+import numpy as np
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
@@ -14,7 +16,7 @@ AROUND_NS = 3 * SECOND_NS
 _NOBODY = pl.lit(None, dtype=pl.String)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Traffic:
     """Packets to and from some clients, reduced.
 
@@ -35,6 +37,29 @@ class Traffic:
     closed: pl.DataFrame
     turns: pl.DataFrame
     spans: pl.DataFrame
+
+    def of(self, client: str) -> Traffic:
+        """The same as far as it concerns one client: its own packets, and those to all."""
+        return replace(self, **{name: parts.of(client) for name, parts in self._parts.items()})
+
+    @cached_property
+    def _parts(self) -> dict[str, _Parts]:
+        names = ("seconds", "near", "heard", "probes", "closed", "turns")
+        return {name: _Parts(getattr(self, name)) for name in names}
+
+
+class _Parts:
+    """Rows of many clients, cut by client."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        self._rows = rows.sort("client", maintain_order=True)
+        runs = self._rows.select(pl.col("client").rle()).unnest("client")
+        ends = runs["len"].cum_sum().to_list()
+        self._where = dict(zip(runs["value"], zip([0, *ends], runs["len"], strict=False), strict=True))
+
+    def of(self, client: str) -> pl.DataFrame:
+        """Rows of nobody, then those of the client, in their order."""
+        return pl.concat([self._rows.slice(*self._where.get(name, (0, 0))) for name in (None, client)])
 
 
 def watch(packets: pl.LazyFrame, clocks: pl.LazyFrame, clients: pl.DataFrame) -> Traffic:
@@ -62,9 +87,7 @@ def watch(packets: pl.LazyFrame, clocks: pl.LazyFrame, clients: pl.DataFrame) ->
         from_at=pl.col("at").min(), to_at=pl.col("at").max(), n=pl.len(), bound=pl.col("bound").max()
     )
     sent, reached, asked, to_all = _labelled(rows, clients)
-    windows = [pl.col("at").is_between(int(at) - AROUND_NS, int(at) + AROUND_NS) for at in clients["first_at"]]
-    around = pl.any_horizontal(windows) if windows else pl.lit(value=False)
-    near = pl.concat([reached, to_all]).filter(around)
+    near = pl.concat([reached, to_all]).filter(_around(clients["first_at"]))
     since = min(clients["since_at"].to_list(), default=0)
     until = max(clients["ends_at"].to_list(), default=0) + 60 * SECOND_NS
     answering = sent.filter(pl.col("at").is_between(since, until))
@@ -91,6 +114,18 @@ def watch(packets: pl.LazyFrame, clocks: pl.LazyFrame, clients: pl.DataFrame) ->
         turns.sort("client", "point", "by", "peer"),
         span_rows.sort("point"),
     )
+
+
+def _around(instants: pl.Series) -> pl.Expr:
+    """Whether ``at`` is close to any of some instants, however many there are."""
+    known = np.sort(instants.drop_nulls().to_numpy())
+
+    def near(at: pl.Series) -> pl.Series:
+        stamps = at.to_numpy()
+        first = np.searchsorted(known, stamps - AROUND_NS)
+        return pl.Series(first < np.searchsorted(known, stamps + AROUND_NS, side="right"))
+
+    return pl.col("at").map_batches(near, return_dtype=pl.Boolean, is_elementwise=True)
 
 
 def _labelled(rows: pl.LazyFrame, clients: pl.DataFrame) -> tuple[pl.LazyFrame, ...]:

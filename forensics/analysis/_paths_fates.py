@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._paths_packets import ECHO, ECHO_REPLY, TCP
+from forensics.analysis._paths_packets import TCP
 from forensics.analysis._paths_ways import Flags, Way
 
 SOON_NS = 150 * SECOND_NS // 1000
@@ -22,16 +22,11 @@ def behind(one: pl.Expr, other: pl.Expr) -> pl.Expr:
     return (one.cast(pl.Int64) - other.cast(pl.Int64) + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
-def data(rows: pl.DataFrame) -> pl.Series:
-    """Which rows are TCP segments with data, whole ones."""
-    return rows.select(
-        ((pl.col("protocol") == TCP) & (pl.col("payload_bytes").fill_null(0) > 0) & pl.col("tcp_seq").is_not_null())
-        .fill_null(value=False)
-    ).to_series()  # fmt: skip
-
-
 def joined_segments(way: Way, back: Way | None) -> Flags:
     """Segments larger than the connection's MSS: the sender's card cuts them up behind the capture (GSO, GRO)."""
+    is_data = way.rows["is_data"]
+    if not is_data.any():
+        return np.zeros(way.rows.height, np.bool_)
     told = [
         one.rows.filter(pl.col("tcp_mss").is_not_null()).select(*ports, "tcp_mss")
         for one, ports in (
@@ -45,7 +40,6 @@ def joined_segments(way: Way, back: Way | None) -> Flags:
     rows = way.rows.select("src_port", "dst_port", "payload_bytes", "ip_bytes").join(
         mss, on=["src_port", "dst_port"], how="left", suffix="_least", maintain_order="left"
     )
-    is_data = data(way.rows)
     plain = way.rows.filter(~is_data)["ip_bytes"].max()
     usual = max(1500, int(plain) if isinstance(plain, int) else 0)
     known = "tcp_mss_least" if "tcp_mss_least" in rows.columns else "tcp_mss"
@@ -96,8 +90,8 @@ def _cut(asked: pl.DataFrame, came: pl.DataFrame) -> pl.Series:
 def _overlapping(asked: pl.DataFrame, came: pl.DataFrame) -> pl.Series:
     """Segments whose octets went on in others: cut up by a card, or joined by one."""
     ports = ["src_port", "dst_port"]
-    own = asked.filter(data(asked)).select("nth", *ports, "tcp_seq", "payload_bytes", "sent")
-    far = came.filter(data(came)).select(*ports, "tcp_seq", "payload_bytes", "sent")
+    own = asked.filter("is_data").select("nth", *ports, "tcp_seq", "payload_bytes", "sent")
+    far = came.filter("is_data").select(*ports, "tcp_seq", "payload_bytes", "sent")
     if own.is_empty() or far.is_empty():
         return own["nth"].clear()
     buckets = (1 << 32) // BUCKET
@@ -115,7 +109,9 @@ def _answered(asked: pl.DataFrame, back: Way | None) -> list[pl.Series]:
         return []
     said = back.rows.with_columns(sent=pl.Series(back.sent_at()))
     key = ["icmp_id", "icmp_seq", "ip_bytes"]
-    echoes = asked.filter(ECHO).select("nth", *key, "sent").join(said.filter(ECHO_REPLY).select(*key, "sent"), on=key)
+    echoes = (
+        asked.filter("is_echo").select("nth", *key, "sent").join(said.filter("is_reply").select(*key, "sent"), on=key)
+    )
     replied = echoes.filter((pl.col("sent_right") - pl.col("sent")).abs() < 10 * SECOND_NS)["nth"].unique()
     ports = ["src_port", "dst_port"]
     acks = (
@@ -123,7 +119,7 @@ def _answered(asked: pl.DataFrame, back: Way | None) -> list[pl.Series]:
         .select(src_port="dst_port", dst_port="src_port", tcp_ack="tcp_ack", due="sent")
         .sort("due")
     )
-    own = asked.filter(data(asked)).with_columns(due=pl.col("sent") + SOON_NS).sort("due")
+    own = asked.filter("is_data").with_columns(due=pl.col("sent") + SOON_NS).sort("due")
     told = own.select("nth", *ports, "tcp_seq", "payload_bytes", "due").join_asof(
         acks, on="due", by=ports, check_sortedness=False
     )
@@ -141,12 +137,12 @@ def echoes(way: Way, back: Way | None) -> pl.DataFrame:
     nth = pl.Series("nth", np.arange(way.rows.height))
     rows = way.rows.with_columns(nth, sent=pl.Series(way.sent_at()), first=pl.Series(way.first()))
     key = ["icmp_id", "icmp_seq", "ip_bytes"]
-    asked = rows.filter(ECHO).select("nth", "sent", "first", *key)
+    asked = rows.filter("is_echo").select("nth", "sent", "first", *key)
     points = pl.DataFrame({"first": range(len(way.places)), "point": [place.point for place in way.places]})
     asked = asked.join(points.cast({"first": asked["first"].dtype}), on="first", how="left", maintain_order="left")
     if back is None or asked.is_empty():
         return asked.with_columns(answered=pl.lit(value=False))
-    reply = back.rows.select(ECHO_REPLY).to_series().to_numpy()
+    reply = back.rows["is_reply"].to_numpy()
     came = [
         back.rows.filter(pl.Series(reply & back.seen[:, n])).select(
             *key, point=pl.lit(place.point), told=pl.Series(back.at[reply & back.seen[:, n], n])
@@ -173,7 +169,7 @@ def segments(way: Way, back: Way | None, beyond: Flags | None) -> pl.DataFrame:
     nth = pl.Series("nth", np.arange(way.rows.height))
     rows = way.rows.with_columns(nth, sent=pl.Series(way.sent_at()), came=pl.Series(
         beyond if beyond is not None else np.zeros(way.rows.height, np.bool_)))  # fmt: skip
-    own = rows.filter(data(rows) & ~pl.Series(joined_segments(way, back)))
+    own = rows.filter("is_data", ~pl.Series(joined_segments(way, back)))
     key = ["src_port", "dst_port", "tcp_seq", "payload_bytes"]
     distinct = own.group_by(key, maintain_order=True).agg(
         pl.col("ip_bytes").max(), pl.col("sent").min(), pl.col("nth"), pl.col("came").any(), tries=pl.len()

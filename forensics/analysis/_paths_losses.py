@@ -133,7 +133,7 @@ def _parts(way: Way, back: Way | None, spans: Mapping[str, tuple[int, int]]) -> 
     if len(way.places) < 2:
         return
     last, sent, sizes = way.last(), way.sent_at(), way.sizes()
-    cards = joined_segments(way, back)
+    cards: Flags | None = None
     for near in range(len(way.places) - 1):
         ended = last == near
         if not ended.any():
@@ -142,6 +142,7 @@ def _parts(way: Way, back: Way | None, spans: Mapping[str, tuple[int, int]]) -> 
         if far is None:
             continue
         beyond = last > near
+        cards = joined_segments(way, back) if cards is None else cards
         ended &= ~cards
         if sizes[ended].max(initial=0) <= sizes[beyond & ~cards].max(initial=0):
             continue  # what is lost is no larger than what passes: no question of size
@@ -213,8 +214,10 @@ def unanswered(
     for way, back in pairs(found):
         if frozenset((way.src, way.dst)) in done or back is None:
             continue
-        for kind, rows in (("echoes", echoes(way, back)), ("segments", segments(way, back, None))):
-            fate = "answered" if kind == "echoes" else "arrived"
+        for kind, own, fate in (("echoes", "is_echo", "answered"), ("segments", "is_data", "arrived")):
+            if not way.rows[own].any():
+                continue
+            rows = echoes(way, back) if kind == "echoes" else segments(way, back, None)
             hop = _ends(way, back, rows.filter(pl.col(fate).is_not_null()).with_columns(came=fate), kind, spans)
             if hop is not None and (hop.chance < WORTH_A_LOOK or (way.src, way.dst) in told_too_big):
                 told.append(hop)

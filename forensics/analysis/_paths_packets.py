@@ -32,6 +32,7 @@ ECHO = pl.col("icmp_type").is_in([8, 128])
 ECHO_REPLY = ((pl.col("protocol") == ICMP) & (pl.col("icmp_type") == 0)) | (
     (pl.col("protocol") == ICMPV6) & (pl.col("icmp_type") == 129)
 )
+DATA = (pl.col("protocol") == TCP) & (pl.col("payload_bytes") > 0) & pl.col("tcp_seq").is_not_null()
 TOO_BIG = ((pl.col("protocol") == ICMP) & (pl.col("icmp_type") == 3) & (pl.col("icmp_code") == 4)) | (
     (pl.col("protocol") == ICMPV6) & (pl.col("icmp_type") == 2)
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from forensics.analysis._paths_fates import data, echoes, segments
+from forensics.analysis._paths_fates import echoes, segments
 from forensics.analysis._paths_hosts import TAG_BYTES, Device, Setting, Stack, host_of, named_vid
 from forensics.analysis._paths_losses import CHANCE, SURE, Hop, Part
 from forensics.analysis._paths_packets import ECHO, ECHO_REPLY, TCP
@@ -122,7 +122,7 @@ class Scene:
 
     def has_segments(self) -> bool:
         """Whether TCP data is among what is lost: somebody's work hangs."""
-        return any((data(part.way.rows).to_numpy() & self.gone(part)).any() for part in self.parts())
+        return any((part.way.rows["is_data"].to_numpy() & self.gone(part)).any() for part in self.parts())
 
     def credible(self, *, stacked: bool) -> bool:
         """Whether there is enough to speak of: what few probes say counts where tags or a router explain it."""

@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 
 from forensics.analysis._paths_doubts import amount, doubts, loss_remedy, stack_doubts, stack_remedy, wanted
-from forensics.analysis._paths_fates import data
 from forensics.analysis._paths_hosts import TAG_BYTES
 from forensics.analysis._paths_losses import Part
 from forensics.analysis._paths_scene import HEADER_BYTES, Scene, cited
@@ -196,7 +195,7 @@ def _part_steps(scene: Scene, part: Part, near: Place) -> list[Step]:
         refs = tuple(scene.reference(way, row, n) for n in np.flatnonzero(way.seen[row]).tolist())
         text = f"{sizes[row]} octets from {way.src} to {way.dst} pass {amount(len(refs), 'place')}."
         told.append(Step(iso(int(sent[row])), text, refs))
-    is_data = data(way.rows).to_numpy()
+    is_data = way.rows["is_data"].to_numpy()
     for flags, noun in ((gone & ~is_data, "packet"), (gone & is_data, "TCP segment")):
         if flags.any():
             many, least, most = int(flags.sum()), int(sizes[flags].min()), int(sizes[flags].max())

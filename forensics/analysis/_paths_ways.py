@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS
-from forensics.analysis._paths_packets import TCP
+from forensics.analysis._paths_packets import DATA, ECHO, ECHO_REPLY, TCP
 
 Flags = npt.NDArray[np.bool_]
 Times = npt.NDArray[np.int64]
@@ -38,7 +38,8 @@ class Way:
     dst: str
     places: list[Place]
     rows: pl.DataFrame
-    """One row per packet, as its first place saw it: in the order of `seen`."""
+    """One row per packet, as its first place saw it, in the order of `seen`; ``is_data`` marks whole TCP segments with
+    data, ``is_echo`` and ``is_reply`` ping's questions and answers."""
     seen: Flags
     """Packet by place."""
     at: Times
@@ -86,7 +87,11 @@ def ways(joined: pl.DataFrame) -> dict[tuple[str, str], Way]:
         (source, destination) -> way.
     """
     found: dict[tuple[str, str], Way] = {}
-    numbered = joined.with_row_index("cell")
+    numbered = joined.with_row_index("cell").with_columns(
+        is_data=DATA.fill_null(value=False),
+        is_echo=ECHO.fill_null(value=False),
+        is_reply=ECHO_REPLY.fill_null(value=False),
+    )
     for own in numbered.partition_by("src", "dst", maintain_order=True):
         way = _way(own)
         found[way.src, way.dst] = way

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import polars as pl
@@ -11,8 +15,9 @@ import polars as pl
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
 from forensics.analysis._given import rows_of
 from forensics.analysis._lease_causes import verdict
-from forensics.analysis._lease_messages import TRANSIT_NS, merged, normalised, suspects
+from forensics.analysis._lease_messages import FIELDS, TRANSIT_NS, merged, normalised, suspects
 from forensics.analysis._lease_scene import Homes, Scene, machine, path_order, survey
+from forensics.analysis._lease_servers import Servers, servers_of
 from forensics.analysis._lease_states import Attempt, attempts
 from forensics.analysis._lease_story import RAN_OUT, finding
 from forensics.analysis._lease_traffic import Traffic, watch
@@ -28,6 +33,9 @@ KINDS = {
     "dhcp-renewal-failure": ("DHCP messages (a capture, or the logs of dnsmasq or of a DHCP client)",),
 }
 
+_Row = dict[str, Any]
+"""A row of what `normalised` gives."""
+_place = itemgetter(0)
 _WHO = ("client", "mac", "ip")
 _WHEN = ("since_at", "first_at", "ends_at")
 _ASKED = dict.fromkeys(_WHO, pl.String) | dict.fromkeys(_WHEN, pl.Int64)
@@ -57,8 +65,6 @@ class _Inputs:
     clocks: pl.LazyFrame
     packets: pl.LazyFrame
     lease_hint_s: float | None
-    starts: pl.DataFrame
-    """Lines by which DHCP servers start and end: ``at``, ``bound``, ``source``, ``position``, ``pid``, ``starts``."""
     logs: pl.LazyFrame
 
 
@@ -98,8 +104,9 @@ def findings(
     if not scenes:
         return sorted(told, key=Finding.order)
     traffic = watch(inputs.packets, inputs.clocks, _asked_for(scenes))
+    servers = Servers.of(inputs.rows, inputs.spans, inputs.logs, inputs.clocks, [scene.messages for scene in scenes])
     for scene in scenes:
-        _complete(scene, inputs, traffic)
+        _complete(scene, inputs, servers, traffic)
         if scene.attempt.gone and not _is_alive(scene):
             continue
         told.append(finding(scene, verdict(scene), again=scene.client in known))
@@ -143,36 +150,7 @@ def _inputs(
     reached = spans.agg(pl.col("from_at").min(), pl.col("to_at").max(), pl.col("source", "last").get(latest)).sort(
         "series"
     )
-    return _Inputs(rows, events, reached, ties, frames, _announced_s(logs), _starts(logs, ties), logs)
-
-
-def _starts(logs: pl.LazyFrame, ties: pl.LazyFrame) -> pl.DataFrame:
-    """What dnsmasq says when it starts and when it ends."""
-    own = pl.col("program") == "dnsmasq"
-    told = logs.filter(own & pl.col("message").str.contains(r"^(?:started, version|exiting on receipt of SIGTERM)"))
-    starts = pl.col("message").str.starts_with("started")
-    rows = on_one_clock(told.select("ts", "host", "source", "position", "pid", starts=starts), ties)
-    return rows.collect(engine="streaming").sort("at", "source", "position")
-
-
-def _stopped(own: pl.DataFrame, inputs: _Inputs, start: int) -> tuple[int, Reference] | None:
-    """The line by which the client's server ended before an attempt, if it did not start again.
-
-    A network host runs one dnsmasq per network: the process that answered the client is the one that counts.
-    """
-    served = own.filter((pl.col("seen_by") == "server") & (pl.col("at") < start)).sort("at").tail(1)
-    if served.is_empty() or inputs.starts.is_empty():
-        return None
-    line = (pl.col("source") == served["source"][0]) & (pl.col("position") == served["position"][0])
-    pids = inputs.logs.filter(line).select("pid").collect(engine="streaming")["pid"]
-    since = inputs.starts.filter((pl.col("at") >= served["at"][0] - SECOND_NS) & (stem() == served["series"][0]))
-    ends = since.filter(pl.col("starts").not_() & (pl.col("at") <= start + pl.col("bound")))
-    ends = ends.filter(pl.col("pid").eq_missing(pl.lit(pids[0] if len(pids) else None)))
-    if ends.is_empty():
-        return None
-    row = ends.row(0, named=True)
-    again = since.filter("starts", pl.col("at") > row["at"])
-    return None if again.height else (row["at"], Reference(row["source"], f"line:{row['position']}", iso(row["at"])))
+    return _Inputs(rows, events, reached, ties, frames, _announced_s(logs), logs)
 
 
 def _announced_s(logs: pl.LazyFrame) -> float | None:
@@ -190,38 +168,54 @@ def _scenes(inputs: _Inputs) -> list[Scene]:
     """The failed attempts of all clients, before anybody looks at other traffic."""
     rows, spans = inputs.rows, inputs.spans
     reach = dict(spans.select("series", "to_at").iter_rows())
+    said = _by_machine(inputs.events)
     scenes: list[Scene] = []
-    for client in suspects(rows, inputs.events, max(reach.values())):
-        own = _comparable(rows.filter(pl.col("client") == client))
-        horizon = max(reach[name] for name in own["series"].unique())
-        machines = own.filter(pl.col("seen_by") == "client")["machine"].unique().to_list()
-        events = [
-            {"at": row["at"], "event": row["event"], "message": row["message"],
-             "reference": Reference(row["source"], f"line:{row['position']}", iso(row["at"]))}
-            for row in inputs.events.filter(pl.col("machine").is_in(machines)).iter_rows(named=True)
-        ]  # fmt: skip
+    for client, own in _by_client(rows, suspects(rows, inputs.events, max(reach.values()))):
+        horizon = max(reach[row["series"]] for row in own)
+        machines = {row["machine"] for row in own if row["seen_by"] == "client"}
+        events = [event for _, event in sorted((one for name in machines for one in said.get(name, ())), key=_place)]
         messages = merged(own)
         for attempt in attempts(messages, events, horizon, inputs.lease_hint_s):
             if attempt.gone and attempt.lease:
                 since = attempt.lease.ack.at
                 attempt.events = [event for event in events if int(str(event["at"])) > since + SECOND_NS]
-            cut = bool(own["inferred"].any())
+            cut = any(row["inferred"] for row in own)
             scenes.append(Scene(client, _mac(own), _ip(attempt), attempt, messages, [], cut=cut))
     return scenes
 
 
-def _comparable(own: pl.DataFrame) -> pl.DataFrame:
+def _by_client(rows: pl.DataFrame, clients: Collection[str]) -> Iterator[tuple[str, list[_Row]]]:
+    """What there is of each of some clients, in its order, as far as its times can be compared."""
+    own = rows.filter(pl.col("client").is_in(clients)).select("client", "chaddr", "machine", "reference", *FIELDS)
+    ordered = own.sort("client", "at", "source", "position")
+    for client, told in groupby(ordered.iter_rows(named=True), key=itemgetter("client")):
+        yield client, _comparable(list(told))
+
+
+def _by_machine(events: pl.DataFrame) -> dict[str, list[tuple[int, dict[str, object]]]]:
+    """What the clients' own logs say beside messages, each with its place among all."""
+    told: dict[str, list[tuple[int, dict[str, object]]]] = {}
+    wanted = events.select("machine", "at", "event", "message", "source", "position")
+    for place, (name, at, event, message, source, position) in enumerate(wanted.iter_rows()):
+        reference = Reference(source, f"line:{position}", iso(at))
+        one = {"at": at, "event": event, "message": message, "reference": reference}
+        told.setdefault(name, []).append((place, one))
+    return told
+
+
+def _comparable(own: list[_Row]) -> list[_Row]:
     """The rows of one client whose times can be compared: those of the clocks that are tied to one reference."""
-    if own["source"].n_unique() <= 1 or own["reference"].n_unique() == 1:
+    if len({row["source"] for row in own}) <= 1 or len({row["reference"] for row in own}) == 1:
         return own
-    most = own.group_by("reference").len().drop_nulls().sort("len", "reference", descending=[True, False])
-    return own.filter(pl.col("reference") == most["reference"][0])
+    counts = Counter(row["reference"] for row in own if row["reference"] is not None)
+    most = min(counts, key=lambda name: (-counts[name], name))
+    return [row for row in own if row["reference"] == most]
 
 
-def _mac(own: pl.DataFrame) -> str | None:
-    known = own["chaddr"].drop_nulls()
-    client = str(own["client"][0])
-    return str(known[0]) if len(known) else None if client.startswith("host:") else client
+def _mac(own: Sequence[_Row]) -> str | None:
+    known = next((row["chaddr"] for row in own if row["chaddr"] is not None), None)
+    client = str(own[0]["client"])
+    return str(known) if known is not None else None if client.startswith("host:") else client
 
 
 def _ip(attempt: Attempt) -> str | None:
@@ -257,55 +251,32 @@ def _since(scene: Scene, start: int) -> int:
     return max(usual, start - 86400 * SECOND_NS)
 
 
-def _complete(scene: Scene, inputs: _Inputs, traffic: Traffic) -> None:
+def _complete(scene: Scene, inputs: _Inputs, servers: Servers, traffic: Traffic) -> None:
     """Add to a scene what captures and logs say of it."""
-    rows, attempt = inputs.rows, scene.attempt
-    own = _comparable(rows.filter(pl.col("client") == scene.client))
-    homes = _homes(own, rows)
-    seen = set(own.filter(pl.col("seen_by") == "capture")["point"])
-    passed = traffic.seconds.filter(
+    attempt = scene.attempt
+    own = traffic.of(scene.client)
+    homes = Homes(frozenset(machine(one.point) for one in scene.sightings("client")), servers.machines)
+    passed = own.seconds.filter(
         (pl.col("client") == scene.client) & pl.col("way").is_in(("in", "out", "in-ip", "out-ip"))
     )
-    points = sorted(seen | set(passed["point"]))
-    direct = rows.filter((pl.col("seen_by") == "capture") & (pl.col("unicast") == True))  # noqa: E712
-    several = direct.group_by("point").agg(n=pl.col("chaddr").n_unique()).filter(pl.col("n") > 1)
-    survey(scene, traffic, path_order(points, scene.messages, homes), homes, set(several["point"]))
+    points = sorted({one.point for one in scene.sightings("capture")} | set(passed["point"]))
+    survey(scene, own, path_order(points, scene.messages, homes), homes, servers.shared)
     start = attempt.asked[0].at if attempt.asked else attempt.ends
     end = attempt.asked[-1].at if attempt.asked else attempt.ends
-    logs = rows.filter(pl.col("seen_by") == "server")["series"].unique().to_list()
-    reach = inputs.spans.filter(pl.col("series").is_in(logs))
     slack = 2 * SECOND_NS
-    reach = reach.filter(pl.col("from_at") <= start + slack)
+    reach = [until for since, until in servers.reach if since <= start + slack]
     # A quiet log ends with its last line, as a capture does; what it lacks until then never came.
-    scene.server_log = reach.filter(pl.col("to_at") >= min(end - slack, start + 5 * slack)).height > 0
-    whole = reach.filter(pl.col("to_at") >= end - slack).height > 0
-    scene.server_stopped = _stopped(own, inputs, start)
-    others = rows.filter(
-        (pl.col("seen_by") == "server")
-        & (pl.col("message_type") == "ACK")
-        & (pl.col("client") != scene.client)
-        & pl.col("at").is_between(start - TRANSIT_NS, max(end, attempt.ends) + TRANSIT_NS)
-    ).sort("at", "source", "position")
-    for row in others.head(1).iter_rows(named=True):
-        scene.served_others = Reference(row["source"], f"line:{row['position']}", iso(row["at"]))
+    scene.server_log = any(until >= min(end - slack, start + 5 * slack) for until in reach)
+    whole = any(until >= end - slack for until in reach)
+    scene.server_stopped = servers.stopped(scene, start)
+    scene.served_others = servers.answer(scene.client, start - TRANSIT_NS, max(end, attempt.ends) + TRANSIT_NS)
     length = max(end, attempt.ends) - start + 60 * SECOND_NS
-    earlier = pl.col("at").is_between(start - length, start)
-    answers = (pl.col("seen_by") == "server") & (pl.col("message_type") == "ACK") & (pl.col("client") != scene.client)
-    scene.served_before = whole and rows.filter(answers & earlier).height > 0
-    own_logs = own.filter(pl.col("seen_by") == "client")["series"].unique().to_list()
+    scene.served_before = whole and servers.answer(scene.client, start - length, start) is not None
+    own_logs = {one.series for one in scene.sightings("client")}
     scene.client_log = bool(own_logs)
-    for row in inputs.spans.filter(pl.col("series").is_in(own_logs)).iter_rows(named=True):
+    for row in inputs.spans.filter(pl.col("series").is_in(own_logs)).iter_rows(named=True) if own_logs else ():
         if row["to_at"] > attempt.ends + 5 * SECOND_NS:
             scene.log_goes_on = Reference(row["source"], f"line:{row['last']}", iso(row["to_at"]))
-
-
-def _homes(own: pl.DataFrame, rows: pl.DataFrame) -> Homes:
-    """Where the client's log and the servers' logs were written."""
-
-    def hosts(logs: pl.DataFrame, side: str) -> frozenset[str]:
-        return frozenset(machine(name) for name in logs.filter(pl.col("seen_by") == side)["machine"].drop_nulls())
-
-    return Homes(hosts(own, "client"), hosts(rows, "server"))
 
 
 def _is_alive(scene: Scene) -> bool:
@@ -352,10 +323,12 @@ def chart_frames(
     start, ends = (_instant(at) for at in (finding.start, finding.facts["gave_up_at"]))
     margin = max(int((finding.facts["lease_s"] or 120) * SECOND_NS * 0.7), 10 * SECOND_NS)
     shown = (start - margin, max(start, ends) + margin // 4)
-    own = _comparable(own)
-    messages = merged(own)
-    points = sorted(set(own.filter(pl.col("seen_by") == "capture")["point"]))
-    order = path_order(points, messages, _homes(own, inputs.rows))
+    ordered = own.select("client", "machine", "reference", *FIELDS).sort("at", "source", "position")
+    told = _comparable(ordered.to_dicts())
+    messages = merged(told)
+    points = sorted({row["point"] for row in told if row["seen_by"] == "capture"})
+    clients = frozenset(machine(row["machine"]) for row in told if row["seen_by"] == "client")
+    order = path_order(points, messages, Homes(clients, servers_of(inputs.rows)))
     places = {point: place for place, point in enumerate(order, 1)}
     log_place = {"client": 0, "server": len(order) + 1, "relay": len(order) + 1}
     rows = [

@@ -185,6 +185,13 @@ def test_one_capture_alone_says_what_it_cannot_tell() -> None:
     assert any("capture at the next hop" in text for text in finding.next_evidence)
 
 
+def test_a_reply_whose_icmp_header_was_cut_off() -> None:
+    cut = {"icmp_type": None, "icmp_code": None, "icmp_id": None, "icmp_seq": None}
+    rows = frame([*sweep(1460), ping(99, 40.0, 1400, [NEAR], reply=True, **cut)]).filter(pl.col("host") == NEAR)
+    (finding,) = packet_paths.findings(rows)
+    assert (finding.facts["probes"], finding.facts["probes_lost"]) == (33, 12)
+
+
 def pieces() -> list[list[dict[str, Any]]]:
     """A card cuts up what the host hands down in one piece, behind its capture."""
     rows = []
