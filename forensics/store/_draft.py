@@ -20,7 +20,17 @@ import pyarrow.parquet as pq
 from forensics.errors import CaseError
 from forensics.records import Record
 from forensics.store import _journal
-from forensics.store._files import as_json, compressed, digest, stopped, stopping, sync_folder, whole
+from forensics.store._files import (
+    as_json,
+    compressed,
+    digest,
+    link,
+    stopped,
+    stopping,
+    sync_folder,
+    sync_folders,
+    whole,
+)
 from forensics.store._journal import Entry, Journal
 from forensics.store._sink import PARQUET, ROW_GROUP, part_name, shaped
 from forensics.store._store import ABOUT, HINT, SCHEMA, files_of, hint_line, lock, seal
@@ -121,7 +131,7 @@ class Draft:
             with ThreadPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
                 self._entries = {entry.key: entry for entry in pool.map(taken, former.values())}
             if self._entries:
-                self._sync_folders()
+                sync_folders(self.path)
                 self._journal.write(self._entries.values())
             if (self.path / _BEFORE).exists():
                 (self.path / _BEFORE).rename(self.path / _GONE)
@@ -167,7 +177,7 @@ class Draft:
         }
         self._entries |= {key: replace(self._entries[key], parts=own) for key, own in parts.items()}
         if parts:
-            self._sync_folders()
+            sync_folders(self.path)
             if self._journal.begun:
                 self._journal.append(self._entries[key] for key in parts)
             else:
@@ -183,12 +193,6 @@ class Draft:
         with stopping(self.path), ThreadPoolExecutor(16) as pool:
             digests = pool.map(lambda name: digest(self.path / name, sync=True), names)
             return dict(zip(names, digests, strict=True))
-
-    def _sync_folders(self) -> None:
-        records = self.path / _RECORDS
-        for folder in (*(records.iterdir() if records.exists() else ()), records, self.path):
-            if folder.exists():
-                sync_folder(folder)
 
     def parts(self, record: type[Record]) -> dict[int, Path]:
         """The files that hold rows of a record, by number of the source."""
@@ -231,7 +235,6 @@ class Draft:
                 self.put(HINT, hint_line(evidence))
                 os.utime(self.path / HINT, ns=(self._began_ns, self._began_ns))
             (self.path / _WRITER).unlink()
-            self._sync_folders()
             seal(self.path, digests)
             earlier = self._earlier
             if self.target.exists():
@@ -296,17 +299,8 @@ def _taken(entry: Entry, folder: Path, into: Path, number: int) -> Entry:
         part = into / record / wanted
         part.parent.mkdir(parents=True, exist_ok=True)
         if not part.exists():
-            _link(folder / record / name, part)
+            link(folder / record / name, part)
     return replace(entry, number=number)
-
-
-def _link(old: Path, new: Path) -> None:
-    """One more name for a file that nobody writes to again; a copy where the file system has no such thing."""
-    try:
-        os.link(old, new)
-    except OSError:
-        with old.open("rb") as file, whole(new) as copy:
-            shutil.copyfileobj(file, copy, 1 << 20)
 
 
 def attempts_beside(draft: Path) -> Path:

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -61,6 +62,21 @@ def sync_folder(path: Path) -> None:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+
+def sync_folders(path: Path) -> None:
+    """Names in a folder and in all below it are on disk when this returns, the outermost last."""
+    for folder, _, _ in os.walk(path, topdown=False):
+        sync_folder(Path(folder))
+
+
+def link(old: Path, new: Path) -> None:
+    """One more name for a file that nobody writes to again; a copy where the file system has no such thing."""
+    try:
+        os.link(old, new)
+    except OSError:
+        with old.open("rb") as file, whole(new) as copy:
+            shutil.copyfileobj(file, copy, 1 << 20)
 
 
 def digest(path: Path, *, sync: bool = False) -> str:

@@ -16,7 +16,7 @@ import polars as pl
 
 from forensics.errors import CaseError, StoreDamagedError
 from forensics.records import Record
-from forensics.store._files import checksum_line, digest, stopping, sync_folder, whole
+from forensics.store._files import checksum_line, digest, link, stopping, sync_folder, sync_folders, whole
 from forensics.store._sink import shaped
 
 SCHEMA = 3
@@ -34,9 +34,10 @@ def hint_line(evidence: str) -> bytes:
 
 
 def seal(folder: Path, digests: Mapping[str, str]) -> None:
-    """Write the manifest and, last of all, its seal."""
+    """Write the manifest and, when all else is on disk, its seal."""
     lines = b"".join(checksum_line(name.encode(), digests[name]) for name in sorted(digests))
     for name, data in ((MANIFEST, lines), (SEAL, checksum_line(MANIFEST.encode(), hashlib.sha256(lines).hexdigest()))):
+        sync_folders(folder)
         with whole(folder / name) as file:
             file.write(data)
     sync_folder(folder)
@@ -217,15 +218,19 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _roll_forward(folder: Path) -> None:
-    """Finish an addition that was sealed; its seal is the last file to take its place."""
+    """Finish an addition that was sealed; what was added keeps its old name until the new ones are on disk."""
     new = folder / _ADDING
     if not (new / SEAL).is_file():
         return
-    added = [name.relative_to(new).as_posix() for name in new.rglob("*") if name.is_file()]
+    added = [name.relative_to(new) for name in new.rglob("*") if name.is_file() and name.suffix != ".part"]
     with stopping(folder):
-        for name in sorted(added, key=lambda name: (name == SEAL, name == MANIFEST, name)):
-            if not name.endswith(".part"):
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (new / name).replace(folder / name)
-        sync_folder(folder)
+        for name in sorted(added, key=lambda name: (name.name == SEAL, name.name == MANIFEST, name)):
+            part = folder / name.with_name(f"{name.name}.part")
+            part.parent.mkdir(parents=True, exist_ok=True)
+            part.unlink(missing_ok=True)
+            link(new / name, part)
+            part.replace(folder / name)
+            part.unlink(missing_ok=True)  # where both are names of one file already, they stay as they are
+        for parent in {parent for name in added for parent in name.parents}:
+            sync_folder(folder / parent)
         shutil.rmtree(new)
