@@ -93,8 +93,8 @@ def page(text: str, monkeypatch: pytest.MonkeyPatch) -> str:
     conversation = pl.DataFrame([seen | {"place": 0}, seen | {"place": 1}]).cast({"at": pl.Datetime("ns", "UTC")})
     monkeypatch.setattr(
         _chart,
-        "frames_of",
-        lambda finding, *_: (None, {"conversation": conversation}) if finding.kind.startswith("dhcp") else None,
+        "lanes_of",
+        lambda told, *_: {one.id: {"conversation": conversation} for one in told if one.kind.startswith("dhcp")},
     )
     return report.render(content, rows).decode()
 
@@ -273,7 +273,7 @@ def test_steps_that_say_the_same_are_one_with_all_its_evidence() -> None:
 
 def test_the_chart_names_its_lanes_shades_the_silence_and_marks_the_end_of_the_lease(tmp_path: Path) -> None:
     case = open_case(REPOSITORY / "data" / "lost_lease" / "guilty", out=tmp_path / "x.case")
-    drawn = _chart.chart(case.findings[0].finding, case.rows)
+    (drawn,) = _chart.charts([case.findings[0].finding], case.rows)
     assert drawn is not None
     assert [(lane.name, lane.note) for lane in drawn.lanes] == [
         ("DHCP server 10.0.0.1", "log of controller"),

@@ -124,14 +124,7 @@ def _inputs(
     ties = rows_of(clocks, Clock)
     frames = rows_of(packets, Packet)
     logs = rows_of(log_records, LogRecord)
-    said = rows_of(client_events, DhcpClientEvent)
-    events = (
-        on_one_clock(said, ties)
-        .with_columns(machine=pl.coalesce("host", "source"), series=stem())
-        .collect()
-        .sort("source", "position")
-    )
-    rows = normalised(dhcp_messages.lazy(), events, ties)
+    events, rows = _told(dhcp_messages, client_events, ties)
 
     def reach(part: pl.LazyFrame, series: pl.Expr) -> pl.LazyFrame:
         latest = pl.col("at").arg_max()
@@ -151,6 +144,16 @@ def _inputs(
         "series"
     )
     return _Inputs(rows, events, reached, ties, frames, _announced_s(logs), logs)
+
+
+def _told(
+    dhcp_messages: pl.LazyFrame, client_events: pl.LazyFrame | None, ties: pl.LazyFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What clients say of themselves, and the messages, each with its client."""
+    said = on_one_clock(rows_of(client_events, DhcpClientEvent), ties)
+    events = said.with_columns(machine=pl.coalesce("host", "source"), series=stem()).collect()
+    events = events.sort("source", "position")
+    return events, normalised(dhcp_messages.lazy(), events, ties)
 
 
 def _announced_s(logs: pl.LazyFrame) -> float | None:
@@ -316,30 +319,14 @@ def chart_frames(
         largest the server), ``source``, ``locator``; ``traffic``, one row per second at the capture nearest to the
         client: ``at``, ``point``, ``to_bytes``, ``from_bytes``; ``lease_ends_at``, ISO text or None.
     """
-    inputs = _inputs(dhcp_messages, client_events, packets, log_records, clocks)
-    mac, ip = finding.facts["mac"], finding.facts["ip"]
-    named = pl.col("client") == mac if mac else pl.col("ip") == ip if ip else pl.lit(value=False)
-    own = inputs.rows.filter(named)
-    start, ends = (_instant(at) for at in (finding.start, finding.facts["gave_up_at"]))
-    margin = max(int((finding.facts["lease_s"] or 120) * SECOND_NS * 0.7), 10 * SECOND_NS)
-    shown = (start - margin, max(start, ends) + margin // 4)
-    ordered = own.select("client", "machine", "reference", *FIELDS).sort("at", "source", "position")
-    told = _comparable(ordered.to_dicts())
-    messages = merged(told)
-    points = sorted({row["point"] for row in told if row["seen_by"] == "capture"})
-    clients = frozenset(machine(row["machine"]) for row in told if row["seen_by"] == "client")
-    order = path_order(points, messages, Homes(clients, servers_of(inputs.rows)))
-    places = {point: place for place, point in enumerate(order, 1)}
-    log_place = {"client": 0, "server": len(order) + 1, "relay": len(order) + 1}
-    rows = [
-        (seen.at, number, message.kind, message.by_client, message.unicast, seen.point, seen.seen_by,
-         log_place.get(seen.seen_by, places.get(seen.point, 0)), seen.source, seen.reference().locator)
-        for number, message in enumerate(m for m in messages if shown[0] <= m.at <= shown[1])
-        for seen in message.sightings
-    ]  # fmt: skip
-    said = pl.DataFrame(rows, schema=_SAID, orient="row")
+    del log_records
+    ties = rows_of(clocks, Clock)
+    _, rows = _told(dhcp_messages, client_events, ties)
+    conversation, order, shown = _conversation(finding, rows)
+    mac, ip, start = finding.facts["mac"], finding.facts["ip"], _instant(finding.start)
+    ends = _instant(finding.facts["gave_up_at"])
     asked = pl.DataFrame([(str(mac or ip), mac, ip, start, start, ends)], schema=_ASKED, orient="row")
-    seconds = watch(inputs.packets, inputs.clocks, asked).seconds.filter(pl.col("client").is_not_null())
+    seconds = watch(rows_of(packets, Packet), ties, asked).seconds.filter(pl.col("client").is_not_null())
     nearest = next((point for point in order if point in set(seconds["point"])), None)
     inward, outward = pl.col("way").is_in(("in", "in-ip")), pl.col("way").is_in(("out", "out-ip"))
     load = (
@@ -349,9 +336,50 @@ def chart_frames(
         .sort("second")
         .select(_at(pl.col("second") * SECOND_NS), "point", "to_bytes", "from_bytes")
     )
-    lapse = next((step.at for step in finding.story if step.text == RAN_OUT), None)
-    conversation = said.with_columns(_at(pl.col("at"))).sort("at", "message", "place")
-    return {"finding": finding, "conversation": conversation, "traffic": load, "lease_ends_at": lapse}
+    return {"finding": finding, "conversation": conversation, "traffic": load, "lease_ends_at": _lapse(finding)}
+
+
+def lanes(
+    findings: Sequence[Finding],
+    dhcp_messages: pl.LazyFrame,
+    client_events: pl.LazyFrame | None = None,
+    packets: pl.LazyFrame | None = None,
+    log_records: pl.LazyFrame | None = None,
+    clocks: pl.LazyFrame | None = None,
+) -> dict[str, dict[str, Any]]:
+    """``conversation`` and ``lease_ends_at`` as `chart_frames` has them, by id, of many findings at once."""
+    del packets, log_records
+    _, rows = _told(dhcp_messages, client_events, rows_of(clocks, Clock))
+    return {one.id: {"conversation": _conversation(one, rows)[0], "lease_ends_at": _lapse(one)} for one in findings}
+
+
+def _conversation(finding: Finding, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str], tuple[int, int]]:
+    """Who said what and who saw it, the capture points from the client on, and the time that is shown."""
+    mac, ip = finding.facts["mac"], finding.facts["ip"]
+    named = pl.col("client") == mac if mac else pl.col("ip") == ip if ip else pl.lit(value=False)
+    start, ends = (_instant(at) for at in (finding.start, finding.facts["gave_up_at"]))
+    margin = max(int((finding.facts["lease_s"] or 120) * SECOND_NS * 0.7), 10 * SECOND_NS)
+    shown = (start - margin, max(start, ends) + margin // 4)
+    own = rows.filter(named).select("client", "machine", "reference", *FIELDS).sort("at", "source", "position")
+    told = _comparable(own.to_dicts())
+    messages = merged(told)
+    points = sorted({row["point"] for row in told if row["seen_by"] == "capture"})
+    clients = frozenset(machine(row["machine"]) for row in told if row["seen_by"] == "client")
+    order = path_order(points, messages, Homes(clients, servers_of(rows)))
+    places = {point: place for place, point in enumerate(order, 1)}
+    log_place = {"client": 0, "server": len(order) + 1, "relay": len(order) + 1}
+    seen = [
+        (seen.at, number, message.kind, message.by_client, message.unicast, seen.point, seen.seen_by,
+         log_place.get(seen.seen_by, places.get(seen.point, 0)), seen.source, seen.reference().locator)
+        for number, message in enumerate(m for m in messages if shown[0] <= m.at <= shown[1])
+        for seen in message.sightings
+    ]  # fmt: skip
+    said = pl.DataFrame(seen, schema=_SAID, orient="row")
+    return said.with_columns(_at(pl.col("at"))).sort("at", "message", "place"), order, shown
+
+
+def _lapse(finding: Finding) -> str | None:
+    return next((step.at for step in finding.story if step.text == RAN_OUT), None)
 
 
 def _instant(text: str | None) -> int:

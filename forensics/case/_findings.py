@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -175,6 +175,19 @@ def frames_of(finding: Finding, rows: Rows, name: str | None = None) -> tuple[Mo
         if name in (None, module.__name__.rpartition(".")[2]) and (given := frames()) is not None:
             return module, given
     return None
+
+
+def lanes_of(findings: Sequence[Finding], rows: Rows) -> dict[str, Mapping[str, Any]]:
+    """What lanes over time show of findings, by id, where their analysis tells: all at once, which reads the rows once.
+
+    An analysis tells by ``lanes``, a function that takes findings and the same records as ``findings`` does.
+    """
+    told: dict[str, Mapping[str, Any]] = {}
+    for module in analyses():
+        own = [finding for finding in findings if finding.kind in module.KINDS]
+        if own and hasattr(module, "lanes"):
+            told |= module.lanes(own, *(rows(record) for record in arguments(module)))
+    return told
 
 
 class CaseFinding:

@@ -21,7 +21,7 @@ from forensics.case import Case
 from forensics.case._findings import NOT_YET, from_file, pieces, told
 from forensics.case._rows import Rows
 from forensics.report import _markdown, _notebook
-from forensics.report._chart import chart
+from forensics.report._chart import charts
 from forensics.report._pdf import pdf
 
 __all__ = ["NAME", "TWIN", "markdown", "notebook", "pages", "pdf", "render", "write"]
@@ -79,7 +79,7 @@ def render(content: Mapping[str, Any], rows: Rows) -> bytes:
         room=max(_LEAST_EXCERPT, _ALL_EXCERPTS // (1 + sum(len(step.evidence) for f in findings for step in f.story))),
         numbers={finding.id: n for n, finding in enumerate(findings, 1)},
         causes={name: finding for finding in reversed(findings) for name in finding.explains},
-        charts=[chart(finding, rows) if n < _MOST_CHARTS else None for n, finding in enumerate(findings)],
+        charts=charts(findings[:_MOST_CHARTS], rows) + [None] * len(findings[_MOST_CHARTS:]),
         not_checked=content["not_checked"],
         wanting=[one for one in content["not_checked"] if one["missing"] != [NOT_YET]],
         unknown=[one["kind"] for one in content["not_checked"] if one["missing"] == [NOT_YET]],

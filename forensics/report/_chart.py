@@ -6,13 +6,15 @@ The report runs no script and allows no inline style, so its charts are plain SV
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
 
 from forensics.analysis._correlate import placed
-from forensics.case._findings import frames_of
+from forensics.case._findings import lanes_of
 from forensics.case._rows import INSTANT, Rows
 from forensics.records import Finding, Packet
 
@@ -131,33 +133,49 @@ class Chart:
 
 class _Axis:
     def __init__(self, start: datetime, end: datetime) -> None:
-        self.start, self.span_s = start, max((end - start).total_seconds(), 1e-6)
+        self.start, self.end, self.span_s = start, end, max((end - start).total_seconds(), 1e-6)
 
     def x(self, at: datetime) -> float:
         share = (at - self.start).total_seconds() / self.span_s
         return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
 
 
-def chart(finding: Finding, rows: Rows) -> Chart | None:
-    """The chart of a finding; None where it has no two instants to draw."""
-    macs, ips = finding.entities.get("macs", ()), finding.entities.get("ips", ())
-    cited = [(ref, _instant(ref.at)) for ref in finding.references()]
-    known = [at for _, at in cited if at is not None]
+def charts(findings: Sequence[Finding], rows: Rows) -> list[Chart | None]:
+    """The charts of some findings; None for one that has no two instants to draw."""
+    spans = {finding.id: _span(finding) for finding in findings}
+    drawn = [finding for finding in findings if spans[finding.id] is not None]
+    told = lanes_of(drawn, rows)
+    axes = {finding.id: _Axis(*span) for finding in drawn if (span := spans[finding.id]) is not None}
+    loads = _loads([finding for finding in drawn if finding.kind.startswith("dhcp")], axes, rows)
+    nothing = pl.DataFrame(schema=_LOAD)
+    return [
+        _chart(finding, axes[finding.id], told.get(finding.id, {}), loads.get(finding.id, nothing))
+        if finding.id in axes
+        else None
+        for finding in findings
+    ]
+
+
+def _span(finding: Finding) -> tuple[datetime, datetime] | None:
+    """From when to when its chart goes."""
+    known = [at for at in (_instant(ref.at) for ref in finding.references()) if at is not None]
     told = (finding.start, finding.end, *map(finding.facts.get, _INSTANTS), *(step.at for step in finding.story))
     edges = [at for at in map(_instant, told) if at is not None] or known
     if not edges:
         return None
     start, end = min(edges), max(edges)
     reach = max((end - start).total_seconds(), 2.0)
-    start, end = start - timedelta(seconds=0.3 * reach), end + timedelta(seconds=0.1 * reach)
-    axis = _Axis(start, end)
-    found = frames_of(finding, rows, "ladder")
-    frames = found[1] if found else {}
+    return start - timedelta(seconds=0.3 * reach), end + timedelta(seconds=0.1 * reach)
+
+
+def _chart(finding: Finding, axis: _Axis, frames: Mapping[str, Any], load: pl.DataFrame) -> Chart | None:
+    start, end = axis.start, axis.end
     placed, strokes = _conversation(finding, frames.get("conversation"), axis, start, end)
     talk = bool(placed)
     if not placed:
         seen: dict[str, list[Mark]] = {}
-        for ref, at in cited:
+        for ref in finding.references():
+            at = _instant(ref.at)
             if at is not None and start <= at <= end:
                 mark = Mark(axis.x(at), "", "cited", f"{ref.at} {ref}: {ref.excerpt or ''}")
                 seen.setdefault(ref.source, []).append(mark)
@@ -167,7 +185,7 @@ def chart(finding: Finding, rows: Rows) -> Chart | None:
     if not placed or not (talk or len({mark.x for lane in placed for mark in lane.marks}) > 1):
         return None  # a lone dot tells nothing
     below = TOP + LANE * len(placed) + 8
-    ribbons = _ribbons(rows, macs, ips, axis, start, end, below) if finding.kind.startswith("dhcp") else []
+    ribbons = _ribbons(load, axis, below)
     bottom = below + (RIBBON + 10) * len(ribbons)
     instants = _instants(finding, frames.get("lease_ends_at"), axis, start, end)
     shade = _shade(finding, axis, start, end) if talk else None
@@ -195,11 +213,6 @@ def _instant(text: object) -> datetime | None:
         return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00" if dot else f"{whole}+00:00")
     except ValueError:
         return None
-
-
-def _on_one_clock(frame: pl.LazyFrame, rows: Rows, start: datetime, end: datetime) -> pl.LazyFrame:
-    within = pl.col("at").is_between(pl.lit(start).cast(INSTANT), pl.lit(end).cast(INSTANT))
-    return placed(frame, rows.clocks.lazy()).filter(within)
 
 
 def _lane_y(number: int) -> float:
@@ -295,14 +308,44 @@ def _keys(lanes: list[Lane], shade: Shade | None, *, has_load: bool) -> list[Key
     return keys
 
 
-def _ribbons(
-    rows: Rows, macs: tuple[str, ...], ips: tuple[str, ...], axis: _Axis, start: datetime, end: datetime, top: float
-) -> list[Ribbon]:
-    to_client = pl.col("dst").is_in(list(ips)) | pl.col("eth_dst").is_in(list(macs))
-    near = _on_one_clock(rows(Packet).filter(to_client.fill_null(value=False)), rows, start, end)
-    share = (pl.col("at") - pl.lit(start).cast(INSTANT)).dt.total_nanoseconds() / (axis.span_s * 1e9)
-    bins = near.with_columns(bin=(share * _BINS).floor().clip(0, _BINS - 1).cast(pl.Int32))
-    summed = bins.group_by("host", "bin").agg(pl.col("wire_bytes").cast(pl.Int64).sum()).sort("host", "bin").collect()
+_LOAD = {"id": pl.String, "host": pl.String, "bin": pl.Int32, "wire_bytes": pl.Int64}
+
+
+def _loads(findings: Sequence[Finding], axes: Mapping[str, _Axis], rows: Rows) -> dict[str, pl.DataFrame]:
+    """Bytes to the clients of some findings, per place and bin of the time that is drawn: one pass over the packets."""
+    if not findings:
+        return {}
+    names = {one.id: [sorted(set(one.entities.get(kind, ()))) for kind in ("macs", "ips")] for one in findings}
+    drawn = {one.id: axes[one.id] for one in findings}
+    shown = [(name, *names[name], axis.start, axis.end, axis.span_s * 1e9) for name, axis in drawn.items()]
+    texts = pl.List(pl.String)
+    schema: dict[str, Any] = {
+        "id": pl.String,
+        "macs": texts,
+        "ips": texts,
+        "start": INSTANT,
+        "end": INSTANT,
+        "span_ns": pl.Float64,
+    }
+    wanted = pl.DataFrame(shown, schema=schema, orient="row").lazy()
+    packets = placed(rows(Packet).select("ts", "source", "host", "wire_bytes", "dst", "eth_dst"), rows.clocks.lazy())
+    by_mac, by_ip = (
+        packets.join(wanted.explode(named).filter(pl.col(named).is_not_null()), left_on=own, right_on=named)
+        for own, named in (("eth_dst", "macs"), ("dst", "ips"))
+    )
+    told_by_mac = pl.col("macs").list.contains(pl.col("eth_dst")).fill_null(value=False)
+    columns = ("id", "host", "wire_bytes", "at", "start", "end", "span_ns")
+    near = pl.concat([by_mac.select(columns), by_ip.filter(~told_by_mac).select(columns)])
+    share = (pl.col("at") - pl.col("start")).dt.total_nanoseconds() / pl.col("span_ns")
+    bins = near.filter(pl.col("at").is_between("start", "end")).with_columns(
+        bin=(share * _BINS).floor().clip(0, _BINS - 1).cast(pl.Int32)
+    )
+    summed = bins.group_by("id", "host", "bin").agg(pl.col("wire_bytes").cast(pl.Int64).sum())
+    counted = summed.collect(engine="streaming").sort("id", "host", "bin")
+    return {str(name): own for (name,), own in counted.partition_by("id", as_dict=True).items()}
+
+
+def _ribbons(summed: pl.DataFrame, axis: _Axis, top: float) -> list[Ribbon]:
     ribbons = []
     step = (WIDTH - LEFT - RIGHT) / _BINS
     for number, host in enumerate(sorted(summed["host"].drop_nulls().unique())[:4]):
