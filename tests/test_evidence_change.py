@@ -43,9 +43,9 @@ def remove(path) -> None:
 )
 @posix
 def test_r13_every_change_between_open_and_finish_is_told(act, words, tmp_path):
-    """15 races of each kind, some before the first octet, some in the middle, some after the last."""
+    """75 races of each kind, some before the first octet, some in the middle, some after the last."""
     source = random.Random(13)
-    for number in range(15):
+    for number in range(75):
         path = tmp_path / f"{number}" / "nova.log"
         path.parent.mkdir()
         path.write_bytes(b"a" * 100_000)

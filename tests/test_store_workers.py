@@ -63,9 +63,9 @@ def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     sys.modules.pop("lethal", None)
 
 
-def folder_with_evil(folder: Path) -> Path:
+def folder_with_evil(folder: Path, files: int = 6) -> Path:
     folder.mkdir()
-    for n in range(6):
+    for n in range(files):
         (folder / f"{n}.log").write_bytes(log(30 + n) if n != 3 else b"EVIL\n" + log(33))
         os.utime(folder / f"{n}.log", (1_360_900_000, 1_360_900_000))
     return folder
@@ -73,7 +73,7 @@ def folder_with_evil(folder: Path) -> Path:
 
 @pytest.mark.parametrize("deed", FATAL if SLOW else ["segfault"])
 def test_a_file_that_kills_its_reader(deadly, tmp_path: Path, deed: str) -> None:
-    evidence = folder_with_evil(tmp_path / "evidence")
+    evidence = folder_with_evil(tmp_path / "evidence", 1000 if SLOW else 6)
     deadly(FATAL[deed])
     case = forensics.open_case(evidence, out=tmp_path / "x.case", workers=2)
     assert case.problems.select("source", "type", "count").rows() == [("3.log", "poison", 1)]

@@ -1,6 +1,7 @@
 """Whatever the octets, and whichever reader gets them: nothing crashes, no octet is lost, every row is sound."""
 
 import io
+import os
 import random
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from forensics.loaders._registry import _tier, readers
 from forensics.records import Record
 
 DOCUMENTS = [reader for reader in readers() if _tier(reader) == "documents"]
+EXAMPLES = int(os.environ.get("FORENSICS_EXAMPLES", "5"))
 CORPUS = {path.stem: path.read_bytes() for path in sorted((Path(__file__).parent / "corpus").iterdir())}
 
 
@@ -71,7 +73,7 @@ def test_every_reader_takes_every_document(reader: Reader) -> None:
 
 
 @pytest.mark.parametrize("reader", DOCUMENTS, ids=lambda reader: reader.name)
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     octets=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")))
 )
