@@ -4,7 +4,7 @@
    An octet is read only where `holds` has said that it was captured: at + octets <= stop <= end <= size. */
 #include "kernels.h"
 
-EXPORT int32_t packets_version(void) { return 3; }
+EXPORT int32_t packets_version(void) { return 4; }
 
 /* Columns, in the order of COLUMNS in _compiled_engine.py. */
 enum {
@@ -630,14 +630,22 @@ EXPORT int64_t packets_decode(struct level *level, int64_t row) {
     return row;
 }
 
+/* Eight octets, each 0 or 1, as the bits of one: octet k comes to bit 56 + k, and nothing else gets there. */
+static uint8_t packed(const uint8_t *truth) {
+    uint64_t word = (uint64_t)little32(truth + 4) << 32 | little32(truth);
+    return (uint8_t)(word * 0x0102040810204080 >> 56);
+}
+
 /* Where `have` has the bit `group`, as a bitmap, least significant bit first. Returns how many have it. */
 EXPORT int64_t packets_bitmap(const uint32_t *have, int64_t count, uint32_t group, uint8_t *bitmap) {
     int64_t found = 0;
-    for (int64_t row = 0; row < count; row += 8) {
-        uint32_t bits = 0;
-        for (int bit = 0; bit < 8 && row + bit < count; bit++) bits |= (uint32_t)((have[row + bit] & group) != 0) << bit;
-        bitmap[row / 8] = (uint8_t)bits;
-        for (; bits; bits &= bits - 1) found++;
+    for (int64_t row = 0; row < count; row += 64) {
+        uint8_t truth[64] = {0};
+        int here = (int)least(64, count - row), sum = 0;
+        for (int i = 0; i < here; i++) truth[i] = (have[row + i] & group) != 0;
+        for (int i = 0; i < here; i++) sum += truth[i];
+        for (int i = 0; i < here; i += 8) bitmap[(row + i) / 8] = packed(truth + i);
+        found += sum;
     }
     return found;
 }
@@ -698,30 +706,49 @@ static uint8_t *ipv6_text(uint8_t *to, uint64_t high, uint64_t low) {
     return dotted(to, low & 0xFFFFFFFF);
 }
 
-/* Writes the labels of the codes from `code` on; `written` says where each table's begin. `text` has room for
-   NAME_OCTETS of each, `offsets` for one more than there are labels. */
-EXPORT void packets_labels(const struct book *book, const int64_t *written, int64_t code, uint8_t *text,
-                           int64_t *offsets) {
+/* A string as Arrow's views keep it: twelve octets at most inside, a longer one at `place` of buffer `buffer`. */
+struct view {
+    uint32_t length;
+    uint8_t head[4];
+    uint32_t buffer, place;
+};
+
+/* Writes the labels of new codes: their views to `labels`, which has one for each code, and what is too long for a view
+   to `text` from `used` on, which has room for NAME_OCTETS of each and is buffer `number`. `written` says where each
+   table's new ones begin. Returns how much of the text is used then. */
+EXPORT int64_t packets_labels(const struct book *book, const int64_t *written, struct view *labels, uint8_t *text,
+                              int64_t used, uint32_t number) {
     const struct table *tables[3] = {&book->mac, &book->ipv4, &book->ipv6};
     for (int kind = 0; kind < 3; kind++) {
         const struct table *table = tables[kind];
         for (int64_t place = written[kind]; place < table->size; place++) {
-            int64_t label = table->codes[place] - code;
-            uint8_t *from = text + NAME_OCTETS * label, *to;
+            uint8_t *from = text + used, *to;
             if (kind == 0)
                 to = mac_text(from, table->high[place]);
             else if (kind == 1)
                 to = dotted(from, table->high[place]);
             else
                 to = ipv6_text(from, table->high[place], table->low[place]);
-            offsets[label + 1] = to - from;
+            size_t length = (size_t)(to - from);
+            struct view *view = labels + table->codes[place];
+            *view = (struct view){.length = (uint32_t)length};
+            if (length <= 12) {
+                memcpy((uint8_t *)view + offsetof(struct view, head), from, length);
+            } else {
+                memcpy(view->head, from, sizeof view->head);
+                view->buffer = number, view->place = (uint32_t)used;
+                used += (int64_t)length;
+            }
         }
     }
-    offsets[0] = 0;
-    for (int64_t label = 0; label < book->size - code; label++) {
-        memmove(text + offsets[label], text + NAME_OCTETS * label, (size_t)offsets[label + 1]);
-        offsets[label + 1] += offsets[label];
-    }
+    return used;
+}
+
+/* The labels of codes, and a bitmap of those that are not 0, which stands for null. Returns how many are not. */
+EXPORT int64_t packets_views(const uint32_t *codes, int64_t count, const struct view *labels, struct view *views,
+                             uint8_t *bitmap) {
+    for (int64_t row = 0; row < count; row++) views[row] = labels[codes[row]];
+    return packets_bitmap(codes, count, UINT32_MAX, bitmap);
 }
 
 /* ---- the chain of records */

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import byref, c_uint64
+from ctypes import CDLL, byref, c_uint64
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -21,6 +21,8 @@ from forensics.loaders.captures._layouts import Array
 
 CAPACITY: Final = 1 << 18
 """Labels that a book keeps before it starts anew: a scan over random addresses must not grow memory."""
+TEXT_BYTES: Final = 1 << 20
+"""Text of labels is written into pieces of so many octets, or more."""
 
 _NO_KEY: Final = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 _LOAD: Final = 4  # slots for each label: chains stay short
@@ -153,7 +155,10 @@ class AddressBook:
 
     def _begin(self) -> None:
         self.labels = pl.Series([None], dtype=pl.String)
-        self.size = 1
+        self._views = np.zeros((1024, 2), np.uint64)
+        self._texts = [np.empty(0, np.uint8)]
+        self._used = 0
+        self._labelled = self.size = 1
         self._tables = {"ipv4": _Table(1), "ipv6": _Table(2), "mac": _Table(1)}
         self._written = dict.fromkeys(self._tables, 1)
 
@@ -197,22 +202,25 @@ class AddressBook:
 
     def _write(self) -> None:
         """Make the labels of new codes, which follow those that there are."""
-        first = len(self.labels)
-        compiled = kernel()
-        if compiled is None:
-            fresh = self._fresh(first)
-        else:
-            text, offsets = (
-                np.empty((self.size - first) * NAME_OCTETS, np.uint8),
-                np.empty(self.size - first + 1, np.int64),
+        self.labels = pl.concat([self.labels, self._fresh(self._labelled)], rechunk=True)
+        self._labelled = self.size
+        self._written = {kind: table.size for kind, table in self._tables.items()}
+
+    def _write_views(self, compiled: CDLL) -> None:
+        """The same for views, by the kernel; what is written once stays, for columns look into it."""
+        if self.size > len(self._views):
+            self._views = np.resize(self._views, (2 * self.size, 2))
+        most = (self.size - self._labelled) * NAME_OCTETS
+        if self._used + most > len(self._texts[-1]):
+            self._texts.append(np.zeros(max(most, TEXT_BYTES), np.uint8))
+            self._used = 0
+        written = np.array([self._written[kind] for kind in ("mac", "ipv4", "ipv6")], np.int64)
+        with self.lent() as lent:
+            self._used = compiled.packets_labels(
+                *(byref(lent), written.ctypes.data, self._views.ctypes.data),
+                *(self._texts[-1].ctypes.data, self._used, len(self._texts) - 1),
             )
-            written = np.array([self._written[kind] for kind in ("mac", "ipv4", "ipv6")], np.int64)
-            with self.lent() as lent:
-                compiled.packets_labels(
-                    *(byref(lent), written.ctypes.data, first, text.ctypes.data, offsets.ctypes.data)
-                )
-            fresh = _strings(text[: offsets[-1]], offsets)
-        self.labels = pl.concat([self.labels, fresh], rechunk=True)
+        self._labelled = self.size
         self._written = {kind: table.size for kind, table in self._tables.items()}
 
     def _fresh(self, first: int) -> pl.Series:
@@ -231,9 +239,17 @@ class AddressBook:
 
     def column(self, codes: Array, name: str) -> pl.Series:
         """The labels of codes, as a String column."""
-        if self.size > len(self.labels):
-            self._write()
-        return self.labels.gather(pl.Series(codes)).alias(name)
+        compiled = kernel()
+        if self.size > self._labelled:
+            self._write() if compiled is None else self._write_views(compiled)
+        if compiled is None:
+            return self.labels.gather(pl.Series(codes)).alias(name)
+        views, bitmap = np.empty((len(codes), 2), np.uint64), np.empty((len(codes) + 7) // 8, np.uint8)
+        known = compiled.packets_views(
+            *(codes.ctypes.data, len(codes), self._views.ctypes.data, views.ctypes.data, bitmap.ctypes.data)
+        )
+        buffers = [None if known == len(codes) else bitmap, views, *self._texts]
+        return _series(pa.string_view(), len(codes), buffers).alias(name)
 
 
 def _distinct(keys: list[Array]) -> tuple[list[Array], Array]:
@@ -274,8 +290,12 @@ def _joined(words: Array, octets: int, table: tuple[Array, Array]) -> pl.Series:
 
 
 def _strings(text: Array, offsets: Array) -> pl.Series:
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text)]
-    series = pl.from_arrow(pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers))
+    return _series(pa.large_string(), len(offsets) - 1, [None, offsets, text])
+
+
+def _series(kind: pa.DataType, size: int, buffers: list[Array | None]) -> pl.Series:
+    given = [None if buffer is None else pa.py_buffer(buffer) for buffer in buffers]
+    series = pl.from_arrow(pa.Array.from_buffers(kind, size, given))
     assert isinstance(series, pl.Series)
     return series
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from forensics import kernels
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Of the kernel's functions; one of another version, left from an earlier installation, is not used."""
 
 COLUMNS: Final = (
@@ -77,7 +77,8 @@ class Level(Structure):
 _FUNCTIONS = {
     "packets_decode": (c_int64, (POINTER(Level), c_int64)),
     "packets_bitmap": (c_int64, (c_void_p, c_int64, c_int32, c_void_p)),
-    "packets_labels": (None, (POINTER(Book), c_void_p, c_int64, c_void_p, c_void_p)),
+    "packets_labels": (c_int64, (POINTER(Book), c_void_p, c_void_p, c_void_p, c_int64, c_int32)),
+    "packets_views": (c_int64, (c_void_p, c_int64, c_void_p, c_void_p, c_void_p)),
     "packets_walk": (
         c_int64,
         (

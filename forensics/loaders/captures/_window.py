@@ -1,14 +1,17 @@
-"""A stream read in chunks: each chunk a fresh buffer that whoever gets it may keep."""
+"""A stream read in chunks: each chunk a buffer that whoever gets it may keep."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import weakref
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 CHUNK_BYTES = 16 << 20
 """Large enough that a chunk's fixed costs vanish, small enough that four of them are nothing."""
+_KEPT_BYTES: Final = 1 << 20
+"""Room for what a chunk takes over from the one before; more is rare."""
 
 
 class Source(Protocol):
@@ -21,8 +24,8 @@ class Source(Protocol):
 class Window:
     """The part of a stream that is in memory: a buffer, and where it lies.
 
-    A buffer is filled once and never written again: rows of the previous chunk may still look into it.
-    What the next chunk needs of it is copied.
+    A buffer is filled once and never written again while anything looks into it; then its memory, whose pages are
+    there already, serves another chunk. What the next chunk needs of it is copied.
     """
 
     def __init__(self, source: Source, chunk_bytes: int = CHUNK_BYTES) -> None:
@@ -30,6 +33,7 @@ class Window:
         self._live: bool = getattr(source, "live", False)
         """Whether to go on with what there is, because the rest of a chunk may take hours to come."""
         self._chunk_bytes = max(int(chunk_bytes), 64)
+        self._spare: list[npt.NDArray[np.uint8]] = []
         self.buffer: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
         self.base = 0
         """Offset of ``buffer[0]`` in the stream."""
@@ -48,7 +52,7 @@ class Window:
         """
         kept = self.buffer[keep_from:]
         size = max(len(kept) + self._chunk_bytes, at_least)
-        fresh = np.empty(size, np.uint8)
+        fresh = self._memory(size)
         fresh[: len(kept)] = kept
         view, filled = fresh.data, len(kept)
         while filled < size and not self.ended:
@@ -65,3 +69,13 @@ class Window:
         self.buffer = fresh[:filled]
         self.buffer.flags.writeable = False
         self.base += keep_from
+
+    def _memory(self, size: int) -> npt.NDArray[np.uint8]:
+        usual = self._chunk_bytes + min(self._chunk_bytes, _KEPT_BYTES)
+        if size > usual:
+            return np.empty(size, np.uint8)
+        owner = self._spare.pop() if self._spare else np.empty(usual, np.uint8)
+        # this array owns nothing, but is what its views hold, and theirs: none is left when it goes
+        memory = np.frombuffer(owner.data, np.uint8)
+        weakref.finalize(memory, self._spare.append, owner).atexit = False
+        return memory[:size]
