@@ -118,7 +118,7 @@ def test_the_source_distribution_has_what_a_build_needs(built: tuple[Path, Path]
     with tarfile.open(built[0]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     needed = {"pyproject.toml", "README.md", "LICENSE", "requirements.lock", "forensics/py.typed"}
-    needed |= {f"forensics/kernels/{name}" for name in ("module.c", "packets.c", "log_lines.c", "kernels.h")}
+    needed |= {f"forensics/kernels/{path.name}" for path in (ROOT / "forensics" / "kernels").glob("*.[ch]")}
     needed |= sources(built[0])
     assert needed <= names
     assert not [name for name in names if name.startswith(("tests", "data")) or name.endswith((".so", ".pyc"))]

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -146,35 +147,7 @@ class YearPlan:
             ``local_ns`` (Int64, the wall clock with its year, as if it were UTC) and
             ``reason`` (why there is no year, or why it is in doubt; null where all is plain).
         """
-        months, days, clocks, references = _columns(month, day, clock_ns, reference_ns)
-        count = len(months)
-        dated = day_exists(months, days)
-        turns, doubts = self._rolls.turns(months, days, clocks, dated)
-        lines = np.arange(self._lines, self._lines + count, dtype=np.int64)
-        self._lines += count
-        near, agrees = years_near(months, days, clocks, references, dated)
-        inner = agrees & (self.basis != "declared")
-        if self._steps is None:
-            years, known, doubtful = turns, np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
-        else:
-            later = doubts[lines[doubts] >= self._counted]
-            if len(later) and self._steps.doubtful_from is None:
-                self._steps.doubtful_from = int(lines[later[0]])
-            bases, known = self._steps.at(lines)
-            years, doubtful = bases + turns, self._steps.doubtful(lines)
-        years = np.where(inner, near, years)
-        known = (known | inner) & (years >= FIRST_YEAR) & (years <= LAST_YEAR)
-        exists = known & date_exists(np.where(known, years, 2000), months, days)
-        local = civil_days(np.where(exists, years, 1970), np.where(exists, months, 1), np.where(exists, days, 1))
-        local_ns = local * DAY_NS + np.where(exists, clocks, 0)
-        late = np.zeros(count, dtype=np.bool_)
-        if self._bound_ns is not None:
-            late = exists & ~inner & (lines >= self._counted) & (local_ns > self._bound_ns)
-        facts = pl.DataFrame({
-            "year": years, "local_ns": local_ns, "dated": dated, "known": known, "good": exists & ~late,
-            "inner": inner, "late": late, "doubtful": doubtful & ~inner, "stray": self._stray(lines) & ~inner,
-            "apart": (references != NO_TIME) & ~agrees & dated,
-        })  # fmt: skip
+        facts = pl.DataFrame(self._facts(*_columns(month, day, clock_ns, reference_ns)))
         reason = (
             pl.when(pl.col("dated").not_()).then(pl.lit("no such date"))
             .when(pl.col("known").not_()).then(pl.lit(self.note or "neighbours leave the year open"))
@@ -186,18 +159,48 @@ class YearPlan:
         )  # fmt: skip
         basis = pl.when(pl.col("good").not_()).then(pl.lit("none")).when("inner").then(pl.lit("inner"))
         return facts.select(
-            year=pl.when("good").then(pl.col("year").cast(pl.Int32)),
-            year_basis=basis.otherwise(pl.lit(self.basis)),
-            local_ns=pl.when("good").then("local_ns"),
-            reason=reason,
-        )
+            year=pl.when("good").then(pl.col("year").cast(pl.Int32)), year_basis=basis.otherwise(pl.lit(self.basis)),
+            local_ns=pl.when("good").then("local_ns"), reason=reason,
+        )  # fmt: skip
+
+    def placed(self, month: Ints, day: Ints, clock_ns: Ints, reference_ns: Ints) -> tuple[Ints, Flags]:
+        """What `years` says of further lines, in arrays: ``local_ns`` (`NO_TIME` for null), whether it is "inner"."""
+        facts = self._facts(month, day, clock_ns, reference_ns)
+        return np.where(facts["good"], facts["local_ns"], NO_TIME), facts["inner"]
+
+    def _facts(self, months: Ints, days: Ints, clocks: Ints, references: Ints) -> dict[str, Any]:
+        dated = day_exists(months, days)
+        turns, doubts = self._rolls.turns(months, days, clocks, dated)
+        lines = np.arange(self._lines, self._lines + len(months), dtype=np.int64)
+        self._lines += len(months)
+        near, agrees = years_near(months, days, clocks, references, dated)
+        inner = agrees & (self.basis != "declared")
+        if self._steps is None:
+            years, known, doubtful = turns, np.zeros_like(dated), np.zeros_like(dated)
+        else:
+            later = doubts[lines[doubts] >= self._counted]
+            if len(later) and self._steps.doubtful_from is None:
+                self._steps.doubtful_from = int(lines[later[0]])
+            bases, known = self._steps.at(lines)
+            years, doubtful = bases + turns, self._steps.doubtful(lines)
+        years = np.where(inner, near, years)
+        known = (known | inner) & (years >= FIRST_YEAR) & (years <= LAST_YEAR)
+        exists = known & date_exists(np.where(known, years, 2000), months, days)
+        local = civil_days(np.where(exists, years, 1970), np.where(exists, months, 1), np.where(exists, days, 1))
+        local_ns = local * DAY_NS + np.where(exists, clocks, 0)
+        late = exists & ~inner & (lines >= self._counted)
+        late &= local_ns > self._bound_ns if self._bound_ns is not None else False
+        return {
+            "year": years, "local_ns": local_ns, "dated": dated, "known": known, "good": exists & ~late,
+            "inner": inner, "late": late, "doubtful": doubtful & ~inner, "stray": self._stray(lines) & ~inner,
+            "apart": (references != NO_TIME) & ~agrees & dated,
+        }  # fmt: skip
 
     def _stray(self, lines: Ints) -> Flags:
         if not len(self._strays):
             return np.zeros(len(lines), dtype=np.bool_)
         index = np.searchsorted(self._strays[:, 0], lines, side="right") - 1
-        within: Flags = (index >= 0) & (lines < self._strays[np.maximum(index, 0), 1])
-        return within
+        return np.asarray((index >= 0) & (lines < self._strays[np.maximum(index, 0), 1]))
 
 
 class YearCounter:
@@ -386,9 +389,7 @@ def years_near(month: Ints, day: Ints, clock_ns: Ints, reference_ns: Ints, dated
     return best, usable & (distance <= AGREEMENT_NS)
 
 
-def _columns(
-    month: Column, day: Column, clock_ns: Column, reference_ns: Column | None
-) -> tuple[Ints, Ints, Ints, Ints]:
+def _columns(month: Column, day: Column, clock_ns: Column, reference_ns: Column | None) -> tuple[Ints, ...]:
     months, days, clocks = whole_numbers(month), whole_numbers(day), whole_numbers(clock_ns)
     if reference_ns is None:
         return months, days, clocks, np.full(len(months), NO_TIME, dtype=np.int64)

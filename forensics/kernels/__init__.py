@@ -1,8 +1,8 @@
 """The optional compiled kernels: small C beside the numpy and polars engines, equal to them in every value.
 
-Where a compiler was there at install, ``forensics.kernels._compiled`` holds the functions of ``packets.c`` and
-``log_lines.c``. They use nothing of Python: they are called through `ctypes`, which lets other threads run meanwhile.
-Without it the reference engines do the same work more slowly. The environment variable ``FORENSICS_ENGINE`` forces one:
+Where a compiler was there at install, ``forensics.kernels._compiled`` holds the functions of the C files beside this
+one. They use nothing of Python: they are called through `ctypes`, which lets other threads run meanwhile. Without it
+the reference engines do the same work more slowly. The environment variable ``FORENSICS_ENGINE`` forces one:
 ``compiled`` or ``reference``.
 """
 

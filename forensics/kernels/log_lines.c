@@ -5,12 +5,6 @@
    each octet of a line is looked at a bounded number of times. */
 #include "kernels.h"
 
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && defined(__GNUC__) && \
-    !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define WIDE __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDE
-#endif
 #define BLOCK 4096
 
 EXPORT int32_t log_lines_version(void) { return 3; }
@@ -30,29 +24,6 @@ WIDE static int special(const uint8_t *octets, int64_t size) {
         octal |= (c == '#') & ((octets[i + 1] & 0xFE) == '0');
     }
     return (zero ? ZERO : 0) | (escape ? ESCAPE : 0) | (high & 128 ? HIGH : 0) | (octal ? OCTAL : 0);
-}
-
-/* Whether octets are UTF-8 (RFC 3629, table 3-7 of Unicode): no surrogate, no longer form, nothing above U+10FFFF. */
-static int is_utf8(const uint8_t *at, const uint8_t *end) {
-    while (at < end) {
-        if (end - at >= 32) {
-            uint64_t words[4];
-            memcpy(words, at, 32);
-            if (!((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u)) {
-                at += 32;
-                continue;
-            }
-        }
-        uint8_t c = *at++;
-        if (c < 0x80) continue;
-        int more = c >= 0xC2 && c < 0xE0 ? 1 : (c & 0xF0) == 0xE0 ? 2 : c >= 0xF0 && c < 0xF5 ? 3 : 0;
-        if (!more || end - at < more) return 0;
-        uint8_t low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80, top = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
-        if (*at < low || *at > top) return 0;
-        for (at++; --more; at++)
-            if ((*at & 0xC0) != 0x80) return 0;
-    }
-    return 1;
 }
 
 /* Writes the place of each line feed; returns how many there are (those beyond `room` are counted, not written).

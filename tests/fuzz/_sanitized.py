@@ -1,4 +1,4 @@
-"""The functions of ``log_lines.c`` under the address and undefined-behaviour sanitizers, over mutated log lines.
+"""The functions of ``log_lines.c`` and ``log_records.c`` under the sanitizers for addresses and undefined behaviour.
 
     python -m tests.fuzz._sanitized --seconds 60
 
@@ -31,9 +31,10 @@ def main() -> None:
         print(f"{run(ctypes.CDLL(str(chosen.library)), chosen.seconds)} inputs, nothing found")
         return
     with tempfile.TemporaryDirectory() as scratch:
-        library = Path(scratch) / "log_lines.so"
+        library = Path(scratch) / "logs.so"
+        sources = [KERNELS / "log_lines.c", KERNELS / "log_records.c"]
         compiler = os.environ.get("CC", "gcc")
-        subprocess.run([compiler, *_FLAGS, "-o", library, KERNELS / "log_lines.c"], check=True)
+        subprocess.run([compiler, *_FLAGS, "-o", library, *sources], check=True)
         asked = [compiler, "-print-file-name=libasan.so"]
         runtime = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
         again = [sys.executable, "-m", "tests.fuzz._sanitized", "--seconds", str(chosen.seconds), "--library", library]
@@ -46,9 +47,11 @@ def run(library: ctypes.CDLL, seconds: float) -> int:
     import numpy as np
 
     from forensics.loaders.lines import _kernel
-    from forensics.loaders.lines._fields import Fields
+    from forensics.loaders.lines._fields import SECOND_NS, TEXT_FIELDS, Fields
+    from forensics.loaders.lines._join import Grouping
     from forensics.loaders.lines._reader import grammar
     from forensics.loaders.lines._text import Text
+    from forensics.loaders.lines._times import Years
     from tests.fuzz._mutation import endless
     from tests.fuzz.log_lines import seeds
 
@@ -64,6 +67,16 @@ def run(library: ctypes.CDLL, seconds: float) -> int:
         _kernel.headers(library, text, fields, number, grammar().codes)
         _kernel.possible(library, text, number)
         _kernel.remarks(library, octets)
+        _kernel.find(library, octets, 0)
+        wall, joined = ((end - start) % most == 0 for most in (7, 5))
+        records = Grouping(*_kernel.groups(library, fields.header, joined & fields.header, wall))
+        *message, _ = _kernel.messages(library, text, fields, records)
+        _kernel.columns(library, text, fields, records, (message[0], message[1]), TEXT_FIELDS)
+        for unit in (SECOND_NS, 1):
+            few, run = _kernel.runs(library, fields.inner, fields.outer, unit)
+            good = few % 2 == 0
+            _kernel.instants(library, fields.inner, fields.outer, Years(run, few, good, good.view(np.uint8)))
+        _kernel.instants(library, fields.inner, fields.outer, None)
         for name in fields.start:
             _kernel.views(library, octets, fields.start[name], fields.end[name])
         count += 1

@@ -9,6 +9,7 @@ import numpy as np
 
 from forensics.evidence import Stream
 from forensics.loaders._reader import Stretch
+from forensics.loaders.lines import _kernel
 from forensics.loaders.lines._join import PREVIEW_BYTES
 from forensics.loaders.lines._text import MARGIN, Bytes, Ints
 
@@ -131,7 +132,7 @@ class Chunks:
 
     def _without_nul(self, block: Bytes, chunk: Chunk, base: int) -> Bytes:
         """Take runs of NUL out of a block; each leaves a line feed where text went before it."""
-        if not len(block) or block.min() > 0:
+        if not len(block) or not _has_nul(block):
             if len(block):
                 self._nul_before = False
             return block
@@ -159,6 +160,11 @@ class Chunks:
             else:
                 self.gaps.append(Stretch(offset + start, stop - start, "gap", "run of NUL octets"))
         return out[keep]
+
+
+def _has_nul(octets: Bytes) -> bool:
+    compiled = _kernel.kernel()
+    return not octets.all() if compiled is None else _kernel.find(compiled, octets, 0) >= 0
 
 
 def _line_end(octets: Bytes, step: int = 1 << 16) -> int:

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from forensics.loaders.lines._text import Bools, Bytes, Ints
-
+    from forensics.loaders.lines._text import Bools, Bytes, Ints, Places
 TEXT_FIELDS = (
     "host",
     "program",
@@ -51,8 +50,10 @@ class Fields:
     """All that has been read of the lines of a chunk."""
 
     count: int
-    start: dict[str, Ints] = field(default_factory=dict)
-    end: dict[str, Ints] = field(default_factory=dict)
+    places: Places = field(init=False)
+    """Of each line and each of `TEXT_FIELDS`: where it starts and ends, -1 for nowhere."""
+    start: dict[str, Places] = field(init=False)
+    end: dict[str, Places] = field(init=False)
     pid: Ints = field(init=False)
     priority: Ints = field(init=False)
     framing: Ints = field(init=False)
@@ -65,8 +66,9 @@ class Fields:
     inner: Stamps = field(init=False)
 
     def __post_init__(self) -> None:
-        nowhere = np.full((2, len(TEXT_FIELDS), self.count), -1, np.int64)
-        self.start, self.end = (dict(zip(TEXT_FIELDS, each, strict=True)) for each in nowhere)
+        self.places = np.full((self.count, len(TEXT_FIELDS), 2), -1, np.int32)
+        columns = self.places.transpose(2, 1, 0)
+        self.start, self.end = (dict(zip(TEXT_FIELDS, each, strict=True)) for each in columns)
         self.pid = np.full(self.count, NOT_A_NUMBER, np.int64)
         self.priority = np.full(self.count, NOT_A_NUMBER, np.int64)
         self.framing = np.zeros(self.count, np.int64)

@@ -8,9 +8,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from forensics.loaders.lines import _kernel
+from forensics.loaders.lines._arrow import bits, constant, numbers, spelled, strings
 from forensics.loaders.lines._fields import CHAIN, TEXT_FIELDS, Fields, distinct
 from forensics.loaders.lines._join import Grouping, messages
-from forensics.loaders.lines._text import Bools, Ints, Text
+from forensics.loaders.lines._text import VIEW, Ints, Places, Text
 from forensics.loaders.lines._times import Times
 from forensics.records import LogRecord
 
@@ -20,17 +22,6 @@ SCHEMA = LogRecord.polars_schema()
 _NULLS = {name: pl.Series([None], dtype=kind) for name, kind in SCHEMA.items()}
 SMALL_BYTES = 1 << 16
 """In so little text a search for a word costs less than a query that will find nothing."""
-
-
-def numbers(values: Ints, valid: Bools | None, kind: pl.DataType | type[pl.DataType] = pl.Int64) -> pl.Series:
-    """A column over an array, null where not valid. The array must not be written again."""
-    if kind != pl.Int64:
-        return pl.Series(values).cast(kind)
-    bits = None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    values = np.ascontiguousarray(values, np.int64)
-    column = pl.from_arrow(pa.Array.from_buffers(pa.int64(), len(values), [bits, pa.py_buffer(values)]))
-    assert isinstance(column, pl.Series)
-    return column
 
 
 def name_of(chain: int, framings: Sequence[str]) -> str:
@@ -47,13 +38,11 @@ def name_of(chain: int, framings: Sequence[str]) -> str:
     return "+".join(parts)
 
 
-def names(chains: Ints, framings: Sequence[str]) -> pl.Series:
+def names(chains: Ints, framings: Sequence[str]) -> pa.Array:
     """The same for each row."""
-    found = distinct(chains)
-    if len(found) == 1:
-        return pl.Series([name_of(found[0][0], framings)], dtype=pl.String).new_from_index(0, len(chains))
-    place = np.searchsorted([chain for chain, _ in found], chains)
-    return pl.Series([name_of(chain, framings) for chain, _ in found], dtype=pl.String).gather(place)
+    found = [chain for chain, _ in distinct(chains)]
+    words = [name_of(chain, framings) for chain in found]
+    return constant(words[0], len(chains)) if len(words) == 1 else spelled(words, np.searchsorted(found, chains))
 
 
 def rows(
@@ -80,45 +69,66 @@ def rows(
         columns: The columns that are wanted; all where None.
     """
     wanted = [name for name in SCHEMA if columns is None or name in columns]
-    first, last = records.first, records.last
-    made: dict[str, pl.Series] = {}
-    where = {name: (fields.start[name][first], fields.end[name][first]) for name in TEXT_FIELDS if name in wanted}
-    if "message" in where:
-        where["message"] = messages(text, fields, records)
-    made.update(text.columns(where))
-    if "host" in made and host is not None and made["host"].null_count():
-        made["host"] = made["host"].fill_null(host)
+    first = records.first
+    spoken = "message" in wanted or ("repeats" in wanted and _may_repeat(text))
+    message = messages(text, fields, records) if spoken else (first, first)
+    made = _columns(text, fields, records, [name for name in TEXT_FIELDS if name in wanted], message)
+    made |= {"ts": times.ts, "outer_at": times.outer_at, "year_basis": times.year_basis, "zone_basis": times.zone_basis}
+    if "source" in wanted:
+        made["source"] = constant(source, len(first))
+    if "framing" in wanted:
+        made["framing"] = names(fields.framing[first], framings)
+    for name in wanted:
+        if name not in made:
+            made[name] = pa.nulls(len(first), VIEW if SCHEMA[name] == pl.String else pa.uint32())
+    frame = pl.DataFrame(pa.RecordBatch.from_arrays([made[name] for name in wanted], wanted))
+    changed = []
+    if "host" in made and host is not None and made["host"].null_count:
+        changed.append(frame["host"].fill_null(host))
     if "severity" in made:
         priority = fields.priority[first]
         if (priority >= 0).any():
             words = pl.Series([*SEVERITIES, None], dtype=pl.String).gather(np.where(priority < 0, 8, priority % 8))
-            made["severity"] = pl.select(pl.coalesce(made["severity"], words)).to_series()
+            changed.append(pl.select(pl.coalesce(frame["severity"], words)).to_series())
+    if "repeats" in wanted and _may_repeat(text):
+        said = frame["message"] if "message" in made else text.series(*message)
+        changed.append(repeats(said).alias("repeats"))
+    return frame.with_columns(changed) if changed else frame
+
+
+def _may_repeat(text: Text) -> bool:
+    """Whether some line may say that a message was repeated."""
+    if len(text.buffer) > SMALL_BYTES:
+        return text.remarkable
+    return b"message repeated " in text.buffer.tobytes()
+
+
+def _columns(
+    text: Text, fields: Fields, records: Grouping, wanted: Sequence[str], message: tuple[Ints, Ints]
+) -> dict[str, pa.Array]:
+    """Columns of texts that are wanted, and those of numbers."""
+    compiled = _kernel.kernel()
+    count = len(records.first)
+    if compiled is not None:
+        texts, found, (valid, pids) = _kernel.columns(compiled, text, fields, records, message, wanted)
+        made = {name: numbers(values) for name, values in found.items() if name != "pid"}
+        made["pid"] = numbers(found["pid"], valid if pids < count else None)
+        for name, (views, mask, there) in texts.items():
+            octets = mask if there < count else None
+            made[name] = strings(views, octets, text.buffer) if there or not count else pa.nulls(count, VIEW)
+        return made
+    first, last = records.first, records.last
     pid = fields.pid[first]
-    if "repeats" in wanted and (
-        text.remarkable if len(text.buffer) > SMALL_BYTES else b"message repeated " in text.buffer.tobytes()
-    ):
-        said = made["message"] if "message" in made else text.series(*messages(text, fields, records))
-        made["repeats"] = repeats(said)
-    plain = {
-        "ts": lambda: times.ts,
-        "outer_at": lambda: times.outer_at,
-        "year_basis": lambda: times.year_basis,
-        "zone_basis": lambda: times.zone_basis,
-        "source": lambda: pl.Series([source], dtype=pl.String).new_from_index(0, len(first)),
-        "pid": lambda: numbers(pid, pid >= 0),
-        "position": lambda: numbers(text.number[first], None),
-        "offset_bytes": lambda: numbers(text.raw_start[first], None),
-        "length_bytes": lambda: numbers(text.raw_end[last] - text.raw_start[first], None),
-        "n_lines": lambda: numbers(last - first + 1, None, pl.UInt32),
-        "framing": lambda: names(fields.framing[first], framings),
+    where: dict[str, tuple[Places, Places]]
+    where = {name: (fields.start[name][first], fields.end[name][first]) for name in wanted if name != "message"}
+    where |= {"message": message} if "message" in wanted else {}
+    return {name: text.array(*place) for name, place in where.items()} | {
+        "position": numbers(text.number[first]),
+        "offset_bytes": numbers(text.raw_start[first]),
+        "length_bytes": numbers(text.raw_end[last] - text.raw_start[first]),
+        "pid": numbers(pid, bits(pid >= 0)),
+        "n_lines": numbers((last - first + 1).astype(np.uint32)),
     }
-    for name in wanted:
-        if name in plain:
-            made[name] = plain[name]()
-        elif name not in made:
-            made[name] = _NULLS[name].new_from_index(0, len(first))
-    typed = {name: made[name] if made[name].dtype == SCHEMA[name] else made[name].cast(SCHEMA[name]) for name in wanted}
-    return pl.DataFrame(typed)
 
 
 def repeats(messages_: pl.Series) -> pl.Series:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from forensics.loaders.lines import _kernel
 from forensics.loaders.lines._fields import Fields
 from forensics.loaders.lines._text import Bools, Ints, Text
 
@@ -39,8 +40,11 @@ def grouped(text: Text, fields: Fields, barrier: Bools) -> Grouping:
         barrier: Lines that belong to no record and end the one before.
     """
     count = len(text)
-    index = np.arange(count)
     joined = _traces(text, fields, barrier)
+    compiled = _kernel.kernel()
+    if compiled is not None:
+        return Grouping(*_kernel.groups(compiled, fields.header, joined, barrier))
+    index = np.arange(count)
     starts = fields.header & ~joined & ~barrier
     last_start = np.maximum.accumulate(np.where(starts, index, -1)) if count else index
     last_barrier = np.maximum.accumulate(np.where(barrier, index, -1)) if count else index
@@ -90,12 +94,13 @@ def messages(text: Text, fields: Fields, records: Grouping) -> tuple[Ints, Ints]
     Blank lines at the end of a record count as its lines, but add nothing to its message (eventlet's access lines end
     in a line feed of their own from Essex to Havana).
     """
-    first, last = records.first, records.last
-    start, end = fields.start["message"][first].copy(), fields.end["message"][first].copy()
-    start, end = np.where(start < 0, text.end[first], start), np.where(start < 0, text.end[first], end)
-    several = np.flatnonzero(last > first)
-    if len(several):
-        _join(text, fields, records, several, start, end)
+    compiled = _kernel.kernel()
+    if compiled is not None:
+        start, end, odd = _kernel.messages(compiled, text, fields, records)
+    else:
+        start, end, odd = _plain(text, fields, records)
+    if len(odd):
+        _join(text, fields, records, odd, start, end)
     long = np.flatnonzero(end - start > LONGEST_MESSAGE)
     for row in long.tolist():
         stop = start[row] + PREVIEW_BYTES
@@ -105,7 +110,14 @@ def messages(text: Text, fields: Fields, records: Grouping) -> tuple[Ints, Ints]
     return start, end
 
 
-def _join(text: Text, fields: Fields, records: Grouping, several: Ints, start: Ints, end: Ints) -> None:
+def _plain(text: Text, fields: Fields, records: Grouping) -> tuple[Ints, Ints, Ints]:
+    """The same for records whose lines need no copy to be joined; and which records have others."""
+    start, end = (places["message"][records.first].astype(np.int64) for places in (fields.start, fields.end))
+    own = text.end[records.first]
+    start, end = np.where(start < 0, own, start), np.where(start < 0, own, end)
+    several = np.flatnonzero(records.last > records.first)
+    if not len(several):
+        return start, end, several
     first, last = records.first[several], records.last[several]
     # the text of a line reaches up to its line feed, untouched: such lines need no copy to be joined
     plain = (text.start == text.buffer_start) & (text.end + 1 >= text.buffer_end) & ~fields.header
@@ -113,16 +125,24 @@ def _join(text: Text, fields: Fields, records: Grouping, several: Ints, start: I
     reaches = (fields.end["message"][first] == text.end[first]) & (text.end[first] + 1 >= text.buffer_end[first])
     reaches &= text.end[first] <= text.buffer_end[first]
     tail = (odd[last + 1] == odd[first + 1]) & reaches
-    blank = text.end <= text.start
-    shown = np.maximum.accumulate(np.where(~blank | fields.header, np.arange(len(text)), 0))[last]
+    shown = _shown(text, fields, last)
     direct = several[tail]
     end[direct] = np.where(shown[tail] > first[tail], text.end[shown[tail]], end[direct])
-    slow = np.flatnonzero(~tail)
-    if not len(slow):
-        return
-    counts = shown[slow] - first[slow] + 1
-    owner = np.repeat(np.arange(len(slow)), counts)
-    lines = np.repeat(first[slow] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
+    return start, end, several[~tail]
+
+
+def _shown(text: Text, fields: Fields, last: Ints) -> Ints:
+    """The last line of each record that is not blank."""
+    blank = text.end <= text.start
+    shown: Ints = np.maximum.accumulate(np.where(~blank | fields.header, np.arange(len(text)), 0))
+    return shown[last]
+
+
+def _join(text: Text, fields: Fields, records: Grouping, odd: Ints, start: Ints, end: Ints) -> None:
+    first = records.first[odd]
+    counts = _shown(text, fields, records.last[odd]) - first + 1
+    owner = np.repeat(np.arange(len(odd)), counts)
+    lines = np.repeat(first - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
     headed = fields.header[lines]
     begin = np.where(headed, fields.start["message"][lines], text.start[lines])
     stop = np.where(headed, fields.end["message"][lines], text.end[lines])
@@ -132,9 +152,9 @@ def _join(text: Text, fields: Fields, records: Grouping, several: Ints, start: I
     # a joined message that is far too long is only shown by its beginning: do not build all of it
     size = np.cumsum(stop - begin)
     before = np.concatenate([[0], size])[np.concatenate([[0], np.cumsum(counts)[:-1]])]
-    near = (size - before[owner] <= 2 * LONGEST_MESSAGE) | (lines == first[slow][owner])
+    near = (size - before[owner] <= 2 * LONGEST_MESSAGE) | (lines == first[owner])
     pieces = pl.DataFrame({"owner": owner, "piece": text.series(begin, stop)}).filter(pl.Series(near & said))
     joined = pieces.group_by("owner", maintain_order=True).agg(pl.col("piece").str.join("\n"))
     at, to = text.append(joined["piece"])
-    rows = several[slow[joined["owner"].to_numpy()]]
+    rows = odd[joined["owner"].to_numpy()]
     start[rows], end[rows] = at, to

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Collection
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from forensics.kernels import library
-from forensics.loaders.lines._fields import TEXT_FIELDS, Fields
+from forensics.loaders.lines._fields import TEXT_FIELDS, Fields, Stamps
 
 if TYPE_CHECKING:
-    from forensics.loaders.lines._text import Bytes, Ints, Text
+    from forensics.loaders.lines._join import Grouping
+    from forensics.loaders.lines._text import Bools, Bytes, Ints, Places, Text
+    from forensics.loaders.lines._times import Instants, Years
 
 ZERO, ESCAPE, HIGH, NOT_UTF8, OCTAL, RETURN = (1 << bit for bit in range(6))
 """What `split` tells of a chunk: NUL, ESC, octets above 127, octets that are no UTF-8, ``#0`` or ``#1``, CR LF."""
@@ -21,18 +25,53 @@ FRAMINGS = (
     *("oslo-havana", "oslo-juno", "oslo-kilo", "oslo-zed", "oslo-devstack", "oslo-bare"),
 )
 """In the order of the enumeration in ``log_lines.c``."""
-VERSION = 3
+VERSION = 4
 """Of the functions' arguments; a library that was built for another one is not used."""
+_BOUNDS = ("start", "end", "raw_start", "raw_end", "buffer_start", "buffer_end", "number")
+NUMBERS = ("position", "offset_bytes", "length_bytes", "pid", "n_lines")
+"""Columns of numbers that `columns` makes."""
 _NUMBERS = ("pid", "framing", "outer_ns", "inner_ns")
 _FLAGS = ("header", "context", "trace", "outer_kind", "inner_kind")
 
 
 class _Fields(ctypes.Structure):
     _fields_ = (
-        ("start", ctypes.c_void_p * len(TEXT_FIELDS)),
-        ("end", ctypes.c_void_p * len(TEXT_FIELDS)),
-        *((name, ctypes.c_void_p) for name in (*_NUMBERS, *_FLAGS)),
+        *((name, ctypes.c_void_p) for name in ("places", *_NUMBERS, *_FLAGS)),
         ("codes", ctypes.c_int64 * len(FRAMINGS)),
+    )
+
+
+class _Lines(ctypes.Structure):
+    _fields_ = (*((name, ctypes.c_void_p) for name in (*_BOUNDS, "pid", "header", "places")), ("count", ctypes.c_int64))
+
+
+class _Stamps(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("inner_kind", "outer_kind", "inner_ns", "outer_ns")),
+        ("count", ctypes.c_int64),
+    )
+
+
+class _Years(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in ("run", "shift", "good", "told")),
+        ("runs", ctypes.c_int64),
+    )
+
+
+class _Instants(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_void_p) for name in ("ts", "outer_at", "known", "outer_known", "basis", "zone", "outer_zone")
+    )
+
+
+class _Columns(ctypes.Structure):
+    _fields_ = (
+        ("views", ctypes.c_void_p * len(TEXT_FIELDS)),
+        ("valid", ctypes.c_void_p * len(TEXT_FIELDS)),
+        ("there", ctypes.c_int64 * len(TEXT_FIELDS)),
+        *((name, ctypes.c_void_p) for name in (*NUMBERS, "pid_valid")),
+        ("pids", ctypes.c_int64),
     )
 
 
@@ -54,6 +93,12 @@ def typed(found: ctypes.CDLL) -> ctypes.CDLL:
         ("log_remarks", [place, number, number, place]),
         ("log_possible", [place, number, place, place, place, number, place]),
         ("log_headers", [place, number, place, place, place, number, place, place, place]),
+        ("log_groups", [place, place, place, number, place, place, place]),
+        ("log_messages", [place, place, place, number, place, place, place]),
+        ("log_columns", [place, number, place, place, place, number, place, place, place]),
+        ("log_runs", [place, number, place, place]),
+        ("log_instants", [place, place, place]),
+        ("log_find", [place, number, number]),
     ):
         function = getattr(found, name)
         function.argtypes, function.restype = arguments, number
@@ -73,12 +118,10 @@ def split(library_: ctypes.CDLL, octets: Bytes) -> tuple[Ints, int]:
         room = count
 
 
-def views(
-    library_: ctypes.CDLL, text: Bytes, start: Ints, end: Ints, found: Bytes | None = None
-) -> tuple[Bytes, Bytes, int]:
-    """Arrow string views of stretches, their validity bits, and how many are valid; written to ``found`` if given."""
+def views(library_: ctypes.CDLL, text: Bytes, start: Places, end: Places) -> tuple[Bytes, Bytes, int]:
+    """Arrow string views of stretches, their validity bits, and how many are valid."""
     start, end = np.ascontiguousarray(start, np.int64), np.ascontiguousarray(end, np.int64)
-    found = np.empty(16 * len(start), np.uint8) if found is None else found
+    found = np.empty(16 * len(start), np.uint8)
     valid = np.zeros((len(start) + 7) // 8, np.uint8)
     count = library_.log_views(
         text.ctypes.data,
@@ -134,10 +177,7 @@ def headers(
     """
     lines = np.ascontiguousarray(lines, np.int64)
     to = _Fields()
-    arrays = [fields.start, fields.end]
-    for target, columns in zip((to.start, to.end), arrays, strict=True):
-        for at, name in enumerate(TEXT_FIELDS):
-            target[at] = columns[name].ctypes.data
+    to.places = fields.places.ctypes.data
     to.pid, to.framing = fields.pid.ctypes.data, fields.framing.ctypes.data
     to.outer_ns, to.inner_ns = fields.outer.ns.ctypes.data, fields.inner.ns.ctypes.data
     to.outer_kind, to.inner_kind = fields.outer.kind.ctypes.data, fields.inner.kind.ctypes.data
@@ -160,3 +200,116 @@ def headers(
     front, back = counts & 0xFFFFFFFF, counts >> 32
     behind = slice(len(lines) - 1, len(lines) - back - 1 if back < len(lines) else None, -1)
     return (further[:front], places[:front]), (further[behind], places[behind])
+
+
+def groups(library_: ctypes.CDLL, header: Bools, joined: Bools, barrier: Bools) -> tuple[Ints, Ints, Ints]:
+    """First and last line of each record, and the lines of none."""
+    first, last, lone = np.empty((3, len(header)), np.int64)
+    flags = (column.ctypes.data for column in (header, joined, barrier))
+    counts = library_.log_groups(*flags, len(header), first.ctypes.data, last.ctypes.data, lone.ctypes.data)
+    records, others = counts & 0xFFFFFFFF, counts >> 32
+    return first[:records], last[:records], lone[:others]
+
+
+def messages(library_: ctypes.CDLL, text: Text, fields: Fields, records: Grouping) -> tuple[Ints, Ints, Ints]:
+    """Where each message starts and ends, and the records of which some lines are still to be joined."""
+    lines = _lines(text, fields)
+    start, end, odd = np.empty((3, len(records.first)), np.int64)
+    count = library_.log_messages(
+        ctypes.byref(lines), *_of(records), start.ctypes.data, end.ctypes.data, odd.ctypes.data
+    )
+    if count < 0:
+        raise IndexError("a record outside its text")
+    return start, end, odd[:count]
+
+
+def columns(
+    library_: ctypes.CDLL,
+    text: Text,
+    fields: Fields,
+    records: Grouping,
+    message: tuple[Ints, Ints],
+    names: Collection[str],
+) -> tuple[dict[str, tuple[Bytes, Bytes, int]], dict[str, npt.NDArray[np.generic]], tuple[Bytes, int]]:
+    """Columns of the rows.
+
+    Returns:
+        For each text that is asked for its string views, their validity bits, and how many are valid; the columns
+        `NUMBERS`; validity and count of process ids.
+    """
+    count = len(records.first)
+    to = _Columns()
+    views = np.empty((len(names), 16 * count), np.uint8)
+    valid = np.zeros((len(names) + 1, (count + 7) // 8), np.uint8)
+    numbers = np.empty((4, count), np.int64)
+    many = np.empty(count, np.uint32)
+    made = {name: (views[at], valid[at]) for at, name in enumerate(names)}
+    for at, name in enumerate(TEXT_FIELDS):
+        if name in made:
+            to.views[at], to.valid[at] = (part.ctypes.data for part in made[name])
+    found = dict(zip(NUMBERS, (*numbers, many), strict=True))
+    for name, column in found.items():
+        setattr(to, name, column.ctypes.data)
+    to.pid_valid = valid[-1].ctypes.data
+    lines = _lines(text, fields)
+    start, end = (np.ascontiguousarray(one, np.int64) for one in message)
+    done = library_.log_columns(
+        text.buffer.ctypes.data,
+        len(text.buffer),
+        ctypes.byref(lines),
+        *_of(records),
+        start.ctypes.data,
+        end.ctypes.data,
+        ctypes.byref(to),
+    )
+    if done < 0:
+        raise IndexError("a stretch outside its text")
+    return {name: (*made[name], to.there[TEXT_FIELDS.index(name)]) for name in made}, found, (valid[-1], to.pids)
+
+
+def _lines(text: Text, fields: Fields) -> _Lines:
+    bounds = [getattr(text, name) for name in _BOUNDS]
+    assert all(column.flags.c_contiguous and column.dtype == np.int64 for column in bounds)
+    places = [column.ctypes.data for column in (*bounds, fields.pid, fields.header, fields.places)]
+    return _Lines(*places, len(text))
+
+
+def _of(records: Grouping) -> tuple[int, int, int]:
+    return records.first.ctypes.data, records.last.ctypes.data, len(records.first)
+
+
+def runs(library_: ctypes.CDLL, inner: Stamps, outer: Stamps, unit: int) -> tuple[Ints, Ints]:
+    """The first and last row of each run, and for each row the place of its run's first one among them."""
+    stamps, count = _stamps(inner, outer), len(inner.kind)
+    few, run = np.empty((2, count), np.int64)
+    found = library_.log_runs(ctypes.byref(stamps), unit, few.ctypes.data, run.ctypes.data)
+    return few[:found], run
+
+
+def instants(library_: ctypes.CDLL, inner: Stamps, outer: Stamps, years: Years | None) -> Instants:
+    """Wall clocks of rows with their years; no stamp may be in UTC without a year, or without a day."""
+    from forensics.loaders.lines._times import Instants
+
+    stamps, count = _stamps(inner, outer), len(inner.kind)
+    known = _Years()
+    if years is not None:
+        columns_ = [years.run, years.shift, years.good, years.told]
+        known = _Years(*(column.ctypes.data for column in columns_), len(years.good))
+    ts, outer_at = np.empty((2, count), np.int64)
+    flags = np.empty((5, count), np.uint8)
+    made = _Instants(*(column.ctypes.data for column in (ts, outer_at, *flags)))
+    if library_.log_instants(ctypes.byref(stamps), ctypes.byref(known), ctypes.byref(made)) < 0:
+        raise IndexError("a row of no run")
+    return Instants(ts, outer_at, flags[0].view(np.bool_), flags[1].view(np.bool_), *flags[2:])
+
+
+def _stamps(inner: Stamps, outer: Stamps) -> _Stamps:
+    columns_: list[npt.NDArray[np.generic]] = [inner.kind, outer.kind, inner.ns, outer.ns]
+    assert all(column.flags.c_contiguous for column in columns_)
+    return _Stamps(*(column.ctypes.data for column in columns_), len(inner.kind))
+
+
+def find(library_: ctypes.CDLL, octets: Bytes, octet: int) -> int:
+    """Where an octet first is; -1 for nowhere."""
+    where: int = library_.log_find(octets.ctypes.data, len(octets), octet)
+    return where

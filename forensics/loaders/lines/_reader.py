@@ -275,7 +275,7 @@ def _batch(chunk: Chunk, chunks: Chunks, part: Parsed, source: _Source, gaps: li
             chunks.give_back(int(text.buffer_start[begin]))
             records = part.records = Grouping(records.first[:-1], records.last[:-1], records.lone)
     source.marks = marks(text, part.fields, grammar().codes["oslo-juno"])
-    source.number = int(text.number[taken]) if taken < len(text) else source.number + _feeds(chunk, len(chunk.octets))
+    source.number = int(text.number[taken]) if taken < len(text) else source.number + text.feeds - len(chunk.breaks)
     frames: list[pl.DataFrame] = []
     lone = records.lone
     if source.pending is not None:
@@ -316,10 +316,6 @@ def _remarkable(part: Parsed) -> Ints | None:
         return None
     lines = np.searchsorted(text.buffer_end, text.remarks, side="right")
     return np.unique(np.maximum(np.searchsorted(first, lines, side="right") - 1, 0))
-
-
-def _feeds(chunk: Chunk, end: int) -> int:
-    return int((chunk.octets[:end] == 10).sum()) - len(chunk.breaks)
 
 
 def _absorb(part: Parsed, source: _Source, lone: Ints) -> Ints:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +17,11 @@ from forensics.loaders.lines import _kernel
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.signedinteger]
 
 MARGIN = 128
 """Line feeds behind the text, so that a window that starts at the last octet stays inside."""
 VIEW = pa.string_view()
-_NULL = pl.Series([None], dtype=pl.String)
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Text:
     ``start`` and ``end`` bound the text of each line in ``buffer`` (no line end, cleaned); ``raw_start`` and
     ``raw_end`` bound it in the evidence, line end included. ``number`` counts physical lines from one.
     ``buffer_start`` and ``buffer_end`` bound the line as it was read in ``buffer``, line end included. ``escaped`` is
-    False where nothing in the text looks like an octal escape.
+    False where nothing in the text looks like an octal escape. ``feeds`` counts line feeds.
     """
 
     buffer: Bytes
@@ -43,6 +43,7 @@ class Text:
     buffer_start: Ints
     buffer_end: Ints
     escaped: bool = True
+    feeds: int = 0
     _remarks: Ints | None = None
 
     def __len__(self) -> int:
@@ -62,7 +63,7 @@ class Text:
         found = self.remarks
         return found is None or bool(len(found))
 
-    def window(self, at: Ints, width: int) -> Bytes:
+    def window(self, at: Places, width: int) -> Bytes:
         """The ``width`` octets from each place on, one row each."""
         kind = np.dtype((np.void, width))
         view: npt.NDArray[np.void] = np.ndarray((len(self.buffer) - width + 1,), kind, self.buffer, 0, (1,))
@@ -73,24 +74,24 @@ class Text:
         view: npt.NDArray[np.uint64] = np.ndarray((len(self.buffer) - 7,), np.dtype("<u8"), self.buffer, 0, (1,))
         return view[at]
 
-    def columns(self, places: Mapping[str, tuple[Ints, Ints]]) -> dict[str, pl.Series]:
-        """The same as `series` for each name, in memory that is asked for once: large pages cost less."""
-        count = max((len(start) for start, _ in places.values()), default=0)
-        room = np.empty((len(places), 16 * count), np.uint8)
-        return {name: self.series(*place, room[at]) for at, (name, place) in enumerate(places.items())}
-
-    def series(self, start: Ints, end: Ints, room: Bytes | None = None) -> pl.Series:
+    def series(self, start: Places, end: Places) -> pl.Series:
         """Stretches of the text as a String column that shares its memory; null where ``start`` is negative."""
+        column = pl.from_arrow(self.array(start, end))
+        assert isinstance(column, pl.Series)
+        return column
+
+    def array(self, start: Places, end: Places) -> pa.Array:
+        """The same as an Arrow array."""
         compiled = _kernel.kernel()
         if compiled is not None:
-            views, bits, count = _kernel.views(compiled, self.buffer, start, end, room)
+            views, bits, count = _kernel.views(compiled, self.buffer, start, end)
             if not count and len(start):
-                return _NULL.new_from_index(0, len(start))
+                return pa.nulls(len(start), VIEW)
             return self._column(len(start), pa.py_buffer(bits) if count < len(start) else None, pa.py_buffer(views))
         absent = start < 0
         some = bool(absent.any())
         if some and absent.all():
-            return _NULL.new_from_index(0, len(start))
+            return pa.nulls(len(start), VIEW)
         at = np.where(absent, 0, start) if some else start
         length = np.where(absent, 0, end - start) if some else end - start
         views = np.zeros((len(start), 4), np.int32)
@@ -107,11 +108,8 @@ class Text:
         valid = pa.py_buffer(np.packbits(~absent, bitorder="little")) if some else None
         return self._column(len(start), valid, pa.py_buffer(views))
 
-    def _column(self, count: int, valid: pa.Buffer | None, views: pa.Buffer) -> pl.Series:
-        array = pa.Array.from_buffers(VIEW, count, [valid, views, pa.py_buffer(self.buffer)])
-        column = pl.from_arrow(array)
-        assert isinstance(column, pl.Series)
-        return column
+    def _column(self, count: int, valid: pa.Buffer | None, views: pa.Buffer) -> pa.Array:
+        return pa.Array.from_buffers(VIEW, count, [valid, views, pa.py_buffer(self.buffer)])
 
     def append(self, parts: pl.Series) -> tuple[Ints, Ints]:
         """Put strings behind the text; gives where they lie, -1 where a string is null."""
@@ -173,6 +171,7 @@ def lines_of(chunk: Bytes, first_number: int, breaks: Sequence[int] = (), padded
     text = Text(buffer, start, end, start.copy(), raw_end, number, start.copy(), np.minimum(end + 1, size) + 0)
     text.buffer_end = np.maximum(text.buffer_end, raw_end)
     text.escaped = bool(told & _kernel.OCTAL)
+    text.feeds = len(feeds)
     if told & (_kernel.ZERO | _kernel.ESCAPE | _kernel.NOT_UTF8):
         _clean(text, chunk, told)
     return text

@@ -5,30 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from forensics.clocks import NO_TIME, LocalClock, YearCounter, YearPlan
 from forensics.loaders._reader import Origin
+from forensics.loaders.lines import _kernel
+from forensics.loaders.lines._arrow import INSTANT, bits, numbers, spelled
 from forensics.loaders.lines._days import DayPlan
 from forensics.loaders.lines._fields import (
     DAY_NS,
     DAYLESS,
     LOCAL,
-    NO_STAMP,
     SECOND_NS,
     UNIVERSAL,
+    UNREADABLE,
     YEARLESS,
     YEARLESS_UTC,
     Stamps,
 )
-from forensics.loaders.lines._text import Bools, Ints
+from forensics.loaders.lines._text import VIEW, Bools, Bytes, Ints
 
-INSTANT = pl.Datetime("ns", "UTC")
 _QUARTER_NS = 900 * SECOND_NS
-_FEW = 1000
-"""Up to so many rows a loop costs less than a query."""
+_NEVER, _INNER, _STATED, _FOUND = range(4)
+"""How a year or a zone is known, as the kernel numbers it: the last is what was found out for the whole file."""
+_LOCAL = _FOUND
 _BOUNDED = ("file-name", "modified")
 _YEAR_DAYS = 365.2425
 _NEAR_NS = 300 * SECOND_NS
@@ -39,10 +40,37 @@ _NEAR_NS = 300 * SECOND_NS
 class Times:
     """Columns of one row a record."""
 
-    ts: pl.Series
-    outer_at: pl.Series
-    year_basis: pl.Series
-    zone_basis: pl.Series
+    ts: pa.Array
+    outer_at: pa.Array
+    year_basis: pa.Array
+    zone_basis: pa.Array
+
+
+@dataclass(slots=True)
+class Years:
+    """Years of runs of rows.
+
+    ``run`` is the run of each row; of each run ``shift`` is what to add to a stamp without a year (kept as of the year
+    2000), ``good`` whether there is a year, and ``told`` how it is known, by number.
+    """
+
+    run: Ints
+    shift: Ints
+    good: Bools
+    told: Bytes
+
+
+@dataclass(slots=True)
+class Instants:
+    """Wall clocks of rows, 0 where not known; how year and zone are known, by number."""
+
+    ts: Ints
+    outer_at: Ints
+    known: Bools
+    outer_known: Bools
+    basis: Bytes
+    zone: Bytes
+    outer_zone: Bytes
 
 
 class RecordClock:
@@ -69,95 +97,69 @@ class RecordClock:
             outer: The transport's own stamp, where there is another.
         """
         if not len(inner.kind):
-            nothing, unsaid = pl.Series([], dtype=INSTANT), pl.Series([], dtype=pl.String)
+            nothing, unsaid = numbers(inner.ns, kind=INSTANT), pa.nulls(0, VIEW)
             return Times(nothing, nothing, unsaid, unsaid)
-        in_utc, outer_in_utc = inner.kind == YEARLESS_UTC, outer.kind == YEARLESS_UTC
-        if in_utc.any() or outer_in_utc.any():
+        highest, outer_highest = inner.kind.max(), outer.kind.max()
+        in_utc = outer_in_utc = np.False_
+        if max(highest, outer_highest) == YEARLESS_UTC:
+            in_utc, outer_in_utc = inner.kind == YEARLESS_UTC, outer.kind == YEARLESS_UTC
             inner = Stamps(np.where(in_utc, YEARLESS, inner.kind).astype(np.int8), inner.ns)
             outer = Stamps(np.where(outer_in_utc, YEARLESS, outer.kind).astype(np.int8), outer.ns)
-        yearless = (inner.kind == YEARLESS) | (outer.kind == YEARLESS)
-        inner_ns, outer_ns = inner.ns.copy(), outer.ns.copy()
-        known = (inner.kind == LOCAL) | (inner.kind == UNIVERSAL)
-        outer_known = (outer.kind == LOCAL) | (outer.kind == UNIVERSAL)
-        basis = np.where(known, 0, np.where(inner.kind == NO_STAMP, 2, 2))
-        words = ["stated", "", "none"]
-        if self._yearless or yearless.any():
-            ns, reference = _dated(inner, outer)
-            # the year is that of the whole run; where a file's own date bounds it, each second is asked for
-            few, run = _runs(ns, reference, self._plan is None or self._plan.basis not in _BOUNDED)
-            calendar = (*_calendar(ns[few]), reference[few])
-            if self._plan is None:
-                self._counter.add(*calendar)
-                self._plan = self._counter.resolve(
-                    declared=self._origin.year,
-                    rotated_on_ns=self._origin.rotated_on,
-                    elsewhere_ns=self._origin.elsewhere_ns,
-                    modified_ns=self._origin.modified_ns,
-                )
-            self._yearless = True
-            years = self._plan.years(*calendar)
-            told = years["year_basis"]
-            words = sorted(set(told.to_list())) if len(told) < _FEW else told.unique().sort().to_list()
-            begins = years["local_ns"].fill_null(NO_TIME).to_numpy()
-            good = (begins != NO_TIME)[run]
-            found = np.where(begins != NO_TIME, begins - ns[few], 0)[run] + ns
-            for stamps, ns, flags in ((inner, inner_ns, known), (outer, outer_ns, outer_known)):
-                mine = (stamps.kind == YEARLESS) & good
-                ns[mine] = found[mine]
-                flags |= mine
-            codes = np.zeros(len(told), np.int64)
-            if len(words) > 1:
-                codes = told.replace_strict(words, range(len(words)), return_dtype=pl.Int64).to_numpy()
-            codes = codes[run]
-            stated, told_inside, never = range(len(words), len(words) + 3)
-            words = [*words, "stated", "inner", "none"]
-            with_year = np.where(outer.kind == YEARLESS, told_inside, stated)
-            basis = np.where(inner.kind == YEARLESS, codes, np.where(known, with_year, never))
-        if (inner.kind == DAYLESS).any():
-            clocks = np.flatnonzero(inner.kind == DAYLESS)
-            placed = self.days.local_ns(inner.ns[clocks])
-            good = placed != NO_TIME
-            inner_ns[clocks[good]], known[clocks] = placed[good], good
-            basis[clocks[good]] = len(words)
-            words = [*words, self.days.basis]
-        universal = (inner.kind == UNIVERSAL) | in_utc
-        outer_universal = (outer.kind == UNIVERSAL) | outer_in_utc
-        ts, zone = self._universal(inner_ns, known, universal, outer_ns, outer_universal)
-        outer_at = self._outer_at(outer_ns, outer_known, outer_universal)
-        zone_words = ["none", "stated", "inner", self._zone_basis]
-        self._count(self._bases, words, basis)
-        self._count(self._zones, zone_words, zone)
-        return Times(ts, outer_at, _spelled(words, basis), _spelled(zone_words, zone))
+        years = self._years(inner, outer)
+        words = ["none", "inner", "stated", "none" if self._plan is None else self._plan.basis]
+        compiled = _kernel.kernel()
+        paired = self._origin.zone is None and outer_highest >= UNIVERSAL
+        if compiled is not None and max(highest, outer_highest) <= UNREADABLE and not paired:
+            made = _kernel.instants(compiled, inner, outer, years)
+        else:
+            made = _instants(inner, outer, years)
+            if highest >= DAYLESS and (clocks := np.flatnonzero(inner.kind == DAYLESS)).size:
+                placed = self.days.local_ns(inner.ns[clocks])
+                good = placed != NO_TIME
+                made.ts[clocks], made.known[clocks] = np.where(good, placed, 0), good
+                made.zone[clocks] = np.where(good, _LOCAL, _NEVER)
+                made.basis[clocks[good]] = len(words)
+                words.append(self.days.basis)
+            made.zone[in_utc & made.known] = _STATED
+            made.outer_zone[outer_in_utc & made.outer_known] = _STATED
+            if self._origin.zone is None:
+                _pair(made)
+        if self._origin.zone is not None:
+            _convert(self._inner, made.ts, made.zone)
+            _convert(self._outer, made.outer_at, made.outer_zone)
+        zones = ["none", "inner", "stated", self._zone_basis]
+        self._count(self._bases, words, made.basis)
+        self._count(self._zones, zones, made.zone)
+        return Times(
+            numbers(made.ts, bits(made.known), INSTANT),
+            numbers(made.outer_at, bits(made.outer_known), INSTANT),
+            spelled(words, made.basis),
+            spelled(zones, made.zone),
+        )
 
-    def _universal(
-        self, ns: Ints, known: Bools, universal: Bools, outer_ns: Ints, outer_universal: Bools
-    ) -> tuple[pl.Series, Ints]:
-        local = known & ~universal
-        paired = local & outer_universal if self._origin.zone is None else np.zeros(len(ns), np.bool_)
-        result = np.where(known, ns, 0)
-        zone = np.where(known, np.where(universal, 1, 3), 0)
-        if paired.any():
-            away = ns - outer_ns
-            quarters = (away + _QUARTER_NS // 2) // _QUARTER_NS
-            fits = paired & (np.abs(away - quarters * _QUARTER_NS) <= _NEAR_NS) & (np.abs(quarters) <= 56)
-            result = np.where(fits, ns - quarters * _QUARTER_NS, result)
-            zone = np.where(fits, 2, zone)
-            local &= ~fits
-        if self._origin.zone is not None and local.any():
-            converted = self._inner.utc(np.where(local, ns, NO_TIME))["ts"].cast(pl.Int64).fill_null(0).to_numpy()
-            result = np.where(local, converted, result)
-        return _instants(result, known), zone
-
-    def _outer_at(self, ns: Ints, known: Bools, universal: Bools) -> pl.Series:
-        result = np.where(known, ns, 0)
-        local = known & ~universal
-        if self._origin.zone is not None and local.any():
-            converted = self._outer.utc(np.where(local, ns, NO_TIME))["ts"].cast(pl.Int64).fill_null(0).to_numpy()
-            result = np.where(local, converted, result)
-        return _instants(result, known)
+    def _years(self, inner: Stamps, outer: Stamps) -> Years | None:
+        """What is known of the years of stamps that have none; None where there never was such a stamp."""
+        if not self._yearless and not ((inner.kind == YEARLESS) | (outer.kind == YEARLESS)).any():
+            return None
+        # the year is that of the whole run; where a file's own date bounds it, each second is asked for
+        run, ns, reference = _runs(inner, outer, self._plan is None or self._plan.basis not in _BOUNDED)
+        calendar = (*_calendar(ns), reference)
+        if self._plan is None:
+            self._counter.add(*calendar)
+            self._plan = self._counter.resolve(
+                declared=self._origin.year,
+                rotated_on_ns=self._origin.rotated_on,
+                elsewhere_ns=self._origin.elsewhere_ns,
+                modified_ns=self._origin.modified_ns,
+            )
+        self._yearless = True
+        begins, inside = self._plan.placed(*calendar)
+        good = begins != NO_TIME
+        told = np.where(good, np.where(inside, _INNER, _FOUND), _NEVER).astype(np.uint8)
+        return Years(run, np.where(good, begins - ns, 0), good, told)
 
     @staticmethod
-    def _count(into: dict[str, int], words: list[str], codes: npt.NDArray[np.int64]) -> None:
+    def _count(into: dict[str, int], words: list[str], codes: Bytes) -> None:
         for code, count in enumerate(np.bincount(codes, minlength=len(words)).tolist()):
             if count:
                 into[words[code]] = into.get(words[code], 0) + count
@@ -176,18 +178,44 @@ class RecordClock:
         return facts
 
 
-def _spelled(words: list[str], codes: npt.NDArray[np.int64]) -> pl.Series:
-    if codes.min() == codes.max():
-        return pl.Series([words[codes[0]]], dtype=pl.String).new_from_index(0, len(codes))
-    return pl.Series(words, dtype=pl.String).gather(codes)
+def _instants(inner: Stamps, outer: Stamps, years: Years | None) -> Instants:
+    """Wall clocks with their years, as `_kernel.instants` finds them."""
+    yearless = inner.kind == YEARLESS, outer.kind == YEARLESS
+    known, outer_known = ((s.kind == LOCAL) | (s.kind == UNIVERSAL) for s in (inner, outer))
+    basis = np.where(known, np.where(yearless[1], _INNER, _STATED), _NEVER).astype(np.uint8)
+    ns = [inner.ns, outer.ns]
+    if years is not None:
+        found = np.where(yearless[0], inner.ns, outer.ns) + years.shift[years.run]
+        good = years.good[years.run]
+        ns = [np.where(mine & good, found, plain) for mine, plain in zip(yearless, ns, strict=True)]
+        known, outer_known = known | (yearless[0] & good), outer_known | (yearless[1] & good)
+        basis[yearless[0]] = years.told[years.run][yearless[0]]
+    zones = [
+        np.where(there, np.where(stamps.kind == UNIVERSAL, _STATED, _LOCAL), _NEVER).astype(np.uint8)
+        for there, stamps in ((known, inner), (outer_known, outer))
+    ]
+    return Instants(
+        np.where(known, ns[0], 0), np.where(outer_known, ns[1], 0), known, outer_known, basis, zones[0], zones[1]
+    )
 
 
-def _instants(ns: Ints, known: Bools) -> pl.Series:
-    bits = None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
-    array = pa.Array.from_buffers(pa.int64(), len(ns), [bits, pa.py_buffer(np.ascontiguousarray(ns, np.int64))])
-    column = pl.from_arrow(array)
-    assert isinstance(column, pl.Series)
-    return column.cast(INSTANT)
+def _pair(made: Instants) -> None:
+    """Let an outer stamp in UTC tell the zone of the inner one."""
+    paired = (made.zone == _LOCAL) & (made.outer_zone == _STATED)
+    if paired.any():
+        away = made.ts - made.outer_at
+        quarters = (away + _QUARTER_NS // 2) // _QUARTER_NS
+        fits = paired & (np.abs(away - quarters * _QUARTER_NS) <= _NEAR_NS) & (np.abs(quarters) <= 56)
+        made.ts[fits] -= (quarters * _QUARTER_NS)[fits]
+        made.zone[fits] = _INNER
+
+
+def _convert(clock: LocalClock, ns: Ints, zone: Bytes) -> None:
+    """Put wall clocks into UTC."""
+    local = zone == _LOCAL
+    if local.any():
+        converted = clock.utc(np.where(local, ns, NO_TIME))["ts"].cast(pl.Int64).fill_null(0).to_numpy()
+        ns[local] = converted[local]
 
 
 def _dated(inner: Stamps, outer: Stamps) -> tuple[Ints, Ints]:
@@ -202,7 +230,7 @@ def _dated(inner: Stamps, outer: Stamps) -> tuple[Ints, Ints]:
     return np.where(dated, ns, NO_TIME), np.where(known, np.where(inside, outer.ns, inner.ns), NO_TIME)
 
 
-def _runs(ns: Ints, reference: Ints, by_day: bool) -> tuple[Ints, Ints]:
+def _runs(inner: Stamps, outer: Stamps, by_day: bool) -> tuple[Ints, Ints, Ints]:
     """Lines that stand for all others in a question for the year.
 
     Lines next to each other that have the same day, and the same day on their other clock, have the same year: a turn
@@ -210,19 +238,26 @@ def _runs(ns: Ints, reference: Ints, by_day: bool) -> tuple[Ints, Ints]:
     tells the other's year, does the time of day matter.
 
     Returns:
-        The first and the last line of each run, in order, and for each line the place of its run's first one in that.
+        For each line the place of its run among the first and last lines of all runs; and the two stamps of these.
     """
-    day, other = ns // DAY_NS, reference // DAY_NS
+    compiled = _kernel.kernel()
+    for unit in (DAY_NS, 1) if by_day else (1,):
+        few, run = _stretches(inner, outer, unit) if compiled is None else _kernel.runs(compiled, inner, outer, unit)
+        ns, reference = _dated(*(Stamps(stamps.kind[few], stamps.ns[few]) for stamps in (inner, outer)))
+        apart = (ns // DAY_NS - reference // DAY_NS) % _YEAR_DAYS
+        if unit == 1 or not (np.abs(np.minimum(apart, _YEAR_DAYS - apart) - 7) < 3).any():
+            break
+    return run, ns, reference
+
+
+def _stretches(inner: Stamps, outer: Stamps, unit: int) -> tuple[Ints, Ints]:
+    """Lines next to each other whose two stamps are the same in such units, as `_kernel.runs` finds them."""
+    ns, reference = (each // unit for each in _dated(inner, outer))
     new = np.ones(len(ns), np.bool_)
-    new[1:] = (day[1:] != day[:-1]) | (other[1:] != other[:-1])
+    new[1:] = (ns[1:] != ns[:-1]) | (reference[1:] != reference[:-1])
     first = np.flatnonzero(new)
-    apart = (day[first] - other[first]) % _YEAR_DAYS
-    if not by_day or (np.abs(np.minimum(apart, _YEAR_DAYS - apart) - 7) < 3).any():
-        new[1:] |= (ns[1:] != ns[:-1]) | (reference[1:] != reference[:-1])
-        first = np.flatnonzero(new)
-    last = np.append(first[1:], len(ns)) - 1
     kept = new.copy()
-    kept[last] = True
+    kept[np.append(first[1:], len(ns)) - 1] = True
     places = np.cumsum(kept) - 1
     return np.flatnonzero(kept), places[first][np.cumsum(new) - 1]
 
