@@ -154,8 +154,17 @@ class _Walk:
         return found
 
 
-def lines(stream: Stream) -> Iterator[Values]:
-    """Lines, each with its line feed, as values; blank ones are stretches. A line that is too long is one, too."""
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines: their octets, the offset of the first, and its number. A line that is too long is one, too."""
+
+    octets: bytes
+    offset: int
+    line: int
+
+
+def blocks(stream: Stream) -> Iterator[Block]:
+    """The lines of a stream, some at a time."""
     rest, offset, number = b"", 0, 1
     while True:
         more = stream.read(max(CHUNK_BYTES, len(rest)))
@@ -167,20 +176,29 @@ def lines(stream: Stream) -> Iterator[Values]:
             rest = octets
             continue
         cut = cut or len(octets)
-        found, at = Values(), offset
-        for line, text in zip(*_split(octets[:cut]), strict=True):
-            size = len(line)
-            if text and not text.isspace() and line.strip(b"\0 \t\r\n"):
-                found.texts.append(text)
-                found.offsets.append(at)
-                found.lengths.append(size)
-                found.lines.append(number)
-            else:
-                _blank(found, at, size, number)
-            at += size
-            number += 1
-        yield found
-        offset, rest = offset + cut, octets[cut:]
+        block = Block(octets[:cut], offset, number)
+        yield block
+        offset, rest, number = offset + cut, octets[cut:], number + block.octets.count(b"\n")
+
+
+def lines(block: Block) -> Values:
+    """Lines, each with its line feed, as values; blank ones are stretches."""
+    found, at = Values(), block.offset
+    for number, (line, text) in enumerate(zip(*_split(block.octets), strict=True), block.line):
+        add_line(found, line, text, at, number)
+        at += len(line)
+    return found
+
+
+def add_line(found: Values, line: bytes, text: str, offset: int, number: int) -> None:
+    """One line, with and without its line feed."""
+    if text and not text.isspace() and line.strip(b"\0 \t\r\n"):
+        found.texts.append(text)
+        found.offsets.append(offset)
+        found.lengths.append(len(line))
+        found.lines.append(number)
+    else:
+        _blank(found, offset, len(line), number)
 
 
 def _split(octets: bytes) -> tuple[list[bytes], list[str]]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 
+import numpy as np
 import polars as pl
 
 from forensics.clocks import epoch, iso
 from forensics.loaders.documents._notification_fields import FULL, INSTANTS, LEAN, RARE, columns, field, told
+from forensics.loaders.documents._notification_kernel import TAKEN, Bytes, Ints, Read, kernel
+from forensics.loaders.documents._notification_kernel import read as read_rows
 from forensics.loaders.documents._notification_text import decoded, payloads, peeled, without_secrets
 from forensics.records import Notification
 
 READABLE = "readable"
 """Column that `notification_rows` adds: whether the text was a notification. Drop it before the rows are given out."""
 
+_PLACE = ("source", "position", "offset_bytes", "length_bytes")
 _GLANCE = ("image", "glance", "glance-api", "glance-registry")
 _FALLBACKS = (
     "when_ns", "raw_id", "host", "deployment", "routing_key", "event_type", "instance", "image", "request_id",
@@ -35,6 +40,63 @@ def notification_rows(texts: pl.Series, places: pl.DataFrame) -> pl.DataFrame:
         The columns of `Notification`, and `READABLE`. A text that is cut or no notification gives a row
         with what ``places`` tells; nothing is left out, doubles neither.
     """
+    library = kernel()
+    if library is None or not texts.len():
+        return reference_rows(texts, places)
+    read = read_rows(library, *_octets(texts), commas=False)
+    taken = pl.Series(read.verdict == TAKEN)
+    if "publisher_id" in places.columns:  # what it says of the host is for the reference
+        alone = read.frame["publisher_id"].is_null() & places["publisher_id"].filter(taken).is_not_null()
+        read.frame = read.frame.filter(alone.not_())
+        taken = taken.scatter(taken.arg_true().filter(alone), False)
+    made = compiled_rows(read, texts.filter(taken).gather, places.filter(taken))
+    rest = taken.not_().arg_true()
+    if not len(rest):
+        return made
+    slow = reference_rows(texts.gather(rest), places[rest])
+    return pl.concat([made, slow])[pl.concat([taken.arg_true(), rest]).arg_sort()]
+
+
+def compiled_rows(read: Read, texts: Callable[[pl.Series], pl.Series], places: pl.DataFrame) -> pl.DataFrame:
+    """Rows as `notification_rows` gives them, of those that the kernel took.
+
+    Args:
+        read: What it made of them.
+        texts: Gives the texts of some of them, by their numbers among those taken.
+        places: As many rows: see `notification_rows`. Where it has a publisher the text must have one, too.
+    """
+    frame = read.frame
+    known = [name for name in _FALLBACKS if name in places.columns and places[name].null_count() < places.height]
+    frame = frame.with_columns(places.select(pl.col(known).name.prefix("_"), *_PLACE))
+    own = [told(pl.col(name), pl.col(f"_{name}")).alias(name) for name in known if name in frame.columns]
+    given = [pl.col("_when_ns").cast(pl.Datetime("ns", "UTC"))] if "when_ns" in known else []
+    ts = pl.coalesce("stated", *given, "context")
+    beside = {name: pl.col(f"_{name}") if name in known else pl.lit(None) for name in ("deployment", "raw_id")}
+    frame = frame.with_columns(*own, ts.alias("ts"), **beside)
+    hinted = frame["hinted"].arg_true()
+    if len(hinted):
+        shown = payloads(peeled(texts(hinted))["body"])
+        frame = frame.with_columns(frame["payload"].scatter(hinted, shown))
+    if frame["error"].null_count() < frame.height:
+        frame = frame.with_columns(without_secrets(frame["error"]))
+    if read.colons:
+        frame = frame.with_columns(_canonical(frame["ips"]))
+    kinds = Notification.polars_schema().items()
+    columns = (pl.col(name) if frame.schema[name] == kind else pl.col(name).cast(kind) for name, kind in kinds)
+    return frame.select(*columns, pl.lit(True).alias(READABLE))
+
+
+def _octets(texts: pl.Series) -> tuple[Bytes, Ints, Ints]:
+    """Texts behind one another, and where each begins and ends."""
+    array = texts.cast(pl.String).fill_null("").to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offset_buffer, data = array.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int64)[array.offset : array.offset + len(texts) + 1]
+    octets = np.zeros(1, np.uint8) if data is None or not data.size else np.frombuffer(data, np.uint8)
+    return octets, offsets[:-1], offsets[1:]
+
+
+def reference_rows(texts: pl.Series, places: pl.DataFrame) -> pl.DataFrame:
+    """The same by expressions, which say what is right."""
     bare = peeled(texts)
     known = {name: places[name] if name in places.columns else None for name in _FALLBACKS}
     frame = bare.select(
@@ -45,7 +107,7 @@ def notification_rows(texts: pl.Series, places: pl.DataFrame) -> pl.DataFrame:
             for name, values in known.items()
         ),
         pl.int_range(pl.len()).alias("order"),
-    ).with_columns(places.select("source", "position", "offset_bytes", "length_bytes"))
+    ).with_columns(places.select(*_PLACE))
     rare = frame["body"].str.contains(RARE).fill_null(False)
     groups = [(frame.filter(rare.not_()), False), (frame.filter(rare), True)]
     made = [_rows(group, full) for group, full in groups if group.height]

@@ -69,7 +69,8 @@ _RARE = {
     "nova_object.name": pl.String(),
     "nova_object.data": _VERSIONED,
 }
-RARE = "|".join([f'"{name}"' for name in (*_RARE, "ctxt")] + [r'"floating_ips"\s*:\s*\[\s*\{'])
+RARE_NAMES = (*_RARE, "ctxt")
+RARE = "|".join([f'"{name}"' for name in RARE_NAMES] + [r'"floating_ips"\s*:\s*\[\s*\{'])
 """Pattern of a body that wants `FULL`."""
 _BODY = _texts(
     "message_id publisher_id event_type priority timestamp generated _context_request_id _context_user_id "
@@ -85,7 +86,7 @@ FULL: Schema = _BODY | {
 _SPEC = "request_spec/instance_properties"
 # Where a column is told, first place first: a path in the payload; =COLUMN of the frame; ^PATH beside the payload;
 # *PATH in a payload that is an object of nova's. In a path, * steps into the data of such an object.
-_PLACES = {
+PLACES = {
     "event_type": "=event",
     "publisher_id": "=publisher",
     "message_id": "=message_id ^metadata/message_id",
@@ -123,6 +124,7 @@ _PLACES = {
     "complaint": "exception/message exception/kwargs/reason reason/message reason/kwargs/reason message",
     **{name: f"{name} *{name} instance_properties/{name} args/instance/{name}" for name in INSTANTS},
 }
+"""By column, and by what some are made of: see above."""
 
 
 @cache
@@ -158,7 +160,7 @@ def columns(full: bool) -> tuple[list[pl.Expr], list[pl.Expr]]:
         "uuid_alone": uuid,
         "versioned": versioned,
     }
-    then = {name: told(*(_at(place, full) for place in places.split())) for name, places in _PLACES.items()}
+    then = {name: told(*(_at(place, full) for place in places.split())) for name, places in PLACES.items()}
     then["root_gb"] = then["root_gb"].str.extract(r"^(\d{1,9})(?:\.0+)?$").cast(pl.UInt32, strict=False)
     then["priority"] = then["priority"].str.to_uppercase()
     then["deployment"], then["raw_id"] = pl.col("_deployment"), pl.col("_raw_id")
@@ -167,14 +169,26 @@ def columns(full: bool) -> tuple[list[pl.Expr], list[pl.Expr]]:
 
 
 def _at(place: str, full: bool) -> pl.Expr | None:
-    """A place of `_PLACES`; None where only `FULL` has it."""
+    """A place of `PLACES`; None where only `FULL` has it."""
     if place[0] == "=":
         return pl.col(place[1:])
-    if place[0] == "^":
-        root, _, rest = place[1:].partition("/")
+    root, _, rest = path_of(place).partition("/")
+    if root != "payload":
         return pl.col(root).struct.field(rest) if full else None
-    path = f"{_OBJECT}/{place[1:]}" if place[0] == "*" else place
-    return _payload(path) if full or path.split("/")[0] not in _RARE else None
+    return _payload(rest) if full or rest.split("/")[0] not in _RARE else None
+
+
+def path_of(place: str) -> str:
+    """A place of `PLACES` as a path from the top of a notification; what begins with ``=`` as it is.
+
+    Examples:
+        >>> path_of("*fault/*/exception_message"), path_of("^ctxt/user"), path_of("host")
+        ('payload/nova_object.data/fault/nova_object.data/exception_message', 'ctxt/user', 'payload/host')
+    """
+    if place[0] in "=^":
+        return place.removeprefix("^")
+    of_object = f"{_OBJECT}/{place[1:]}" if place[0] == "*" else place
+    return "payload/" + of_object.replace("*", _OBJECT)
 
 
 def _payload(path: str) -> pl.Expr:

@@ -1,0 +1,316 @@
+"""The compiled kernel for notifications (``forensics/kernels/json_rows.c``), called with rows of a text."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from forensics.kernels import library
+from forensics.loaders.documents._notification_fields import FULL, INSTANTS, PLACES, RARE_NAMES, path_of
+
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+
+LEFT, TAKEN, CUT = range(3)
+"""What became of a row: left to the reference, taken, sound as far as it goes and too short."""
+VERSION = 1
+"""Of the functions' arguments; a library that was built for another one is not used."""
+SLOTS = (
+    "event_type", "publisher_id", "metadata/message_id", "metadata/timestamp", "payload/exception",
+    "payload/nova_object.name", "payload/nova_object.data", "payload/nova_object.data/uuid",
+    "payload/port/device_owner", "payload/port/device_id", "payload/id", "payload/image_id", "payload/name",
+    "payload/instance_id", "payload/instance_uuid", "payload/image_ref_url", "payload/request_spec/instance_uuids",
+    "=of_event", "=name_of_image", "=of_usage", "=of_url", "=of_object", "=of_spec", "=of_port", "=key", "=body",
+)  # fmt: skip
+"""Places that mean something to the kernel, in the order of its enumeration; with ``=`` what it makes of others."""
+_LISTED = (
+    "fixed_ips/address", "nova_object.data/ip_addresses/nova_object.data/address", "port/fixed_ips/ip_address",
+    "floatingip/fixed_ip_address", "fixed_ip", "floating_ip", "fixed_ips/floating_ips/address",
+    "floatingip/floating_ip_address", "fixed_ips/vif_mac", "nova_object.data/ip_addresses/nova_object.data/mac",
+    "port/mac_address", "fixed_ips/ip_address",
+)  # fmt: skip
+_OF_OBJECTS = "fixed_ips/floating_ips"
+_MEANINGS = (RARE_NAMES, ("model",), ("payload",), ("oslo.message",), ("traits", "payload_encoding"))
+_SCALAR, _OBJECT, _LIST = range(3)
+_FIRST = ("stamp", "context_stamp", *INSTANTS, "root_gb", "fault", "complaint", "priority")
+_MADE = ("priority", "host", "service", "payload", "error")
+_OTHERS = tuple(name for name in PLACES if name not in _FIRST)
+_TABLE = 1024
+_VIEW = pa.string_view()
+_NO_TEXT = pl.Series([None], dtype=pl.String)
+_NO_INSTANT = pl.Series([None], dtype=pl.Datetime("ns", "UTC"))
+_NO_LIST = pl.Series([None], dtype=pl.List(pl.String))
+
+
+class _Plan(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in (
+            "names", "name_at", "meaning", "next", "kind", "slot", "group", "element", "programs", "program_at")),
+        *((name, ctypes.c_int32) for name in ("name_count", "slot_count", "program_count")),
+        ("table", ctypes.c_uint16 * _TABLE),
+    )  # fmt: skip
+
+
+class _Rows(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_void_p) for name in (
+            "verdict", "hinted", "views", "valid", "instants", "instants_valid", "root_gb", "root_valid", "versioned")),
+        ("ends", ctypes.c_void_p * 2), ("listed", ctypes.c_void_p * 2), ("listed_valid", ctypes.c_void_p * 2),
+        ("list_room", ctypes.c_int64), ("heap", ctypes.c_void_p), ("scratch", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("heap_room", "heap_used", "count", "taken")),
+        ("colons", ctypes.c_int32),
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Read:
+    """What the kernel made of some rows.
+
+    ``frame`` has, for each row taken, columns of `Notification` that a text tells, ``stated`` and ``context`` for
+    ``ts``, and ``hinted``: that its payload may hold a secret. ``colons`` says whether some address has one.
+    """
+
+    verdict: Bytes
+    frame: pl.DataFrame
+    colons: bool
+
+
+@cache
+def kernel() -> ctypes.CDLL | None:
+    """The functions, with their types; None where the reference engine does the work."""
+    found = library()
+    if found is None or not hasattr(found, "json_rows_version") or found.json_rows_version() != VERSION:
+        return None
+    return typed(found)
+
+
+def typed(found: ctypes.CDLL) -> ctypes.CDLL:
+    """The library, its functions knowing their arguments."""
+    place, number = ctypes.c_void_p, ctypes.c_int64
+    for name, arguments in (
+        ("json_plan", [place]),
+        ("json_feeds", [place, number, number, place]),
+        ("json_rows", [place, number, place, place, number, ctypes.c_int32, place, place]),
+    ):
+        function = getattr(found, name)
+        function.argtypes, function.restype = arguments, number
+    return found
+
+
+def feeds(library_: ctypes.CDLL, octets: Bytes) -> Ints:
+    """Places of the line feeds."""
+    room = len(octets) // 256 + 64
+    while True:
+        found = np.empty(room, np.int64)
+        count: int = library_.json_feeds(octets.ctypes.data, len(octets), room, found.ctypes.data)
+        if count <= room:
+            return found[:count]
+        room = count
+
+
+def read(library_: ctypes.CDLL, text: Bytes, start: Ints, end: Ints, *, commas: bool) -> Read:
+    """Read rows of a text.
+
+    Args:
+        library_: The functions.
+        text: Octets.
+        start: Where each row begins in them.
+        end: Where it ends.
+        commas: Whether commas and blanks behind a row are no part of it.
+    """
+    count = len(start)
+    bits = (count + 7) // 8
+    total = int((end - start).sum())
+    texts = len(_MADE) + len(_OTHERS)
+    room = 8 * count + 64
+    to = _Rows(list_room=room, heap_room=3 * total + 320)
+    kept: dict[str, npt.NDArray[Any]] = {
+        "verdict": np.empty(count, np.uint8),
+        "hinted": np.empty(count, np.uint8),
+        "views": np.zeros((texts, 16 * count), np.uint8),
+        "valid": np.zeros((texts, bits), np.uint8),
+        "instants": np.zeros((6, count), np.int64),
+        "instants_valid": np.zeros((6, bits), np.uint8),
+        "root_gb": np.zeros(count, np.uint32),
+        "root_valid": np.zeros(bits, np.uint8),
+        "versioned": np.zeros(bits, np.uint8),
+        "heap": np.empty(to.heap_room, np.uint8),
+        "scratch": np.empty(int((end - start).max(initial=0)) + 16, np.uint8),
+    }
+    for name, array in kept.items():
+        setattr(to, name, array.ctypes.data)
+    ends, valid = np.empty((2, count + 1), np.int64), np.zeros((2, bits), np.uint8)
+    listed = np.empty((2, 16 * room), np.uint8)
+    for at in range(2):
+        to.ends[at], to.listed[at] = ends[at].ctypes.data, listed[at].ctypes.data
+        to.listed_valid[at] = valid[at].ctypes.data
+    start, end = np.ascontiguousarray(start, np.int64), np.ascontiguousarray(end, np.int64)
+    plan = _plan(library_)
+    taken: int = library_.json_rows(
+        text.ctypes.data,
+        len(text),
+        start.ctypes.data,
+        end.ctypes.data,
+        count,
+        commas,
+        ctypes.byref(plan.to),
+        ctypes.byref(to),
+    )
+    if taken < 0:
+        raise IndexError("a row outside its text")
+    heap = pa.py_buffer(kept["heap"][: to.heap_used])
+    columns = {
+        name: _texts(kept["views"][at], kept["valid"][at], taken, heap) for at, name in enumerate((*_MADE, *_OTHERS))
+    }
+    for at, name in enumerate(("stated", "context", *INSTANTS)):
+        columns[name] = _instants(kept["instants"][at], kept["instants_valid"][at], taken)
+    for at, name in enumerate(("ips", "macs")):
+        columns[name] = _lists(ends[at], listed[at], valid[at], taken, heap)
+    columns["root_gb"] = _filled(pa.uint32(), taken, [kept["root_valid"], kept["root_gb"]])
+    columns["versioned"] = _filled(pa.bool_(), taken, [None, kept["versioned"]])
+    columns["hinted"] = pl.Series(kept["hinted"][:taken]).cast(pl.Boolean)
+    return Read(kept["verdict"], pl.DataFrame(columns), bool(to.colons))
+
+
+def _filled(kind: pa.DataType, count: int, buffers: list[npt.NDArray[Any] | None]) -> pl.Series:
+    parts = [None if one is None else pa.py_buffer(one) for one in buffers]
+    column = pl.from_arrow(pa.Array.from_buffers(kind, count, parts))
+    assert isinstance(column, pl.Series)
+    return column
+
+
+def _texts(views: Bytes, valid: Bytes, count: int, heap: pa.Buffer) -> pl.Series:
+    if not valid.any():
+        return _NO_TEXT.new_from_index(0, count)
+    column = pl.from_arrow(pa.Array.from_buffers(_VIEW, count, [pa.py_buffer(valid), pa.py_buffer(views), heap]))
+    assert isinstance(column, pl.Series)
+    return column
+
+
+def _instants(ns: Ints, valid: Bytes, count: int) -> pl.Series:
+    if not valid.any():
+        return _NO_INSTANT.new_from_index(0, count)
+    return _filled(pa.timestamp("ns", "UTC"), count, [valid, ns])
+
+
+def _lists(ends: Ints, views: Bytes, valid: Bytes, count: int, heap: pa.Buffer) -> pl.Series:
+    if not valid.any():
+        return _NO_LIST.new_from_index(0, count)
+    within = pa.Array.from_buffers(_VIEW, int(ends[count]), [None, pa.py_buffer(views), heap])
+    kind = pa.large_list(_VIEW)
+    lists = pa.Array.from_buffers(kind, count, [pa.py_buffer(valid), pa.py_buffer(ends)], children=[within])
+    column = pl.from_arrow(lists)
+    assert isinstance(column, pl.Series)
+    return column
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    to: _Plan
+    arrays: tuple[npt.NDArray[Any], ...]
+    """What the pointers point to."""
+
+
+@cache
+def _plan(library_: ctypes.CDLL) -> _Compiled:
+    """The places of `PLACES` as the kernel walks them."""
+    slots = list(SLOTS)
+    programs = [list(_program(PLACES[name], slots)) for name in (*_FIRST, *_OTHERS)]
+    tree = _Tree()
+    for at, slot in enumerate(slots):
+        if slot[0] != "=":
+            tree.leaf(slot).slot = at
+    for at, path in enumerate(_LISTED):
+        tree.leaf(f"payload/{path}").group = at
+    tree.place(f"payload/{_OF_OBJECTS}").group = len(_LISTED)
+    names = list(dict.fromkeys([*tree.names(), *(name for some in _MEANINGS for name in some)]))
+    octets = [name.encode() for name in names]
+    next_ = np.full((len(tree.places), len(names)), -1, np.int16)
+    for place in tree.places:
+        for name, to in place.inner.items():
+            next_[place.number, names.index(name)] = to
+    meaning = np.zeros(len(names), np.uint8)
+    for at, some in enumerate(_MEANINGS, 1):
+        meaning[[names.index(name) for name in some]] = at
+    arrays: tuple[npt.NDArray[Any], ...] = (
+        np.frombuffer(b"".join(octets), np.uint8),
+        np.cumsum([0, *map(len, octets)], dtype=np.int32),
+        meaning,
+        next_,
+        np.array([place.kind for place in tree.places], np.uint8),
+        *(np.array([getattr(place, name) for place in tree.places], np.int16) for name in ("slot", "group", "element")),
+        np.array([slot for program in programs for slot in program], np.int16),
+        np.cumsum([0, *map(len, programs)], dtype=np.int32),
+    )
+    plan = _Plan(*(array.ctypes.data for array in arrays), len(names), len(slots), len(programs))
+    if not library_.json_plan(ctypes.byref(plan)):
+        raise ValueError("more places than the kernel has room for")
+    return _Compiled(plan, arrays)
+
+
+def _program(places: str, slots: list[str]) -> Iterator[int]:
+    """Slots of the places of a column, in their order; what stands beside the text is not for the kernel."""
+    own = {"=event": "event_type", "=publisher": "publisher_id"}
+    for place in places.split():
+        name = own.get(place) or (place[1:] if place[0] == "=" and place[1:] in FULL else path_of(place))
+        if name[0] == "=" and name not in slots:
+            continue
+        if name not in slots:
+            slots.append(name)
+        yield slots.index(name)
+
+
+@dataclass(slots=True)
+class _Place:
+    number: int
+    kind: int
+    inner: dict[str, int]
+    slot: int = -1
+    group: int = -1
+    element: int = -1
+
+
+class _Tree:
+    """Places of `FULL`, as far as somebody asks for them."""
+
+    def __init__(self) -> None:
+        self.places = [_Place(0, _OBJECT, {})]
+        self._types: list[Any] = [pl.Struct(dict(FULL))]
+
+    def names(self) -> list[str]:
+        return [name for place in self.places for name in place.inner]
+
+    def place(self, path: str) -> _Place:
+        """The place at the end of a path; lists on the way are entered."""
+        at = self.places[0]
+        for name in path.split("/"):
+            at = self._element(at) if at.kind == _LIST else at
+            if name not in at.inner:
+                fields = {field.name: field.dtype for field in self._types[at.number].fields}
+                at.inner[name] = self._add(fields[name]).number
+            at = self.places[at.inner[name]]
+        return at
+
+    def leaf(self, path: str) -> _Place:
+        """The same; of a list its elements."""
+        at = self.place(path)
+        return self._element(at) if at.kind == _LIST else at
+
+    def _element(self, of: _Place) -> _Place:
+        if of.element < 0:
+            of.element = self._add(self._types[of.number].inner).number
+        return self.places[of.element]
+
+    def _add(self, kind: Any) -> _Place:
+        number = _OBJECT if isinstance(kind, pl.Struct) else _LIST if isinstance(kind, pl.List) else _SCALAR
+        self.places.append(_Place(len(self.places), number, {}))
+        self._types.append(kind)
+        return self.places[-1]
