@@ -7,7 +7,7 @@ from forensics.records.snapshot import Snapshot
 
 
 class FileSize(Snapshot):
-    """One file or folder, as ls, du, wc, find or stat showed it; or a file system (``mount``), as df did.
+    """One file or folder, as ls, du, wc, find or stat showed it, or as it is; or a file system (``mount``), as df did.
 
     A rounded figure stands in its column as it was printed; ``low_bytes`` and ``high_bytes`` say what it allows.
     They are those of ``size_bytes`` where that is told, else of ``allocated_bytes``; of a mount, of what is used.
@@ -25,7 +25,7 @@ class FileSize(Snapshot):
     links = number("hard links", nullable=True)
     inode = number("inode", nullable=True)
     target = text("where a link leads", nullable=True)
-    tool = text("ls, du, wc, find, stat, df")
+    tool = text("ls, du, wc, find, stat, df; ``the file itself`` where it is there")
     instance = text("instance whose folder it is in, by uuid", nullable=True)
     instance_name = text("instance whose folder it is in, by name", nullable=True)
     image_hash = text("SHA-1 in the name of a base file", nullable=True)
