@@ -3,11 +3,11 @@
    What is read here is what forensics/loaders/lines/_fast.py reads, by the same rules; a line that does not fit is left
    alone, for the patterns. No function allocates, calls back or looks at an octet outside the stretch it was given;
    each octet of a line is looked at a bounded number of times. */
-#include "kernels.h"
+#include "log_lines.h"
 
 #define BLOCK 4096
 
-EXPORT int32_t log_lines_version(void) { return 3; }
+EXPORT int32_t log_lines_version(void) { return 4; }
 
 /* ---- A chunk: its lines, and what there is in it that needs care ---- */
 
@@ -52,99 +52,8 @@ EXPORT int64_t log_split(const uint8_t *octets, int64_t size, int64_t room, int6
     return count;
 }
 
-/* ---- Columns: stretches of a text as Arrow string views ---- */
-
-/* Masks of the first n of twelve octets, as three words in memory order. */
-static const union {
-    uint8_t octets[13][12];
-    uint32_t words[13][3];
-} kept = {{
-    {0},
-    {255},
-    {255, 255},
-    {255, 255, 255},
-    {255, 255, 255, 255},
-    {255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
-}};
-
-/* Writes a view of sixteen octets for each stretch, and a bit that is 0 where there is none (start < 0). Returns how
-   many there are, -1 where a stretch lies outside the text; nothing is written where there are none. `valid` must be
-   zeroed. */
-EXPORT int64_t log_views(const uint8_t *text, int64_t size, const int64_t *start, const int64_t *end, int64_t count,
-                         uint8_t *views, uint8_t *valid) {
-    int64_t there = 0, first = 0;
-    while (first < count && start[first] < 0) first++;
-    if (first == count) return 0;
-    memset(views, 0, (size_t)(16 * first));
-    for (int64_t i = first; i < count; i++) {
-        int64_t at = start[i], length = end[i] - at;
-        uint64_t words[2] = {0, 0};
-        if (at >= 0) {
-            if (length < 0 || end[i] > size || at > INT32_MAX || length > INT32_MAX) return -1;
-            there++;
-            valid[i >> 3] |= (uint8_t)(1u << (i & 7));
-            uint32_t head[4] = {(uint32_t)length, 0, 0, (uint32_t)at};
-            if (length > 12) {
-                memcpy(head + 1, text + at, 4);
-            } else if (size - at < 12) {
-                head[3] = 0;
-                memcpy(head + 1, text + at, (size_t)length);
-            } else { /* twelve octets, and then what is too much cleared */
-                memcpy(head + 1, text + at, 12);
-                for (int k = 0; k < 3; k++) head[1 + k] &= kept.words[length][k];
-            }
-            memcpy(words, head, 16);
-        }
-        memcpy(views + 16 * i, words, 16);
-    }
-    return there;
-}
-
-/* ---- Words: where a text may speak of a loss, or of a repetition ---- */
-
-/* Of each word of forensics/loaders/lines/_losses.py three octets in a row that are rare elsewhere: lost, drop, limit,
-   suppressed and wrapped, missed, discarded, too long, suspended, corrupted, overflow, queue, repeated. */
-static inline uint8_t remark(uint8_t a, uint8_t b, uint8_t c) {
-    return ((a == 'l') & (b == 'o') & (c == 's')) | ((a == 'd') & (b == 'r') & (c == 'o')) |
-           ((a == 'i') & (b == 'm') & (c == 'i')) | ((a == 'p') & (b == 'p') & ((c == 'r') | (c == 'e'))) |
-           ((a == 'i') & (b == 's') & (c == 's')) | ((a == 's') & (b == 'c') & (c == 'a')) |
-           ((a == 'o') & (b == 'o') & (c == ' ')) | ((a == 'u') & (b == 's') & (c == 'p')) |
-           ((a == 'r') & (b == 'r') & (c == 'u')) | ((a == 'r') & (b == 'f') & (c == 'l')) |
-           ((a == 'u') & (b == 'e') & (c == 'u')) | ((a == 'e') & (b == 'p') & (c == 'e'));
-}
-
-WIDE static int remarkable(const uint8_t *at, int64_t size) {
-    uint8_t any = 0;
-    for (int64_t i = 0; i < size; i++) any |= remark(at[i], at[i + 1], at[i + 2]);
-    return any;
-}
-
-/* Writes the places of such octets; returns how many there are (those beyond `room` are counted, not written). */
-EXPORT int64_t log_remarks(const uint8_t *text, int64_t size, int64_t room, int64_t *places) {
-    int64_t count = 0;
-    for (int64_t base = 0; base + 2 < size; base += 256) {
-        int64_t end = size - 2 - base < 256 ? size - 2 : base + 256;
-        if (!remarkable(text + base, end - base)) continue;
-        for (int64_t i = base; i < end; i++) {
-            if (!remark(text[i], text[i + 1], text[i + 2])) continue;
-            if (count < room) places[count] = i;
-            count++;
-        }
-    }
-    return count;
-}
-
 /* ---- Lines: their headers ---- */
 
-enum { HOST, PROGRAM, SEVERITY, LOGGER, REQUEST, GLOBAL_REQUEST, USER, PROJECT, INSTANCE, MESSAGE, TEXTS };
-enum { NO_STAMP, YEARLESS, LOCAL, UNREADABLE = 4 };
 enum { TRADITIONAL, PRECISE, DIABLO, ESSEX, FOLSOM, GRIZZLY, HAVANA, JUNO, KILO, ZED, DEVSTACK, BARE, FRAMINGS };
 enum { NONE, DASH, THREE, ONE, FIVE, GLOBAL, NAMES, UUID };
 #define CHAIN 128
@@ -152,7 +61,7 @@ enum { NONE, DASH, THREE, ONE, FIVE, GLOBAL, NAMES, UUID };
 
 /* One array each, as forensics.loaders.lines._fields.Fields has them. */
 typedef struct {
-    int64_t *start[TEXTS], *end[TEXTS];
+    Places *places;
     int64_t *pid, *framing, *outer_ns, *inner_ns;
     uint8_t *header, *context, *trace;
     int8_t *outer_kind, *inner_kind;
@@ -224,8 +133,8 @@ static int8_t instant(int year, int mon, int day, const uint8_t *clock, int64_t 
 }
 
 static inline void put(const Line *of, int name, const uint8_t *start, const uint8_t *end) {
-    of->to->start[name][of->line] = start - of->text;
-    of->to->end[name][of->line] = end - of->text;
+    of->to->places[of->line].of[name].start = (int32_t)(start - of->text);
+    of->to->places[of->line].of[name].end = (int32_t)(end - of->text);
 }
 
 static void framed(const Line *of, int framing, int8_t kind, int64_t ns) {
@@ -473,6 +382,7 @@ EXPORT int64_t log_possible(const uint8_t *text, int64_t size, const int64_t *st
 EXPORT int64_t log_headers(const uint8_t *text, int64_t size, const int64_t *start, const int64_t *end,
                            const int64_t *lines, int64_t count, const Fields *to, int64_t *further, int64_t *places) {
     int64_t front = 0, back = 0;
+    if (size > INT32_MAX) return -1;
     for (int64_t i = 0; i < count; i++) {
         int64_t line = lines[i];
         if (start[line] < 0 || end[line] < start[line] || end[line] > size) return -1;
@@ -495,7 +405,8 @@ EXPORT int64_t log_headers(const uint8_t *text, int64_t size, const int64_t *sta
                 tagged = 1;
                 rest = message;
             } else {
-                to->start[PROGRAM][line] = to->end[PROGRAM][line] = to->pid[line] = -1;
+                to->places[line].of[PROGRAM].start = to->places[line].of[PROGRAM].end = -1;
+                to->pid[line] = -1;
             }
         }
         int64_t slot = tagged ? count - ++back : front++;
