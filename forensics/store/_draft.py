@@ -74,6 +74,7 @@ class Draft:
         self._pending: dict[str, tuple[str, ...] | None] = {}
         self._pending_bytes = 0
         self._committed = time.monotonic()
+        self._lock: int | None = None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = lock(self.path)
@@ -81,6 +82,7 @@ class Draft:
             self._tidy()
             (self.path / _WRITER).write_text(f"process {os.getpid()} on {socket.gethostname()}\n")
         except OSError as error:
+            self._unlock()
             if error.errno in _PASSING:
                 raise stopped(error, self.path) from error
             raise CaseError(

@@ -80,6 +80,7 @@ print(case.records(FileSize).collect()["lines"].to_list(), peak_mib())
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("packed", ["", ".gz", ".zst"])
 def test_ninety_million_lines(tmp_path: Path, packed: str) -> None:
     """5.5 GB: one line again and again, a counter, random letters."""
