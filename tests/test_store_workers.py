@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import forensics
-from forensics.case import _build, _load, _pool
+from forensics.case import _build, _load, _pool, _slices
 from forensics.case._load import Job
 from forensics.errors import StoppedError
 from forensics.evidence import open_stream, unfolded, walk
@@ -104,7 +104,7 @@ def test_members_of_a_solid_archive_are_read_by_one(tmp_path: Path) -> None:
             tar.add(path, path.name)
     files = list(unfolded(walk(tmp_path / "all.tar.gz")))
     jobs = [Job(n, file, Origin(file.source), tmp_path) for n, file in enumerate(files, 1)]
-    assert [len(unit) for unit in _pool.units(jobs)] in ([6, 1], [1, 6])
+    assert [len(unit) for unit in _slices.units(jobs)] in ([6, 1], [1, 6])
 
 
 def stopped_by(run: Callable[[], object]) -> StoppedError | None:

@@ -16,8 +16,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from forensics.case._keep import versions
-from forensics.case._load import Advance, Job, Outcome, load_one
-from forensics.case._pool import Taken, poison, units, wait_on
+from forensics.case._load import Advance, Job, Outcome, as_listed, load_one
+from forensics.case._pool import wait_on
+from forensics.case._slices import Kept, Taken, Work, octets
 from forensics.errors import CaseError, ForensicsError, StoppedError
 from forensics.store import Remote, attempts_beside, digest, part_name
 
@@ -51,7 +52,7 @@ class Attempt:
     worker: str
     outcomes: list[Outcome]
     digests: list[dict[str, tuple[int, str]]]
-    """Sizes and digests of the parts of each file, by record."""
+    """Sizes and digests of the parts of each file, by their keys."""
     strange: list[bool]
     """Whether a file was not there as it was listed."""
 
@@ -102,7 +103,7 @@ class Cluster:
         self._client, self._draft, self._url = client, draft.absolute(), url
         self._distributed = importlib.import_module("distributed")
         self._since: float | None = None
-        self._window = 0
+        self._window = self._threads = 0
 
     def load_all(
         self,
@@ -112,6 +113,7 @@ class Cluster:
         taken: Taken | None = None,
         *,
         apart: bool = False,  # noqa: ARG002
+        kept: Kept | None = None,
     ) -> list[Outcome]:
         """The same as `forensics.case._pool.load_all`, octet for octet; how many workers there are, the cluster knows.
 
@@ -119,22 +121,22 @@ class Cluster:
             CaseError: If workers run other code, or do not see the evidence or the place of the case.
             StoppedError: If the cluster is gone, or without workers.
         """
-        done: dict[int, Outcome] = {}
+        if not jobs:
+            return []
+        self._look()
+        work = Work(jobs, self._threads, taken, kept)
 
         def take(job: Job, outcome: Outcome) -> None:
-            done[job.number] = outcome
             if advance is not None:
-                advance(job.file.size_bytes)
-            if taken is not None:
-                taken(job, outcome)
+                advance(octets(job))
+            work.take(job, outcome)
 
-        if jobs:
-            with self._handover() as place:
-                suspects = self._run(units(jobs), place, take)
-                for job in suspects:
-                    if self._run([[job]], place, take):
-                        take(job, poison(job))
-        return [done[job.number] for job in jobs]
+        with self._handover() as place:
+            while work.waiting:
+                for job in self._run(work.waiting, place, take):
+                    if job.number not in work.done and self._run([[job]], place, take):
+                        work.give_up(job)
+        return [work.done[job.number] for job in jobs]
 
     @contextlib.contextmanager
     def _handover(self) -> Iterator[Place]:
@@ -157,17 +159,16 @@ class Cluster:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _run(self, waiting: Sequence[list[Job]], place: Place, take: Taken) -> list[Job]:
-        """Read all units; those that killed every worker that tried."""
-        left = list(reversed(waiting))  # the longest first
+    def _run(self, waiting: list[list[Job]], place: Place, take: Taken) -> list[Job]:
+        """Read all that waits, and what comes to wait meanwhile; those that killed every worker that tried."""
         suspects: list[Job] = []
         running: dict[Any, list[Job]] = {}
         ended: SimpleQueue[Any] = SimpleQueue()
         self._look()
         try:
-            while left or running:
-                while left and len(running) < self._window:
-                    unit = left.pop()
+            while waiting or running:
+                while waiting and len(running) < self._window:
+                    unit = waiting.pop()
                     future = self._submit(unit, place)
                     running[future] = unit
                     future.add_done_callback(ended.put)
@@ -218,7 +219,7 @@ class Cluster:
     def _look(self) -> None:
         """Whether there is somebody to do the work."""
         try:
-            threads = sum(self._client.nthreads().values())
+            threads = self._threads = sum(self._client.nthreads().values())
         except Exception as error:
             raise _gone(error) from error
         now = time.monotonic()
@@ -230,11 +231,11 @@ class Cluster:
 
     def _accept(self, attempt: Attempt, unit: Sequence[Job], place: Place, take: Taken) -> None:
         for job, outcome, parts, strange in zip(unit, attempt.outcomes, attempt.digests, attempt.strange, strict=True):
-            if strange and _as_listed(job):
+            if strange and as_listed(job):
                 hint = "mount the folder of the evidence at the same path on every machine"
                 where = f"{attempt.worker}: {job.file.path}"
                 raise CaseError("a worker does not see the evidence that is here", where=where, hint=hint)
-            names = {f"records/{record}/{part_name(job.number)}": told for record, told in parts.items()}
+            names = {part_name(job.number, key): told for key, told in parts.items()}
             if place.url:
                 fetched = {name: sha256 for name, (_, sha256) in names.items()}
                 Remote(f"{place.url}/{attempt.name}").get(self._draft, fetched)
@@ -283,9 +284,7 @@ def _attempt(unit: Sequence[Job], place: Place, here: tuple[str, bool]) -> Attem
         with tempfile.TemporaryDirectory(prefix="forensics-") as folder:
             attempt = _read(unit, Path(folder), name, *here)
             names = [
-                f"records/{record}/{part_name(job.number)}"
-                for job, parts in zip(unit, attempt.digests, strict=True)
-                for record in parts
+                part_name(job.number, key) for job, parts in zip(unit, attempt.digests, strict=True) for key in parts
             ]
             Remote(f"{place.url}/{name}").put(Path(folder), names)
         return attempt
@@ -316,10 +315,10 @@ def _read(unit: Sequence[Job], folder: Path, name: str, worker: str, may_end: bo
     outcomes, digests, strange = [], [], []
     for job in unit:
         stir = functools.partial(wait_on, job) if may_end else None
-        strange.append(not _as_listed(job))
+        strange.append(not as_listed(job))
         outcome = load_one(replace(job, folder=folder), None, stir)
-        parts = {record: folder / "records" / record / part_name(job.number) for record in outcome.rows}
-        digests.append({record: (part.stat().st_size, digest(part)) for record, part in parts.items()})
+        parts = {key: folder / part_name(job.number, key) for key in outcome.parts}
+        digests.append({key: (part.stat().st_size, digest(part)) for key, part in parts.items()})
         outcomes.append(outcome)
     if may_end:
         wait_on(None)
@@ -333,17 +332,3 @@ def _worker() -> tuple[str, bool]:
     except (ImportError, ValueError):
         return "this process", False
     return str(worker.address), worker.nanny is not None and worker.state.nthreads == 1
-
-
-def _as_listed(job: Job) -> bool:
-    """Whether a file, or the archive that holds it, is what it was when the evidence was listed."""
-    file = job.file
-    while file.within is not None:
-        file = file.within.archive
-    if file.refusal is not None:
-        return True
-    try:
-        now = file.path.lstat()
-    except OSError:
-        return False
-    return (now.st_size, now.st_mtime_ns) == (file.size_bytes, file.modified_ns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +43,19 @@ def mark(folder: Path, rows: Rows) -> list[dict[str, Any]]:
     elif len(numbers) > 1:
         found = _found(rows, numbers, names)
     marked |= set(found["source"])
-    for number, path in numbers.items():
+    for number, paths in numbers.items():
         if names[number] in marked:
             own = found.filter(source=names[number]).lazy()
-            length = scan(LogRecord, [path]).select(pl.len()).collect().item()
-            with Sink(folder, number) as sink:
+            length = scan(LogRecord, paths).select(pl.len()).collect().item()
+            with Sink(folder, number) as sink:  # no log is cut into slices
                 for start in range(0, length, ROW_GROUP):
-                    part = scan(LogRecord, [path]).slice(start, ROW_GROUP).drop("duplicate_of")
+                    part = scan(LogRecord, paths).slice(start, ROW_GROUP).drop("duplicate_of")
                     joined = part.join(own, on=["source", "position"], how="left", maintain_order="left")
                     sink.append(LogRecord, joined.collect())
     return problems
 
 
-def _found(rows: Rows, numbers: Mapping[int, Path], names: Mapping[int, str]) -> pl.DataFrame:
+def _found(rows: Rows, numbers: Mapping[int, Sequence[Path]], names: Mapping[int, str]) -> pl.DataFrame:
     series = {number: series_of(names[number]) for number in numbers}
     first = {one.stem: number for number, one in reversed(series.items())}  # the pieces of a log stand together
     order = sorted(numbers, key=lambda number: (first[series[number].stem], series[number].order, number))

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any
 import polars
 import pyarrow
 
-from forensics.case._load import ATIME, CHANGED, Advance, Job, Outcome, discard
+from forensics.case._load import ATIME, CHANGED, SURVEY, Advance, Job, Outcome, Share, discard
 from forensics.case._pool import MOST_WORKERS, load_all
+from forensics.case._slices import octets
 from forensics.errors import EvidenceError
 from forensics.evidence import EvidenceFile, open_stream
 from forensics.store import Draft, Entry
@@ -62,7 +63,13 @@ class Reading:
     ) -> None:
         self._draft, self._workers, self._advance, self._told, self._load = draft, workers, advance, told, load
         self._entries = draft.resume({file.source: number for number, file in enumerate(files, 1)})
-        self._placed = {entry.number: entry.key for entry in self._entries.values() if entry.parts is not None}
+        self._placed = {
+            entry.number: entry.key
+            for entry in self._entries.values()
+            if entry.parts is not None and "marks" not in entry.said
+        }
+        self._halves: set[int] = set()
+        """Files of which an earlier run finished some slices, and which are still the same."""
         self._known = {entry.source for entry in self._entries.values()}
 
     def first(self, jobs: Sequence[Job]) -> list[Outcome]:
@@ -124,23 +131,39 @@ class Reading:
         def taken(job: Job, outcome: Outcome) -> None:
             sha256 = outcome.source.get("sha256")
             if sha256 is not None and not any(problem["type"] == CHANGED for problem in outcome.problems):
-                entry = Entry(key_of(job), job.file.source, job.number, sha256, _said(outcome), None)
-                self._draft.finished(entry, outcome.rows, job.file.size_bytes)
+                said = _said(outcome)
+                if job.share is not None:
+                    said["marks"] = outcome.marks
+                entry = Entry(key_of(job), job.file.source, job.number, sha256, said, None)
+                self._draft.finished(entry, outcome.parts, octets(job), piece=job.share is not None)
 
         for job in missing:
-            if job.file.source in self._known or job.number in self._placed:
+            survey = self._entries.get(key_of(replace(job, share=Share(SURVEY))))
+            if survey is not None and survey.parts is not None and _is_same(job, survey):
+                self._halves.add(job.number)
+            elif job.file.source in self._known or job.number in self._placed:
                 self._draft.outdone(job.number)
                 discard(job)
             self._placed[job.number] = key_of(job)
             self._entries.pop(key_of(job), None)  # what an earlier run said of it holds no more
-        read = self._load(missing, self._workers, advance, taken, apart=self._draft.died)
+        read = self._load(missing, self._workers, advance, taken, apart=self._draft.died, kept=self)
         found = {**there, **{job.number: outcome for job, outcome in zip(missing, read, strict=True)}}
         return [found[job.number] for job in jobs]
+
+    def known(self, job: Job) -> Outcome | None:
+        """What an earlier run found out about a share of a file."""
+        entry = self._entries.get(key_of(job)) if job.number in self._halves else None
+        return _outcome_of(entry) if entry is not None and entry.parts is not None else None
+
+    def drop(self, job: Job) -> None:
+        """No share of the file counts any more."""
+        self._draft.outdone(job.number)
 
 
 def key_of(job: Job) -> str:
     """Digest of all that the rows of a file depend on but its octets and `versions`."""
     plain = {"file": job.file, "origin": job.origin, "zone": job.zone, "machine": job.machine}
+    plain["slice"] = [job.slice_bytes, job.share.cut if job.share is not None else None]
     return hashlib.sha256(json.dumps(_plain(plain), sort_keys=True).encode()).hexdigest()
 
 
@@ -194,4 +217,5 @@ def _outcome_of(entry: Entry) -> Outcome:
     said = entry.said
     row = dict(said["source"])
     instants = {name: datetime.fromisoformat(row[name]) for name in _INSTANTS if row.get(name) is not None}
-    return Outcome(row | instants, list(said["problems"]), dict(said["rows"]), list(said["hosts"]))
+    parts, hosts = list(entry.parts or ()), list(said["hosts"])
+    return Outcome(row | instants, list(said["problems"]), dict(said["rows"]), parts, hosts, said.get("marks"))

@@ -1,29 +1,54 @@
-"""Reads one file of a case into its own files of the store."""
+"""Reads one file of a case, or a slice of it, into its own files of the store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
+from forensics.case._tally import MOST_REASONS, Tally
 from forensics.errors import EvidenceError, StoppedError
 from forensics.evidence import PADDING, EvidenceFile, Stream, archive_kind, archive_parts, open_stream
-from forensics.loaders._reader import Batch, Origin, Reader
-from forensics.loaders._registry import pick
-from forensics.records import LogRecord, Loss, Span
+from forensics.loaders._reader import Batch, Cuts, Origin, Reader, SliceReader
+from forensics.loaders._registry import pick, readers
+from forensics.records import LogRecord, Loss, Record, Span
 from forensics.store import Sink
 
 _HEAD_BYTES = 65_536
-_MOST_REASONS = 1_000
 
 ATIME = "access time not kept"
 """A problem that costs no evidence: only the owner of a file and root may read it without a trace (open(2))."""
 CHANGED = "changed while it was read"
 
+SLICE_BYTES = 256 << 20
+"""Large captures are cut into slices of about this many octets, whoever reads them."""
+SURVEY = -1
+
 Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What is read of a file that several processes read."""
+
+    cut: int
+    """The slice, from 0; `SURVEY` reads all of the file for its digest, its problems, the records that need all of it,
+    and for what is known where a slice begins."""
+    mark: Mapping[str, Any] | None = None
+    """What is known where the slice begins; None at the start of the file."""
+    end: Mapping[str, Any] | None = None
+    """The same where it ends; None at the end of the file."""
+    format: str = ""
+    sha256: str = ""
+    """Digest of the file, as the survey found it."""
+
+    @property
+    def start(self) -> int:
+        """The octet at which the slice begins."""
+        return 0 if self.mark is None else int(self.mark["base"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +65,9 @@ class Job:
     """The time zone that the file itself tells: then it is understood, whatever else it may be."""
     machine: str | None = None
     """The machine that the file itself names: then, too."""
+    slice_bytes: int = field(default_factory=lambda: SLICE_BYTES)
+    share: Share | None = None
+    """What to read of it; None for all."""
 
 
 @dataclass(slots=True)
@@ -51,39 +79,15 @@ class Outcome:
     problems: list[dict[str, Any]] = field(default_factory=list)
     """Rows of `forensics.records.Problem`."""
     rows: dict[str, int] = field(default_factory=dict)
-    """Rows a record."""
+    """Rows a record, by name."""
+    parts: list[str] = field(default_factory=list)
+    """Keys of the files that hold them."""
     hosts: list[str | None] = field(default_factory=list)
     """Machines whose log records have a zone that is only assumed."""
-
-
-class _Tally:
-    """Counts what is no row, by reason, and remembers where it first was."""
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._found: dict[str, dict[str, Any]] = {}
-        self.counts = {"reject": 0, "gap": 0}
-
-    def add(self, kind: str, reason: str, offset: int | None, length: int | None, sample: str | None = None) -> None:
-        if kind in self.counts:
-            self.counts[kind] += 1
-        if reason not in self._found and len(self._found) >= _MOST_REASONS:
-            reason = "of still other kinds"
-        row = self._found.setdefault(
-            reason,
-            {"source": self._source, "type": reason, "offset_bytes": offset, "length_bytes": 0, "count": 0}
-            | {"example": sample},
-        )
-        row["count"] += 1
-        row["length_bytes"] = None if length is None or row["length_bytes"] is None else row["length_bytes"] + length
-
-    def illustrate(self, reason: str, sample: str) -> None:
-        """Give an example for what was counted."""
-        if reason in self._found:
-            self._found[reason]["example"] = sample
-
-    def problems(self) -> list[dict[str, Any]]:
-        return [self._found[reason] for reason in sorted(self._found)]
+    marks: list[Mapping[str, Any]] | None = None
+    """What is known at each cut, where this is a survey."""
+    failed: bool = False
+    """Whether a file cannot be read in slices, or not right now."""
 
 
 class _Intake:
@@ -91,13 +95,31 @@ class _Intake:
 
     def __init__(self, source: str, sink: Sink, stir: Callable[[], None] | None) -> None:
         self.source, self.sink, self._stir = source, sink, stir
-        self.tally = _Tally(source)
+        self.tally = Tally(source)
         self.facts: dict[str, str] = {}
         self.rows = 0
         self.covered = 0
         self.first: Any = None
         self.last: Any = None
         self.hosts: set[str | None] = set()
+        self.spanning: Collection[type[Record]] = ()
+        self.marks: list[Mapping[str, Any]] | None = None
+        self.failed = False
+
+    def batches(self, job: Job, reader: Reader, stream: Stream) -> Iterator[Batch]:
+        """What the reader yields: of a file that can be cut, with the cuts, and for a survey with little else."""
+        spanning: Collection[type[Record]] | None = getattr(reader, "spanning", None)
+        if spanning is None or job.file.within is not None or stream.compression is not None:
+            return reader.batches(stream, job.origin)
+        self.spanning, share = spanning, job.share
+        records: Collection[type[Record]] | None = None
+        if share is not None and share.cut == SURVEY:
+            self.marks, records = [], spanning
+        elif share is not None:
+            records = [record for record in reader.yields if record not in spanning]
+        mark, single = (None, False) if share is None else (share.mark, share.cut != SURVEY)
+        cuts = Cuts(job.slice_bytes, mark, single=single)
+        return cast(SliceReader, reader).batches(stream, job.origin, records=records, cuts=cuts)
 
     def take(self, batch: Batch, reader: Reader) -> None:
         if self._stir is not None:
@@ -121,17 +143,23 @@ class _Intake:
             self.last = max((t for t in (self.last, ends[1]) if t is not None), default=None)
             self.covered = max(self.covered, ends[2] or 0)
         self.stretches([(s.offset_bytes, s.length_bytes, s.kind, s.reason) for s in batch.stretches])
-        if batch.losses:
+        if batch.losses and self.marks is None:
             rows = [(ts, self.source, position, kind, count) for ts, position, kind, count in batch.losses]
             schema = {name: pl.Int64 if name == "ts" else kind for name, kind in Loss.polars_schema().items()}
             self.sink.append(Loss, pl.DataFrame(rows, schema=schema, orient="row"))
         self.facts |= batch.facts
+        if batch.mark is not None:
+            if self.marks is not None:
+                self.marks.append(batch.mark)
+            else:
+                self.sink.cut(self.spanning)
 
     def stretches(self, stretches: Sequence[tuple[int, int, str, str]]) -> None:
         if not stretches:
             return
-        rows = [(self.source, *stretch) for stretch in stretches]
-        self.sink.append(Span, pl.DataFrame(rows, schema=Span.polars_schema(), orient="row"))
+        if self.marks is None:
+            rows = [(self.source, *stretch) for stretch in stretches]
+            self.sink.append(Span, pl.DataFrame(rows, schema=Span.polars_schema(), orient="row"))
         self.covered = max(self.covered, max(offset + length for offset, length, _, _ in stretches))
         for offset, length, kind, reason in stretches:
             if kind in ("reject", "gap"):
@@ -149,6 +177,8 @@ def load_one(job: Job, advance: Advance | None = None, stir: Callable[[], None] 
     Raises:
         StoppedError: If the system does not let the store be written.
     """
+    if job.share is not None and job.share.cut != SURVEY:
+        return _load_slice(job, job.share, advance, stir)
     file = job.file
     row: dict[str, Any] = {
         "source": file.source,
@@ -162,16 +192,14 @@ def load_one(job: Job, advance: Advance | None = None, stir: Callable[[], None] 
     }
     if file.refusal is not None:
         return _refused(row, file.refusal)
-    seen = 0
-
-    def tell(position: int) -> None:
-        nonlocal seen
-        if advance is not None and position > seen:
-            advance(position - seen)
-            seen = position
-
     with Sink(job.folder, job.number) as sink:
         intake = _Intake(file.source, sink, stir)
+        told = _teller(0, advance)
+
+        def tell(position: int) -> None:
+            if intake.marks is None:
+                told(position)
+
         try:
             with open_stream(file, digest=True) as stream:
                 status = _read(job, stream, intake, row, tell)
@@ -209,8 +237,53 @@ def load_one(job: Job, advance: Advance | None = None, stir: Callable[[], None] 
         }
     tell(file.size_bytes)
     hosts = sorted(intake.hosts, key=lambda host: (host is not None, host or ""))
-    rows = {record.__name__: count for record, count in sink.rows.items()}
-    return Outcome(row, intake.tally.problems(), rows, hosts)
+    outcome = Outcome(row, intake.tally.problems(), _counted(sink), sorted(sink.parts), hosts, intake.marks)
+    if intake.marks is not None:
+        outcome.failed = intake.failed or bool(stream.gaps or digest.changed) or not (digest.sha256 and as_listed(job))
+    return outcome
+
+
+def _counted(sink: Sink) -> dict[str, int]:
+    return dict(sorted((record.__name__, count) for record, count in sink.rows.items()))
+
+
+def _teller(start: int, advance: Advance | None) -> Advance:
+    seen = start
+
+    def tell(position: int) -> None:
+        nonlocal seen
+        if advance is not None and position > seen:
+            advance(position - seen)
+            seen = position
+
+    return tell
+
+
+def _load_slice(job: Job, share: Share, advance: Advance | None, stir: Callable[[], None] | None) -> Outcome:
+    """Read one slice into the store: what the survey did not read of it."""
+    file = job.file
+    tell = _teller(share.start, advance)
+    failed = Outcome({"source": file.source}, failed=True)
+    with Sink(job.folder, job.number, share.cut) as sink:
+        intake = _Intake(file.source, sink, stir)
+        end = None
+        try:
+            reader = next(one for one in readers() if one.name == share.format)
+            with open_stream(file, start=share.start) as stream:
+                for batch in intake.batches(job, reader, stream):
+                    end = batch.mark if batch.mark is not None else end
+                    intake.take(batch, reader)
+                    tell(min(stream.offset, file.size_bytes if share.end is None else int(share.end["base"])))
+                sound = not stream.gaps and stream.finish().changed is None
+        except (KeyboardInterrupt, SystemExit, GeneratorExit, StoppedError):
+            raise
+        except BaseException:  # read whole, it will say what is wrong
+            return failed
+    if not (sound and end == share.end and as_listed(job)):
+        return failed
+    row = {"source": file.source, "sha256": share.sha256, "rows": intake.rows}
+    row |= {"started_at": intake.first, "ended_at": intake.last}
+    return Outcome(row, rows=_counted(sink), parts=sink.parts)
 
 
 def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: Advance) -> str:
@@ -227,7 +300,7 @@ def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: 
         reader = None if alone else pick(head, job.file.source)
         if reader is not None:
             row["format"] = reader.name
-            for batch in reader.batches(stream, job.origin):
+            for batch in intake.batches(job, reader, stream):
                 intake.take(batch, reader)
                 if stream.compression is None:
                     tell(min(stream.offset, job.file.size_bytes))
@@ -237,6 +310,7 @@ def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: 
         stream.skip()
         end = stream.offset
         intake.stretches([(intake.covered, end - intake.covered, "gap", "the reader failed")])
+        intake.failed = True
         intake.tally.illustrate("the reader failed", f"{type(error).__name__}: {error}"[:300])
         return "damaged"
     stream.skip()
@@ -263,7 +337,7 @@ def _unfold(job: Job, intake: _Intake) -> str:
     for part in archive_parts(job.file):
         members += part.member is not None
         waiting.append((part.offset_bytes, part.length_bytes, part.kind, part.reason))
-        if len(waiting) >= _MOST_REASONS:
+        if len(waiting) >= MOST_REASONS:
             intake.stretches(waiting)
             waiting = []
     intake.stretches(waiting)
@@ -278,5 +352,20 @@ def _refused(row: dict[str, Any], reason: str) -> Outcome:
 
 def discard(job: Job) -> None:
     """Take what a file yielded out of the store under construction."""
-    for part in job.folder.glob(f"records/*/{job.number:06d}.parquet*"):
-        part.unlink()
+    for end in (".parquet*", "_*.parquet*"):
+        for part in job.folder.glob(f"records/*/{job.number:06d}{end}"):
+            part.unlink()
+
+
+def as_listed(job: Job) -> bool:
+    """Whether a file, or the archive that holds it, is what it was when the evidence was listed."""
+    file = job.file
+    while file.within is not None:
+        file = file.within.archive
+    if file.refusal is not None:
+        return True
+    try:
+        now = file.path.lstat()
+    except OSError:
+        return False
+    return (now.st_size, now.st_mtime_ns) == (file.size_bytes, file.modified_ns)

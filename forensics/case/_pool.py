@@ -9,13 +9,14 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any
 
 from forensics.case._load import Advance, Job, Outcome, discard, load_one
+from forensics.case._slices import Kept, Taken, Work
 
 MOST_WORKERS = 8
 _POOL_FROM_BYTES, _POOL_FROM_FILES = 64 << 20, 300
@@ -25,8 +26,6 @@ _PATIENCE_S, _PATIENCE_BYTES = 300, 1_000_000
 _LEAST_BYTES = 2 << 30
 """A worker may always have so much memory, however many there are."""
 
-Taken = Callable[[Job, Outcome], None]
-
 
 def load_all(
     jobs: Sequence[Job],
@@ -35,6 +34,7 @@ def load_all(
     taken: Taken | None = None,
     *,
     apart: bool = False,
+    kept: Kept | None = None,
 ) -> list[Outcome]:
     """Read all files, in processes of their own where that pays; outcomes in the order of the jobs.
 
@@ -47,47 +47,29 @@ def load_all(
         advance: Called with octets of evidence that were done.
         taken: Called with each outcome as soon as it is there, in any order.
         apart: Read in other processes even where it does not pay; without effect on ``workers`` of 1.
+        kept: Knows what earlier runs found out about slices.
     """
     total = sum(job.file.size_bytes for job in jobs)
     if workers == 0:
         pays = apart or total >= _POOL_FROM_BYTES or len(jobs) >= _POOL_FROM_FILES
         workers = max(min(os.cpu_count() or 1, MOST_WORKERS), 2 if apart else 1) if pays else 1
-    done: dict[int, Outcome] = {}
-
-    def take(job: Job, outcome: Outcome) -> None:
-        done[job.number] = outcome
-        if taken is not None:
-            taken(job, outcome)
-
+    work = Work(jobs, workers, taken, kept)
     if workers <= 1 or not jobs:
         for job in jobs:
-            take(job, load_one(job, advance))
-        return [done[job.number] for job in jobs]
-    left = units(jobs)
-    while left:
-        suspects = _in_pool(left, workers, take, advance)
-        for job in suspects:
-            if job.number not in done:
-                discard(job)
-                if _in_pool([[job]], 1, take, advance):
+            work.take(job, load_one(job, advance))
+        return [work.done[job.number] for job in jobs]
+    while work.waiting:
+        for job in _in_pool(work.waiting, workers, work.take, advance):
+            if job.number not in work.done:
+                if job.share is None:
                     discard(job)
-                    take(job, poison(job))
-        left = [rest for unit in left if (rest := [job for job in unit if job.number not in done])]
-    return [done[job.number] for job in jobs]
+                if _in_pool([[job]], 1, work.take, advance):
+                    work.give_up(job)
+    return [work.done[job.number] for job in jobs]
 
 
-def units(jobs: Sequence[Job]) -> list[list[Job]]:
-    """What one process reads in a row: a file, or all members of an archive that can only be read forwards."""
-    found: dict[object, list[Job]] = {}
-    for job in jobs:
-        within = job.file.within
-        key = job.number if within is None or not within.solid else os.fspath(job.file.path)
-        found.setdefault(key, []).append(job)
-    return sorted(found.values(), key=lambda unit: (-sum(job.file.size_bytes for job in unit), unit[0].number))
-
-
-def _in_pool(given: Sequence[list[Job]], workers: int, take: Taken, advance: Advance | None) -> list[Job]:
-    """Read until all is done or a process dies; then, what was being read."""
+def _in_pool(waiting: list[list[Job]], workers: int, take: Taken, advance: Advance | None) -> list[Job]:
+    """Read until all is done or a process dies; then, what was being read. More may come to wait meanwhile."""
     told = 0
 
     def tell() -> None:
@@ -96,9 +78,9 @@ def _in_pool(given: Sequence[list[Job]], workers: int, take: Taken, advance: Adv
             advance(counter.value - told)
             told = counter.value
 
-    waiting = list(reversed(given))  # the longest first
     pending: dict[Future[list[Outcome]], list[Job]] = {}
-    workers = min(workers, len(given))
+    if all(unit[0].share is None for unit in waiting):  # a survey will find more to do
+        workers = min(workers, len(waiting))
     with _nothing_from_here():  # the counter, too, starts a process: multiprocessing's resource tracker
         context = multiprocessing.get_context("spawn")
         counter = context.Value("q", 0)
@@ -107,8 +89,8 @@ def _in_pool(given: Sequence[list[Job]], workers: int, take: Taken, advance: Adv
         while waiting or pending:
             with _nothing_from_here():
                 while waiting and len(pending) < workers:  # no more than are read: they are suspects if one dies
-                    unit = waiting.pop()
-                    pending[pool.submit(_work, unit)] = unit
+                    pending[pool.submit(_work, waiting[-1])] = waiting[-1]
+                    waiting.pop()
             ended, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
             tell()
             for future in ended:
@@ -116,7 +98,7 @@ def _in_pool(given: Sequence[list[Job]], workers: int, take: Taken, advance: Adv
                 for job, outcome in zip(pending.pop(future), outcomes, strict=True):
                     take(job, outcome)
     except BrokenProcessPool:
-        return [job for unit in (pending.values() or given[:1]) for job in unit]
+        return [job for unit in (pending.values() or [waiting.pop()]) for job in unit]
     except BaseException:
         for process in list(pool._processes.values()):
             process.terminate()
@@ -124,15 +106,6 @@ def _in_pool(given: Sequence[list[Job]], workers: int, take: Taken, advance: Adv
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return []
-
-
-def poison(job: Job) -> Outcome:
-    """What becomes of a file that kills whoever reads it."""
-    row = {"source": job.file.source, "host": job.origin.host, "size_bytes": job.file.size_bytes}
-    row |= {"modified_at": job.file.modified_ns, "rows": 0, "rejects": 0, "gaps": 1, "status": "damaged"}
-    row["note"] = "the process that read it died twice"
-    problem = {"source": job.file.source, "type": "poison", "offset_bytes": 0, "length_bytes": job.file.size_bytes}
-    return Outcome(row, [problem | {"count": 1, "example": None}])
 
 
 @contextlib.contextmanager

@@ -25,8 +25,8 @@ class Rows:
     are moved by what the comparison found; their zone is then ``matched``.
     """
 
-    parts: Callable[[type[Record]], Mapping[int, Path]]
-    """Files of the store that hold rows of a record, by number of the source."""
+    parts: Callable[[type[Record]], Mapping[int, Sequence[Path]]]
+    """Files of the store that hold rows of a record, by number of the source; of a source in its order."""
     sources: pl.DataFrame
     """`Source`, in the order of their numbers."""
     clocks: pl.DataFrame
@@ -48,7 +48,7 @@ class Rows:
         names = self.sources["source"].to_list()
         parts = self.parts(record)
         numbered = [
-            (number, parts[number]) for number in (sorted(parts) if order is None else order) if number in parts
+            (number, part) for number in (sorted(parts) if order is None else order) for part in parts.get(number, ())
         ]
         if not self.zone_shifts_s:
             return scan(record, (path for _, path in numbered))

@@ -121,19 +121,20 @@ def _member(archive: EvidenceFile, member: Member, solid: bool, labels: dict[str
     )
 
 
-def open_stream(file: EvidenceFile, *, digest: bool = False) -> Stream:
+def open_stream(file: EvidenceFile, *, digest: bool = False, start: int = 0) -> Stream:
     """Open a file of evidence for reading: never a link, a FIFO or a device, never more than it holds now.
 
     Args:
         file: A file that `walk` or `unfolded` found.
         digest: Whether `Stream.finish` shall give the SHA-256 of the octets on disk; of a member, those it has outside.
+        start: The octet to begin at, in a file of its own that is not compressed; its digest is then asked for in vain.
 
     Raises:
         EvidenceError: If it cannot be opened, or is no regular file any more.
     """
     within = file.within
     if within is None:
-        return open_file(file, digest=digest)
+        return open_file(file, digest=digest, start=start)
     if file.refusal is not None:
         raise EvidenceError(f"not opened: {file.refusal}", where=file.source)
     source: _Solid | _Direct = _Solid(within) if within.solid else _Direct(within)

@@ -45,11 +45,11 @@ class Readable(Protocol):
 class Raw:
     """Octets on disk or in a pipe, counted and hashed."""
 
-    def __init__(self, fill: Callable[[memoryview], int], limit: int | None, digest: bool) -> None:
+    def __init__(self, fill: Callable[[memoryview], int], limit: int | None, digest: bool, offset: int = 0) -> None:
         self._fill = fill
         self._limit = limit
         self.hash = hashlib.sha256() if digest else None
-        self.offset = 0
+        self.offset = offset
         self.fault: str | None = None
 
     def readinto(self, view: memoryview) -> int:
@@ -113,7 +113,7 @@ class Stream:
     ) -> None:
         self.source = source
         self.size_bytes = size_bytes
-        self.offset = 0
+        self.offset = raw.offset
         self.gaps = []
         self.atime_kept = atime_kept
         self._raw = raw
@@ -122,9 +122,15 @@ class Stream:
         self._produced = 0
         self._fault_told = False
         self._further = 1
+        self._pending = memoryview(b"")
+        self.compression: str | None = None
+        self._pieces: Pieces | None = None
+        self._produced = raw.offset
+        if raw.offset:  # the middle of what is known to be no compressed data
+            return
         compressed = Input(raw.read, again)
         self.compression, decompressed = pieces(compressed, source)
-        self._pieces: Pieces | None = decompressed if self.compression is not None else None
+        self._pieces = decompressed if self.compression is not None else None
         head = b"" if self._pieces is not None else compressed.ahead(raw.offset)
         self._pending = memoryview(head)
         self._produced = len(head)
@@ -255,10 +261,12 @@ class Stream:
         return f"<Stream {self.source} at octet {self.offset}>"
 
 
-def open_file(file: EvidenceFile, *, digest: bool = False) -> Stream:
+def open_file(file: EvidenceFile, *, digest: bool = False, start: int = 0) -> Stream:
     """`forensics.evidence.open_stream` for what is a file of its own."""
     descriptor, state, quiet = open_regular(file)
     try:
+        if start:
+            os.lseek(descriptor, start, os.SEEK_SET)
 
         def fill(view: memoryview) -> int:
             if hasattr(os, "readv"):
@@ -279,7 +287,7 @@ def open_file(file: EvidenceFile, *, digest: bool = False) -> Stream:
             return Input(pull)
 
         return Stream(
-            Raw(fill, state.st_size, digest),
+            Raw(fill, state.st_size, digest, start),
             file.source,
             size_bytes=state.st_size,
             again=again if hasattr(os, "pread") else None,

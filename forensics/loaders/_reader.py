@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -67,6 +67,22 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class Cuts:
+    """Where a long source is cut into slices, and which of them to read; the octets alone say where.
+
+    A reader that can be taken up in the middle tells at each cut all that it knows there, as plain values: whoever
+    goes on with these reads the rest as if nothing had happened.
+    """
+
+    every_bytes: int
+    """A slice ends at the first place behind a multiple of this at which one can go on; 0 for no slices."""
+    mark: Mapping[str, Any] | None = None
+    """`Batch.mark` of the cut to go on from; None at the start of the source."""
+    single: bool = False
+    """Whether to stop at the next cut."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What one chunk of a source yielded.
 
@@ -84,6 +100,8 @@ class Batch:
     facts: Mapping[str, str] = field(default_factory=dict)
     """What the reader found out about the source: ``year_basis``, ``zone``, ``zone_basis``, ``note``, ``format``,
     ``release``, ``release_basis``."""
+    mark: Mapping[str, Any] | None = None
+    """Where it is the last batch before a cut: what `Cuts.mark` takes to go on."""
 
 
 class Reader(Protocol):
@@ -117,4 +135,22 @@ class Reader(Protocol):
             origin: What is known about it.
             records: The records that are wanted; all that the format yields where None.
         """
+        ...
+
+
+class SliceReader(Reader, Protocol):
+    """A format of which a slice can be read without what lies before it."""
+
+    spanning: tuple[type[Record], ...]
+    """Records that need the whole source, in order; all others can be read slice by slice."""
+
+    def batches(
+        self,
+        stream: Stream,
+        origin: Origin,
+        *,
+        records: Collection[type[Record]] | None = None,
+        cuts: Cuts = Cuts(0),
+    ) -> Iterator[Batch]:
+        """As `Reader.batches`, the stream at the offset where the slice begins: ``base`` of its mark."""
         ...

@@ -3,7 +3,8 @@
 A store is a folder::
 
     case.json                      schema and version of the tool that wrote it
-    records/<Record>/<id>.parquet  one file a record and source, rows in the order of the source
+    records/<Record>/<id>.parquet  one file a record and source, rows in the order of the source; of a long source
+                                   one a slice: <id>.parquet, <id>_000001.parquet, …
     sources.parquet  problems.parquet  clocks.parquet
     findings.json  report.html
     evidence.sha256                digests of the evidence (``cd EVIDENCE && sha256sum -c …``)
@@ -21,7 +22,7 @@ from forensics.store._draft import Draft, attempts_beside, clear
 from forensics.store._files import as_json, checksum_line, digest
 from forensics.store._journal import Entry
 from forensics.store._remote import Remote, here, place_of, pull, push, stored, url_of
-from forensics.store._sink import ROW_GROUP, Sink, part_name, shaped
+from forensics.store._sink import ROW_GROUP, Sink, part_key, part_name, part_of, shaped
 from forensics.store._store import Store, is_store, scan
 
 __all__ = [
@@ -38,7 +39,9 @@ __all__ = [
     "digest",
     "here",
     "is_store",
+    "part_key",
     "part_name",
+    "part_of",
     "place_of",
     "pull",
     "push",

@@ -32,8 +32,8 @@ from forensics.store._files import (
     whole,
 )
 from forensics.store._journal import Entry, Journal
-from forensics.store._sink import PARQUET, ROW_GROUP, part_name, shaped
-from forensics.store._store import ABOUT, HINT, SCHEMA, files_of, hint_line, lock, seal
+from forensics.store._sink import PARQUET, ROW_GROUP, part_name, part_of, shaped
+from forensics.store._store import ABOUT, HINT, SCHEMA, by_number, files_of, hint_line, lock, seal
 
 COMMIT_S, COMMIT_BYTES = 1.0, 64 << 20
 """Finished sources are written into the journal when that much time passed or that much evidence was read."""
@@ -72,6 +72,8 @@ class Draft:
         self._entries: dict[str, Entry] = {}
         self._used: dict[str, None] = {}
         self._pending: dict[str, tuple[str, ...] | None] = {}
+        self._pieces: dict[str, str] = {}
+        """Digests of the parts of slices, by name: they are not read again when all of their source is finished."""
         self._pending_bytes = 0
         self._committed = time.monotonic()
         self._lock: int | None = None
@@ -144,17 +146,19 @@ class Draft:
         """An entry that was taken over is part of this case."""
         self._used[key] = None
 
-    def finished(self, entry: Entry, records: Iterable[str], octets: int) -> None:
-        """One more source was read; its rows of these records lie in their files.
+    def finished(self, entry: Entry, parts: Iterable[str], octets: int, *, piece: bool = False) -> None:
+        """One more source was read; its rows lie in these parts.
 
         Args:
             entry: What there is to say of it; its parts are filled in here.
-            records: Names of records.
+            parts: Keys of its parts.
             octets: How much evidence it was.
+            piece: It is a slice of a source: kept only until all of the source was read.
         """
         self._entries[entry.key] = entry
-        self._used[entry.key] = None
-        self._pending[entry.key] = tuple(records)
+        if not piece:
+            self._used[entry.key] = None
+        self._pending[entry.key] = tuple(parts)
         self._pending_bytes += octets
         if self._pending_bytes >= COMMIT_BYTES or time.monotonic() - self._committed >= COMMIT_S:
             self.commit()
@@ -164,18 +168,22 @@ class Draft:
         for key in self._pending:
             if self._entries[key].number == number:
                 self._pending[key] = None
+        mine = {name for name in self._pieces if (part := part_of(name)) is not None and part[0] == number}
+        self._pieces = {name: sha256 for name, sha256 in self._pieces.items() if name not in mine}
 
     def commit(self) -> None:
         """Write what was finished into the journal: first the parts are on disk, then their names, then the lines."""
-        names = [
-            (key, record, f"{_RECORDS}/{record}/{part_name(self._entries[key].number)}")
-            for key, records in self._pending.items()
-            for record in records or ()
-        ]
-        digests = self._synced([name for _, _, name in names])
+        names = {
+            key: {part: part_name(self._entries[key].number, part) for part in own or ()}
+            for key, own in self._pending.items()
+        }
+        every = dict.fromkeys(name for own in names.values() for name in own.values())
+        digests = self._pieces | self._synced(name for name in every if name not in self._pieces)
+        sliced = [own for key, own in names.items() if key not in self._used]
+        self._pieces |= {name: digests[name] for own in sliced for name in own.values()}
         parts: dict[str, dict[str, str] | None] = {
-            key: None if records is None else {record: digests[name] for of, record, name in names if of == key}
-            for key, records in self._pending.items()
+            key: None if own is None else {part: digests[name] for part, name in names[key].items()}
+            for key, own in self._pending.items()
         }
         self._entries |= {key: replace(self._entries[key], parts=own) for key, own in parts.items()}
         if parts:
@@ -196,9 +204,10 @@ class Draft:
             digests = pool.map(lambda name: digest(self.path / name, sync=True), names)
             return dict(zip(names, digests, strict=True))
 
-    def parts(self, record: type[Record]) -> dict[int, Path]:
-        """The files that hold rows of a record, by number of the source."""
-        return {int(part.stem): part for part in sorted((self.path / _RECORDS / record.__name__).glob("*.parquet"))}
+    def parts(self, record: type[Record]) -> dict[int, list[Path]]:
+        """The files that hold rows of a record, by number of the source; of a source in its order."""
+        own = (self.path / _RECORDS / record.__name__).glob("*.parquet")
+        return by_number(self.path, (part.relative_to(self.path).as_posix() for part in own))
 
     def snapshot(self, name: str) -> contextlib.AbstractContextManager[IO[bytes]]:
         """Open a file for evidence that was taken for this case and is kept in it, compressed: ``NAME.zst``."""
@@ -252,15 +261,14 @@ class Draft:
 
     def _final(self, digests: Mapping[str, str]) -> list[Entry]:
         """The entries of this case alone, in the order of the evidence; of several readings the last has the parts."""
-        records: dict[str, dict[str, str]] = {}
+        parts: dict[int, dict[str, str]] = {}
         for name in digests:
-            if name.startswith(f"{_RECORDS}/"):
-                _, record, part = name.split("/")
-                records.setdefault(part, {})[record] = digests[name]
+            if (part := part_of(name)) is not None:
+                parts.setdefault(part[0], {})[part[1]] = digests[name]
         used = [self._entries[key] for key in self._used]
         last = {entry.number: entry.key for entry in used}
         return [
-            replace(entry, parts=records.get(part_name(entry.number), {}) if last[entry.number] == entry.key else None)
+            replace(entry, parts=parts.get(entry.number, {}) if last[entry.number] == entry.key else None)
             for entry in sorted(used, key=lambda entry: entry.number)
         ]
 
@@ -288,21 +296,27 @@ class Draft:
 
 def _taken(entry: Entry, folder: Path, into: Path, number: int) -> Entry:
     """The entry with its parts in place; without parts where one of them is not what it was."""
-    name, wanted = part_name(entry.number), part_name(number)
+    names = {part: part_name(entry.number, part) for part in entry.parts or ()}
     try:
         sound = entry.parts is not None and all(
-            record.isidentifier() and digest(folder / record / name) == sha256 for record, sha256 in entry.parts.items()
+            part_of(names[part]) is not None and digest(_inside(folder, names[part])) == sha256
+            for part, sha256 in entry.parts.items()
         )
     except OSError:
         sound = False
     if not sound or entry.parts is None:
         return replace(entry, number=number, parts=None)
-    for record in entry.parts:
-        part = into / record / wanted
-        part.parent.mkdir(parents=True, exist_ok=True)
-        if not part.exists():
-            link(folder / record / name, part)
+    for part, name in names.items():
+        new = _inside(into, part_name(number, part))
+        new.parent.mkdir(parents=True, exist_ok=True)
+        if not new.exists():
+            link(_inside(folder, name), new)
     return replace(entry, number=number)
+
+
+def _inside(records: Path, name: str) -> Path:
+    """The file of this name where the folder of all records has another name."""
+    return records / name.removeprefix(f"{_RECORDS}/")
 
 
 def attempts_beside(draft: Path) -> Path:

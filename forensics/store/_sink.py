@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +14,8 @@ import pyarrow.parquet as pq
 
 from forensics.records import Record
 from forensics.store._files import stopping, whole
+
+_PART = re.compile(r"records/(\w+?)/(\d{6,})(_\d{6,})?\.parquet")
 
 ROW_GROUP = 65_536
 """Rows of a row group: fixed, so that the size of the reader's chunks does not show in the bytes."""
@@ -35,9 +39,36 @@ def shaped(record: type[Record], frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def part_name(number: int) -> str:
-    """Name of the file that holds the rows of a source."""
-    return f"{number:06d}.parquet"
+def part_key(record: str, cut: int = 0) -> str:
+    """Which part of a source: the record, and the slice that holds the rows, from 0.
+
+    Examples:
+        >>> part_key("Packet"), part_key("Packet", 3)
+        ('Packet', 'Packet_000003')
+    """
+    return f"{record}_{cut:06d}" if cut else record
+
+
+def part_name(number: int, key: str) -> str:
+    """Where the store has a part of a source; the parts of one record stand in the order of their names.
+
+    Examples:
+        >>> part_name(7, "Packet"), part_name(7, "Packet_000003")
+        ('records/Packet/000007.parquet', 'records/Packet/000007_000003.parquet')
+    """
+    record, mark, cut = key.partition("_")
+    return f"records/{record}/{number:06d}{mark}{cut}.parquet"
+
+
+def part_of(name: str) -> tuple[int, str] | None:
+    """The number and the key that `part_name` made a name of; None where it did not.
+
+    Examples:
+        >>> part_of("records/Packet/000007_000003.parquet"), part_of("sources.parquet")
+        ((7, 'Packet_000003'), None)
+    """
+    found = _PART.fullmatch(name)
+    return None if found is None else (int(found[2]), found[1] + (found[3] or ""))
 
 
 class Sink:
@@ -46,14 +77,20 @@ class Sink:
     Args:
         folder: The store under construction.
         number: Number of the source in the order of the evidence, from 1.
+        cut: The slice that the first rows are of.
+
+    Attributes:
+        rows: How many there are of each record.
+        parts: The keys of the files that were written.
 
     Raises:
         StoppedError: If the system does not let it be written.
     """
 
-    def __init__(self, folder: Path, number: int) -> None:
-        self._folder = folder
-        self._file_name = part_name(number)
+    def __init__(self, folder: Path, number: int, cut: int = 0) -> None:
+        self._folder, self._number, self._cut = folder, number, cut
+        self._spanning: frozenset[type[Record]] = frozenset()
+        self.parts: list[str] = []
         self._waiting: dict[type[Record], list[pl.DataFrame]] = {}
         self._open: dict[type[Record], tuple[contextlib.ExitStack, pq.ParquetWriter]] = {}
         self.rows: dict[type[Record], int] = {}
@@ -73,14 +110,35 @@ class Sink:
 
     def _write(self, record: type[Record], rows: pl.DataFrame) -> None:
         table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-        path = self._folder / "records" / record.__name__ / self._file_name
+        key = part_key(record.__name__, 0 if record in self._spanning else self._cut)
+        path = self._folder / part_name(self._number, key)
         with stopping(path):
             if record not in self._open:
+                self.parts.append(key)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 stack = contextlib.ExitStack()
                 file = stack.enter_context(whole(path, sync=False))  # the draft does, many at a time
                 self._open[record] = (stack, stack.enter_context(pq.ParquetWriter(file, table.schema, **PARQUET)))
             self._open[record][1].write_table(table, row_group_size=ROW_GROUP)
+
+    def cut(self, but: Collection[type[Record]]) -> None:
+        """Further rows are of the next slice, but for those of some records: these are of the first one."""
+        self._spanning = frozenset(but)
+        later = {record: self._waiting.pop(record) for record in but if record in self._waiting}
+        still = {record: self._open.pop(record) for record in but if record in self._open}
+        self._close()
+        self._waiting, self._open = later, still
+        self._cut += 1
+
+    def _close(self) -> None:
+        for record, parts in self._waiting.items():
+            rows = pl.concat(parts)
+            if rows.height:
+                self._write(record, rows)
+        with stopping(self._folder):
+            for stack, _ in self._open.values():
+                stack.close()
+        self._open.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -91,14 +149,7 @@ class Sink:
         """Finish the files; after an interruption close them as they are: nobody will read them."""
         if kind is None:
             try:
-                for record, parts in self._waiting.items():
-                    rows = pl.concat(parts)
-                    if rows.height:
-                        self._write(record, rows)
-                with stopping(self._folder):
-                    for stack, _ in self._open.values():
-                        stack.close()
-                self._open.clear()
+                self._close()
             except BaseException as failed:
                 self._drop(failed)
                 raise

@@ -17,7 +17,7 @@ import polars as pl
 from forensics.errors import CaseError, StoreDamagedError
 from forensics.records import Record
 from forensics.store._files import checksum_line, digest, link, stopping, sync_folder, sync_folders, whole
-from forensics.store._sink import shaped
+from forensics.store._sink import part_of, shaped
 
 SCHEMA = 3
 MANIFEST, SEAL, HINT, ABOUT = "manifest", "manifest.sha256", "evidence.path", "case.json"
@@ -66,6 +66,15 @@ def files_of(folder: Path) -> list[str]:
     """Names of all files of a store that its manifest covers, sorted."""
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or path.is_file())
     return sorted(name for name in found if name not in _UNLISTED and not name.startswith(f"{_ADDING}/"))
+
+
+def by_number(folder: Path, names: Iterable[str]) -> dict[int, list[Path]]:
+    """Parts of a store by number of the source, in its order."""
+    found: dict[int, list[Path]] = {}
+    for name in sorted(names):
+        if (part := part_of(name)) is not None:
+            found.setdefault(part[0], []).append(folder / name)
+    return found
 
 
 def scan(record: type[Record], parts: Iterable[Path]) -> pl.LazyFrame:
@@ -143,11 +152,10 @@ class Store:
         with (self.path / f"{name}.parquet").open("rb") as file:
             return shaped(record, pl.read_parquet(file))
 
-    def parts(self, record: type[Record]) -> dict[int, Path]:
-        """The files that hold rows of a record, by number of the source."""
+    def parts(self, record: type[Record]) -> dict[int, list[Path]]:
+        """The files that hold rows of a record, by number of the source; of a source in its order."""
         prefix = f"records/{record.__name__}/"
-        names = (name for name in sorted(self._digests) if name.startswith(prefix))
-        return {int(Path(name).stem): self.path / name for name in names}
+        return by_number(self.path, (name for name in self._digests if name.startswith(prefix)))
 
     def add(self, name: str, data: bytes) -> None:
         """Put one more file into the store, or replace it, and list it in the manifest: all of that or nothing.

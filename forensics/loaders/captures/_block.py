@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,14 @@ class Loss(NamedTuple):
     position: int | None
     kind: str
     count: int | None  # type: ignore[assignment]  # hides tuple.count, which nobody asks
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A cut: what has been read so far needs nothing of what follows."""
+
+    state: Mapping[str, Any]
+    """All that is known here, as plain values; see `forensics.loaders._reader.Cuts`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from forensics.loaders._reader import Stretch
+from forensics.loaders._reader import Cuts, Stretch
 from forensics.loaders.captures import _pcap, _pcapng
-from forensics.loaders.captures._block import LINK_TYPE_UNKNOWN, Block, Interface, Loss
+from forensics.loaders.captures._block import LINK_TYPE_UNKNOWN, Block, Interface, Loss, Mark
 from forensics.loaders.captures._guess import GUESS_BYTES, guess
 from forensics.loaders.captures._pcap_format import ARCHAIC, MAGICS, PcapHeader, header
 from forensics.loaders.captures._torn import without_torn
 from forensics.loaders.captures._window import CHUNK_BYTES, Source, Window
 
-__all__ = ["LINK_TYPE_UNKNOWN", "Block", "Interface", "Loss", "blocks", "likeness"]
+__all__ = ["LINK_TYPE_UNKNOWN", "Block", "Interface", "Loss", "Mark", "blocks", "likeness"]
 
 
 SECTION = b"\x0a\x0d\x0d\x0a"
@@ -36,27 +36,44 @@ def likeness(head: bytes) -> float:
     return 0.8 if len(head) >= 64 and guess(np.frombuffer(head, np.uint8), False) is not None else 0.0
 
 
-def blocks(stream: Source, *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Block | Stretch | Loss]:
+_NONE = Cuts(0)
+
+
+def blocks(
+    stream: Source, *, chunk_bytes: int = CHUNK_BYTES, cuts: Cuts = _NONE
+) -> Iterator[Block | Stretch | Loss | Mark]:
     """Read a capture file from its first octet to its last, in memory that does not grow with it.
 
     Args:
         stream: Anything with ``readinto``, at its first octet.
         chunk_bytes: Octets read at a time; a longer record makes a longer chunk.
+        cuts: Where the file is cut, and the slice to read: the stream is at the ``base`` of its mark.
 
     Yields:
         A `Block` per chunk that holds packets, and each `Stretch` that is no packet: file and block headers
         (``framing``), and damage (``gap``, with the frame before it as ``position``). All rows' records and all
         stretches put together cover the source exactly. A `Loss` where the capture says that it lost packets.
+        A `Mark` where the file is cut, if it is.
     """
-    yield from without_torn(_blocks(stream, chunk_bytes), getattr(stream, "gaps", ()))
+    for event in without_torn(_blocks(stream, chunk_bytes, cuts), getattr(stream, "gaps", ())):
+        yield event
+        if cuts.single and isinstance(event, Mark):
+            return
 
 
-def _blocks(stream: Source, chunk_bytes: int) -> Iterator[Block | Stretch | Loss]:
+def _blocks(stream: Source, chunk_bytes: int, cuts: Cuts) -> Iterator[Block | Stretch | Loss | Mark]:
     window = Window(stream, chunk_bytes)
+    if cuts.mark is not None:
+        window.begin(cuts.mark["base"], cuts.mark["size"])
+        if "pcap" in cuts.mark:
+            yield from _pcap.blocks(window, PcapHeader(**cuts.mark["pcap"]), cuts)
+        else:
+            yield from _pcapng.blocks(window, False, cuts)
+        return
     window.advance(0, 64)
     octets = window.buffer[:64].tobytes()
     if octets[:4] == SECTION and octets[8:12] in BYTE_ORDERS:
-        yield from _pcapng.blocks(window, BYTE_ORDERS[octets[8:12]])
+        yield from _pcapng.blocks(window, BYTE_ORDERS[octets[8:12]], cuts)
         return
     head: PcapHeader | bool | str | None = header(octets)
     if isinstance(head, str):
@@ -66,9 +83,9 @@ def _blocks(stream: Source, chunk_bytes: int) -> Iterator[Block | Stretch | Loss
     if head is None:
         yield from _refused(window, reason)
     elif isinstance(head, PcapHeader):
-        yield from _pcap.blocks(window, head)
+        yield from _pcap.blocks(window, head, cuts)
     else:
-        yield from _pcapng.blocks(window, head)
+        yield from _pcapng.blocks(window, head, cuts)
 
 
 def _refused(window: Window, reason: str) -> Iterator[Stretch]:

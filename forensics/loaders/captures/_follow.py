@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from forensics.loaders._reader import Cuts
 from forensics.loaders.captures._chain import Bools, Ints, walk
 from forensics.loaders.captures._resync import REGION_BYTES, Chains, Repairable, chains, resume
 from forensics.loaders.captures._window import Window
@@ -42,6 +43,9 @@ class RecordFraming(Repairable, Protocol):
     def trouble(self, place: int, ended: bool) -> str:
         """What is wrong with the record at ``place``, for people."""
 
+    def state(self) -> Mapping[str, Any]:
+        """What is remembered of the buffers before, as plain values."""
+
     def leave(self, recent: Ints) -> None:
         """Remember what the next buffer needs of this one's last records."""
 
@@ -73,6 +77,8 @@ class Run:
     after: Ints
     after_gap: Bools
     gaps: list[Gap]
+    mark: Mapping[str, Any] | None = None
+    """What was known before the first of them, where the source may be cut there."""
 
 
 class _Pile:
@@ -141,11 +147,11 @@ class _Pile:
                 break
         return _joined(parts[::-1])
 
-    def run(self, framing: RecordFraming) -> Run:
+    def run(self, framing: RecordFraming, mark: Mapping[str, Any] | None) -> Run:
         self._flush()
         marks = np.zeros(self.count, np.bool_)
         marks[np.array(self.marks, np.int64)] = True
-        return Run(framing, self.base, _joined(self.chunks), _joined(self.ends), marks, self.gaps)
+        return Run(framing, self.base, _joined(self.chunks), _joined(self.ends), marks, self.gaps, mark)
 
 
 def _joined(chunks: list[Ints]) -> Ints:
@@ -159,9 +165,16 @@ class Follower:
         window: The stream; its first chunk is read.
         framing: Makes the format's framing for a buffer.
         first: Offset of the first record, which is the length of the file header.
+        cuts: Where to say what is known, and what to go on from; the window begins there.
     """
 
-    def __init__(self, window: Window, framing: Callable[[npt.NDArray[np.uint8]], RecordFraming], first: int) -> None:
+    def __init__(
+        self,
+        window: Window,
+        framing: Callable[[npt.NDArray[np.uint8]], RecordFraming],
+        first: int,
+        cuts: Cuts = Cuts(0),  # noqa: B008 - frozen
+    ) -> None:
         self._window = window
         self._make = framing
         self._place = first
@@ -172,6 +185,23 @@ class Follower:
         self._open: tuple[int, str] | None = None
         """Offset and reason of a gap whose end is not found yet."""
         self._after_gap = False
+        self._every, self._due = cuts.every_bytes, cuts.every_bytes
+        if cuts.mark is not None:
+            self._place, self._least, self._after_gap = (cuts.mark[name] for name in ("place", "least", "after_gap"))
+            self._open = None if cuts.mark["open"] is None else tuple(cuts.mark["open"])
+            self._pass()
+
+    def _pass(self) -> None:
+        self._due = (self._window.base // self._every + 1) * self._every
+
+    def _mark(self, framing: RecordFraming) -> Mapping[str, Any] | None:
+        """All that is known before a buffer is read, where one is due; whoever goes on takes the same buffer."""
+        window = self._window
+        if not self._every or window.base < self._due or window.ended:
+            return None
+        self._pass()
+        known = {"base": window.base, "size": len(window), "place": self._place, "least": self._least}
+        return {**known, "after_gap": self._after_gap, "open": self._open and [*self._open], **framing.state()}
 
     def runs(self) -> Iterator[Run]:
         """Yield what each buffer holds.
@@ -183,13 +213,14 @@ class Follower:
         while not done:
             pile = _Pile(self._window.base, self._after_gap)
             framing = self._make(self._window.buffer)
+            mark = self._mark(framing)
             wanted = self._read(framing, pile)
             done = wanted < 0
             if not done and self._before is not None:
                 pile.drop_last()
             self._after_gap = pile.after_gap
             framing.leave(pile.recent())
-            yield pile.run(framing)
+            yield pile.run(framing, mark)
             if not done:
                 self._advance(wanted)
 

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import numpy as np
 
-from forensics.loaders._reader import Stretch
-from forensics.loaders.captures._block import Block, Interface, Loss
+from forensics.loaders._reader import Cuts, Stretch
+from forensics.loaders.captures._block import Block, Interface, Loss, Mark
 from forensics.loaders.captures._follow import Follower, Run
 from forensics.loaders.captures._pcap_format import PcapHeader
 from forensics.loaders.captures._pcap_framing import Clock, PcapFraming
 from forensics.loaders.captures._window import Window
 
 
-def blocks(window: Window, head: PcapHeader) -> Iterator[Block | Stretch | Loss]:
+def blocks(window: Window, head: PcapHeader, cuts: Cuts) -> Iterator[Block | Stretch | Loss | Mark]:
     """Read the records behind a file header.
 
     Args:
         window: The stream, its first chunk read.
         head: Its file header.
+        cuts: Where it is cut.
     """
     interface = Interface(1, 0, head.link_type, head.snap_bytes)
-    clock = Clock()
-    follower = Follower(window, lambda buffer: PcapFraming(head, buffer, clock), head.header_bytes)
-    position, header_due = 1, True
+    clock = Clock() if cuts.mark is None else Clock.of(cuts.mark)
+    follower = Follower(window, lambda buffer: PcapFraming(head, buffer, clock), head.header_bytes, cuts)
+    position, header_due = (1, True) if cuts.mark is None else (cuts.mark["position"], cuts.mark["header_due"])
     for run in follower.runs():
+        if run.mark is not None:
+            yield Mark({**run.mark, "pcap": asdict(head), "position": position, "header_due": header_due})
         if header_due and (len(run.starts) or run.gaps):
             header_due = False
             if not run.gaps or run.gaps[0].low:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import struct
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,19 @@ class Clock:
         """Whether a record is older than the one before it."""
         self.headers = np.empty((4, 0), np.int64)
         """Header fields of the last records of the buffers before."""
+
+    def state(self) -> dict[str, Any]:
+        """The same as plain values; no field has more than 32 bits."""
+        headers = base64.b64encode(self.headers.astype("<u4").tobytes()).decode("ascii")
+        return {"last_s": self.last_s, "steps_back": self.steps_back, "headers": headers}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Clock:
+        """The clock that `state` is of."""
+        clock = cls()
+        clock.last_s, clock.steps_back = state["last_s"], state["steps_back"]
+        clock.headers = np.frombuffer(base64.b64decode(state["headers"]), "<u4").astype(np.int64).reshape(4, -1)
+        return clock
 
 
 class PcapFraming:
@@ -225,6 +239,10 @@ class PcapFraming:
         if self.clock.last_s is not None and seconds < self.clock.last_s:
             self.clock.steps_back = True
         self.clock.last_s = seconds
+
+    def state(self) -> Mapping[str, Any]:
+        """The time of the records before."""
+        return self.clock.state()
 
     def leave(self, recent: Ints) -> None:
         """Remember the headers of a buffer's last records: a stretch that the file holds twice may begin there."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from forensics.loaders._reader import Stretch
-from forensics.loaders.captures._block import Block, Interface, Loss
+from forensics.loaders._reader import Cuts, Stretch
+from forensics.loaders.captures._block import Block, Interface, Loss, Mark
 from forensics.loaders.captures._chain import Bools, Ints
 from forensics.loaders.captures._follow import Follower, Run
 from forensics.loaders.captures._instants import instants
@@ -35,6 +36,8 @@ from forensics.loaders.captures._pcapng_rows import TRAILER_BYTES, Rows, carrier
 from forensics.loaders.captures._window import Window
 
 Event = Block | Stretch | Loss
+_MOST_MARKED = 4096
+"""Interfaces above which a file is not cut any more: each cut names all of them."""
 
 
 @dataclass
@@ -54,6 +57,20 @@ class _File:
     after_gap: bool = False
     unknown: int | None = None
     """Index of the entry that stands for every interface without a sound description."""
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> _File:
+        """What `state` was made of."""
+        known = [Interface(**(told | {"units": tuple(told["units"])})) for told in state["interfaces"]]
+        drops = {(index, code): count for index, code, count in state["drops"]}
+        return cls(**{**state, "interfaces": known, "drops": drops, "table": [*state["table"]]})
+
+    def state(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        drops = [[*which, count] for which, count in self.drops.items()]
+        told = {one.name: getattr(self, one.name) for one in fields(self)}
+        known = [asdict(one) | {"units": [*one.units]} for one in self.interfaces]
+        return told | {"interfaces": known, "drops": drops, "table": [*self.table]}
 
     def open_section(self) -> None:
         self.section += 1
@@ -82,19 +99,22 @@ class _Part:
     """Frame number of each block, or of the last frame before it."""
 
 
-def blocks(window: Window, big_endian: bool) -> Iterator[Event]:
+def blocks(window: Window, big_endian: bool, cuts: Cuts) -> Iterator[Event | Mark]:
     """Read a pcapng file.
 
     Args:
         window: The stream, its first chunk read.
         big_endian: Byte order of its first section.
+        cuts: Where it is cut.
     """
-    state = _File(big_endian)
+    state = _File(big_endian) if cuts.mark is None else _File.of(cuts.mark["pcapng"])
 
     def framing(buffer: npt.NDArray[np.uint8]) -> PcapngFraming:
         return PcapngFraming(buffer, state.big_endian)
 
-    for run in Follower(window, framing, 0).runs():
+    for run in Follower(window, framing, 0, cuts).runs():
+        if run.mark is not None and len(state.interfaces) <= _MOST_MARKED:
+            yield Mark({**run.mark, "pcapng": state.state()})
         yield from _decode(run, state)
 
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from forensics.evidence import PADDING
 from forensics.loaders._reader import Stretch
-from forensics.loaders.captures._block import Block, Loss
+from forensics.loaders.captures._block import Block, Loss, Mark
 
 
 def without_torn(
-    events: Iterator[Block | Stretch | Loss], gaps: Sequence[tuple[int, str]]
-) -> Iterator[Block | Stretch | Loss]:
+    events: Iterator[Block | Stretch | Loss | Mark], gaps: Sequence[tuple[int, str]]
+) -> Iterator[Block | Stretch | Loss | Mark]:
     """Turn the records that a gap of the stream lies in into gaps of their own.
 
     Args:

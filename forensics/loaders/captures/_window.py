@@ -50,8 +50,15 @@ class Window:
             keep_from: Index in the buffer of the first octet still wanted.
             at_least: Octets that the new buffer must hold unless the stream ends before.
         """
+        self._take(keep_from, max(len(self.buffer) - keep_from + self._chunk_bytes, at_least), at_least)
+
+    def begin(self, base: int, size: int) -> None:
+        """Take a first buffer of exactly this size; the stream is at its offset ``base``."""
+        self._take(0, size, size)
+        self.base = base
+
+    def _take(self, keep_from: int, size: int, at_least: int) -> None:
         kept = self.buffer[keep_from:]
-        size = max(len(kept) + self._chunk_bytes, at_least)
         fresh = self._memory(size)
         fresh[: len(kept)] = kept
         view, filled = fresh.data, len(kept)

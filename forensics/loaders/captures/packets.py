@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from queue import Empty, LifoQueue
 from types import ModuleType
@@ -17,13 +17,14 @@ from forensics import _discovery
 from forensics.errors import NotUnderstoodError
 from forensics.evidence import PADDING, Stream
 from forensics.loaders._paths import Paths, given
-from forensics.loaders._reader import Batch, Origin, Stretch
+from forensics.loaders._reader import Batch, Cuts, Origin, Stretch
 from forensics.loaders._scan import scan
 from forensics.loaders.captures import _container
 from forensics.loaders.captures._addresses import AddressBook
 from forensics.loaders.captures._ahead import ahead
-from forensics.loaders.captures._block import Block, Loss
+from forensics.loaders.captures._block import Block, Loss, Mark
 from forensics.loaders.captures._packet_rows import NAMES, Place, first, frame, known, parts
+from forensics.loaders.captures._window import CHUNK_BYTES
 from forensics.records import Packet, Record
 
 R = TypeVar("R")
@@ -51,12 +52,22 @@ class CaptureReader:
         """Packet, and the records of all leaf protocols."""
         return (Packet, *(leaf.RECORD for leaf in leaves()))
 
+    @property
+    def spanning(self) -> tuple[type[Record], ...]:
+        """The records of leaf protocols that remember."""
+        return tuple(leaf.RECORD for leaf in leaves() if hasattr(leaf, "Memory"))
+
     def likeness(self, head: bytes, name: str) -> float:  # noqa: ARG002 - the magic number says it all
         """How sure it is that a file with these first octets is of this format."""
         return _container.likeness(head) if (head[:4] == _PCAPNG) == (self.name == "pcapng") else 0.0
 
     def batches(
-        self, stream: Stream, origin: Origin, *, records: Collection[type[Record]] | None = None
+        self,
+        stream: Stream,
+        origin: Origin,
+        *,
+        records: Collection[type[Record]] | None = None,
+        cuts: Cuts = Cuts(0),  # noqa: B008 - frozen
     ) -> Iterator[Batch]:
         """Read the whole stream, one batch a chunk.
 
@@ -64,15 +75,19 @@ class CaptureReader:
             stream: The capture, decompressed, at its first octet.
             origin: Its label and its capture point.
             records: The records that are wanted; all where None.
+            cuts: Where it is cut, and the slice to read; the stream is at its first octet.
         """
         place = Place(origin.source, origin.capture_point)
         mine = [Leaf(leaf) for leaf in leaves() if records is None or leaf.RECORD in records]
         whole = records is None or Packet in records
         pending = _Pending()
         work = _Decoding(partial(_wanted, place=place, leaves=mine, whole=whole))
-        for part in ahead(_parts(_container.blocks(stream)), work):
+        chunk_bytes = min(CHUNK_BYTES, cuts.every_bytes or CHUNK_BYTES)
+        for part in ahead(_parts(_container.blocks(stream, chunk_bytes=chunk_bytes, cuts=cuts)), work):
             if isinstance(part, Stretch):
                 pending.stretches.append(part)
+            elif isinstance(part, Mark):
+                yield replace(pending.batch({}, self.name), mark=part.state)
             elif isinstance(part, Loss):
                 pending.losses.append(tuple(part))
             else:
@@ -124,7 +139,7 @@ class _Decoding(Generic[R]):
         self._work = work
         self._books: LifoQueue[AddressBook] = LifoQueue()
 
-    def __call__(self, event: Block | Stretch | Loss) -> R | Stretch | Loss:
+    def __call__(self, event: Block | Stretch | Loss | Mark) -> R | Stretch | Loss | Mark:
         if not isinstance(event, Block):
             return event
         try:
@@ -154,7 +169,7 @@ def _records(found: _Found, leaves: list[Leaf]) -> dict[type[Record], pl.DataFra
     return rows
 
 
-def _parts(events: Iterator[Block | Stretch | Loss]) -> Iterator[Block | Stretch | Loss]:
+def _parts(events: Iterator[Block | Stretch | Loss | Mark]) -> Iterator[Block | Stretch | Loss | Mark]:
     """The events of a container, blocks in parts."""
     for event in events:
         if isinstance(event, Block):
@@ -271,7 +286,7 @@ class _Limit:
     def reached(self) -> bool:
         return self.left is not None and self.left <= 0
 
-    def of(self, events: Iterator[Block | Stretch | Loss]) -> Iterator[Block | Stretch | Loss]:
+    def of(self, events: Iterator[Block | Stretch | Loss | Mark]) -> Iterator[Block | Stretch | Loss | Mark]:
         """These events, as far as they are wanted."""
         for event in events:
             if self.left is not None and isinstance(event, Block):

@@ -1,0 +1,206 @@
+"""What is still to be read: files whole, and of large captures a survey first, and then slice by slice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from forensics.case._load import SURVEY, Job, Outcome, Share, discard
+
+Taken = Callable[[Job, Outcome], None]
+
+
+class Kept(Protocol):
+    """What an earlier run, and this one, finished of files that are read in slices."""
+
+    def known(self, job: Job) -> Outcome | None:
+        """What an earlier run found out about a share of a file."""
+
+    def drop(self, job: Job) -> None:
+        """No share of the file counts any more."""
+
+
+@dataclass(slots=True)
+class _Sliced:
+    """A file of which slices are read."""
+
+    survey: Outcome
+    slices: list[Outcome | None]
+    missing: set[int] = field(default_factory=set)
+    """Slices that are waiting, or being read."""
+    failed: bool = False
+
+
+FAIR_SHARE = 2
+"""A file is cut that is as large as what one process has to read, divided by this."""
+
+
+class Work:
+    """Files to read, the largest first; those that would keep one process busy when all others are done, in slices.
+
+    A slice is read with what the survey knew at its start. Should that not be possible, because a reader fails or the
+    file changes, the file is read whole, by one process, like any other: what comes of that is what counts.
+
+    Args:
+        jobs: Files in the order of the evidence.
+        workers: Processes that read at the same time.
+        taken: Called with each outcome, of shares and of whole files.
+        kept: Knows what earlier runs did.
+
+    Attributes:
+        waiting: What one process reads in a row, the next one last.
+        done: What became of whole files, by number.
+    """
+
+    def __init__(self, jobs: Sequence[Job], workers: int, taken: Taken | None = None, kept: Kept | None = None) -> None:
+        self.done: dict[int, Outcome] = {}
+        self.waiting: list[list[Job]] = []
+        self._taken, self._kept = taken, kept
+        self._sliced: dict[int, _Sliced] = {}
+        total = sum(job.file.size_bytes for job in jobs)
+        for unit in reversed(units(jobs)):
+            if _may_be_cut(unit[0]) and unit[0].file.size_bytes * workers * FAIR_SHARE >= total:
+                self._begin(unit[0])
+            else:
+                self.waiting.append(unit)
+
+    def take(self, job: Job, outcome: Outcome) -> None:
+        """Something was read."""
+        plain = replace(job, share=None)
+        if job.share is None:
+            self._finish(plain, outcome)
+        elif job.share.cut == SURVEY:
+            if outcome.marks is None and not outcome.failed:  # no capture, or compressed: it was read at once
+                self._finish(plain, outcome)
+                return
+            if not outcome.failed:
+                self._tell(job, outcome)
+            self._surveyed(plain, outcome)
+        else:
+            if not outcome.failed:
+                self._tell(job, outcome)
+            self._put(plain, job.share.cut, outcome)
+
+    def give_up(self, job: Job) -> None:
+        """A file killed whoever read it, twice. Nothing else of it is being read now."""
+        self._sliced.pop(job.number, None)
+        self.waiting[:] = [unit for unit in self.waiting if unit[0].number != job.number]
+        self._drop(job)
+        self._finish(replace(job, share=None), poison(job))
+
+    def _begin(self, job: Job) -> None:
+        survey = replace(job, share=Share(SURVEY))
+        known = self._known(survey)
+        if known is None:
+            self.waiting.append([survey])
+        else:
+            self._surveyed(job, known)
+
+    def _surveyed(self, job: Job, survey: Outcome) -> None:
+        if survey.failed or survey.marks is None:
+            self._drop(job)
+            self.waiting.append([job])
+            return
+        starts, ends = [None, *survey.marks], [*survey.marks, None]
+        of = _Sliced(survey, [None] * len(starts))
+        self._sliced[job.number] = of
+        shares = [
+            Share(cut, start, end, survey.source["format"], survey.source["sha256"])
+            for cut, (start, end) in enumerate(zip(starts, ends, strict=True))
+        ]
+        jobs = [replace(job, share=share) for share in shares]
+        of.slices = [self._known(one) for one in jobs]
+        of.missing = {cut for cut, known in enumerate(of.slices) if known is None}
+        self.waiting += [[jobs[cut]] for cut in sorted(of.missing, reverse=True)]
+        self._look(job, of)
+
+    def _put(self, job: Job, cut: int, outcome: Outcome) -> None:
+        of = self._sliced[job.number]
+        of.slices[cut] = outcome
+        of.missing.discard(cut)
+        if outcome.failed and not of.failed:
+            of.failed = True
+            mine = [unit[0].share for unit in self.waiting if unit[0].number == job.number]
+            of.missing -= {share.cut for share in mine if share is not None}
+            self.waiting[:] = [unit for unit in self.waiting if unit[0].number != job.number]
+        self._look(job, of)
+
+    def _look(self, job: Job, of: _Sliced) -> None:
+        if of.missing:
+            return
+        del self._sliced[job.number]
+        if of.failed:
+            self._drop(job)
+            self.waiting.append([job])
+        else:
+            self._finish(job, joined(of.survey, [one for one in of.slices if one is not None]))
+
+    def _known(self, job: Job) -> Outcome | None:
+        return self._kept.known(job) if self._kept is not None else None
+
+    def _drop(self, job: Job) -> None:
+        if self._kept is not None:
+            self._kept.drop(job)
+        discard(job)
+
+    def _tell(self, job: Job, outcome: Outcome) -> None:
+        if self._taken is not None:
+            self._taken(job, outcome)
+
+    def _finish(self, job: Job, outcome: Outcome) -> None:
+        self.done[job.number] = outcome
+        self._tell(job, outcome)
+
+
+def _may_be_cut(job: Job) -> bool:
+    file = job.file
+    return file.within is None and file.refusal is None and file.size_bytes >= 2 * job.slice_bytes > 0
+
+
+def joined(survey: Outcome, slices: Sequence[Outcome]) -> Outcome:
+    """What became of a file whose slices were all read."""
+    times = {
+        name: choice((one.source[name] for one in slices if one.source[name] is not None), default=None)
+        for name, choice in (("started_at", min), ("ended_at", max))
+    }
+    every = [survey, *slices]
+    rows = {
+        name: sum(one.rows.get(name, 0) for one in every) for name in sorted({n for one in every for n in one.rows})
+    }
+    return replace(
+        survey,
+        source=survey.source | {"rows": sum(one.source["rows"] for one in slices)} | times,
+        rows=rows,
+        parts=sorted(part for one in every for part in one.parts),
+    )
+
+
+def units(jobs: Sequence[Job]) -> list[list[Job]]:
+    """What one process reads in a row: a file, or all members of an archive that can only be read forwards."""
+    found: dict[object, list[Job]] = {}
+    for job in jobs:
+        within = job.file.within
+        key = job.number if within is None or not within.solid else os.fspath(job.file.path)
+        found.setdefault(key, []).append(job)
+    return sorted(found.values(), key=lambda unit: (-sum(job.file.size_bytes for job in unit), unit[0].number))
+
+
+def octets(job: Job) -> int:
+    """How much of the evidence is done when a job is; a survey does none."""
+    share = job.share
+    if share is None:
+        return job.file.size_bytes
+    if share.cut == SURVEY:
+        return 0
+    return (job.file.size_bytes if share.end is None else int(share.end["base"])) - share.start
+
+
+def poison(job: Job) -> Outcome:
+    """What becomes of a file that kills whoever reads it."""
+    row = {"source": job.file.source, "host": job.origin.host, "size_bytes": job.file.size_bytes}
+    row |= {"modified_at": job.file.modified_ns, "rows": 0, "rejects": 0, "gaps": 1, "status": "damaged"}
+    row["note"] = "the process that read it died twice"
+    problem = {"source": job.file.source, "type": "poison", "offset_bytes": 0, "length_bytes": job.file.size_bytes}
+    return Outcome(row, [problem | {"count": 1, "example": None}])
