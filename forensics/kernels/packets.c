@@ -4,7 +4,7 @@
    An octet is read only where `holds` has said that it was captured: at + octets <= stop <= end <= size. */
 #include "kernels.h"
 
-EXPORT int32_t packets_version(void) { return 4; }
+EXPORT int32_t packets_version(void) { return 5; }
 
 /* Columns, in the order of COLUMNS in _compiled_engine.py. */
 enum {
@@ -27,7 +27,7 @@ enum {
 };
 enum { OK, CUT, MALFORMED, UNKNOWN };
 enum { VXLAN = 1, GENEVE, GRE };
-enum { DEPTH = 255, ADDRESSES_A_PACKET = 6, LOOKUPS = 64, AHEAD = 8 };
+enum { DEPTH = 255, ADDRESSES_A_PACKET = 6, LOOKUPS = 64, AHEAD = 8, MEMOS = 256 };
 #ifdef __GNUC__
 #define PREFETCH(address) __builtin_prefetch(address)
 #else
@@ -45,14 +45,21 @@ struct book {
     struct table mac, ipv4, ipv6;
     int64_t size;
 };
+/* An address met lately, and its code; 0 where there is none. */
+struct memo {
+    uint64_t high, low;
+    uint32_t code;
+};
 /* An address whose code is wanted. */
 struct lookup {
     uint32_t *to;
     struct table *table;
+    struct memo *memo;
     uint64_t high, low, slot;
 };
 struct desk {
     struct lookup lookups[LOOKUPS];
+    struct memo mac[MEMOS], ipv4[MEMOS], ipv6[MEMOS];
     int waiting;
 };
 /* Packets inside packets: arrays of what `Inside` holds. */
@@ -148,20 +155,30 @@ static void settle(struct level *level) {
         PREFETCH(asked->table->codes + place);
         if (asked->table->low) PREFETCH(asked->table->low + place);
     }
-    for (int i = 0; i < desk->waiting; i++) *desk->lookups[i].to = code_of(level->book, desk->lookups + i);
+    for (int i = 0; i < desk->waiting; i++) {
+        const struct lookup *asked = desk->lookups + i;
+        *asked->to = code_of(level->book, asked);
+        *asked->memo = (struct memo){asked->high, asked->low, *asked->to};
+    }
     desk->waiting = 0;
 }
 
-static void ask(struct level *level, uint32_t *to, struct table *table, uint64_t high, uint64_t low) {
+static void ask(struct desk *desk, uint32_t *to, struct table *table, struct memo *memos, uint64_t high, uint64_t low) {
     uint64_t slot = slot_of(table, high, low);
+    struct memo *memo = memos + slot % MEMOS;
+    if (memo->code && memo->high == high && memo->low == low) {
+        *to = memo->code;
+        return;
+    }
     PREFETCH(table->slots + slot);
-    level->desk->lookups[level->desk->waiting++] = (struct lookup){to, table, high, low, slot};
+    desk->lookups[desk->waiting++] = (struct lookup){to, table, memo, high, low, slot};
 }
 
 #define ADDRESS(column, kind, high, low)                                                                               \
     do {                                                                                                               \
         if (level->columns[column])                                                                                    \
-            ask(level, (uint32_t *)level->columns[column] + p->row, &level->book->kind, high, low);                    \
+            ask(level->desk, (uint32_t *)level->columns[column] + p->row, &level->book->kind, level->desk->kind, high, \
+                low);                                                                                                  \
     } while (0)
 
 static int has_room(const struct table *table) { return table->size + LOOKUPS <= table->room; }
@@ -589,8 +606,8 @@ static void transport(struct level *level, struct packet *p) {
 EXPORT int64_t packets_decode(struct level *level, int64_t row) {
     const struct inside *all = &level->packets;
     struct book *book = level->book;
-    struct desk desk;
-    desk.waiting = 0, level->desk = &desk;
+    struct desk desk = {.waiting = 0};
+    level->desk = &desk;
     int64_t used_tags = level->tags.offsets ? level->tags.offsets[row] : 0;
     int64_t used_labels = level->labels.offsets ? level->labels.offsets[row] : 0;
     for (; row < level->count; row++) {
@@ -636,18 +653,23 @@ static uint8_t packed(const uint8_t *truth) {
     return (uint8_t)(word * 0x0102040810204080 >> 56);
 }
 
-/* Where `have` has the bit `group`, as a bitmap, least significant bit first. Returns how many have it. */
-EXPORT int64_t packets_bitmap(const uint32_t *have, int64_t count, uint32_t group, uint8_t *bitmap) {
-    int64_t found = 0;
+/* Where `have` has one bit of a group at least, as a bitmap for each group, least significant bit first: `bitmaps` has
+   (count + 7) / 8 octets for each. `found` becomes how many rows of each group have it. */
+EXPORT void packets_bitmaps(const uint32_t *have, int64_t count, const uint32_t *groups, int64_t many, uint8_t *bitmaps,
+                            int64_t *found) {
+    int64_t stride = (count + 7) / 8;
+    for (int64_t group = 0; group < many; group++) found[group] = 0;
     for (int64_t row = 0; row < count; row += 64) {
-        uint8_t truth[64] = {0};
-        int here = (int)least(64, count - row), sum = 0;
-        for (int i = 0; i < here; i++) truth[i] = (have[row + i] & group) != 0;
-        for (int i = 0; i < here; i++) sum += truth[i];
-        for (int i = 0; i < here; i += 8) bitmap[(row + i) / 8] = packed(truth + i);
-        found += sum;
+        int here = (int)least(64, count - row);
+        for (int64_t group = 0; group < many; group++) {
+            uint8_t truth[64] = {0};
+            uint32_t bits = groups[group], sum = 0;
+            for (int i = 0; i < here; i++) truth[i] = (have[row + i] & bits) != 0;
+            for (int i = 0; i < here; i++) sum += truth[i];
+            for (int i = 0; i < here; i += 8) bitmaps[group * stride + (row + i) / 8] = packed(truth + i);
+            found[group] += sum;
+        }
     }
-    return found;
 }
 
 /* ---- addresses as text */
@@ -744,11 +766,15 @@ EXPORT int64_t packets_labels(const struct book *book, const int64_t *written, s
     return used;
 }
 
-/* The labels of codes, and a bitmap of those that are not 0, which stands for null. Returns how many are not. */
-EXPORT int64_t packets_views(const uint32_t *codes, int64_t count, const struct view *labels, struct view *views,
-                             uint8_t *bitmap) {
-    for (int64_t row = 0; row < count; row++) views[row] = labels[codes[row]];
-    return packets_bitmap(codes, count, UINT32_MAX, bitmap);
+/* The labels of the codes of several columns, and a bitmap of those that are not 0, which stands for null. `found`
+   becomes how many of each column are not. */
+EXPORT void packets_views(const uint32_t *const *codes, int64_t count, int64_t many, const struct view *labels,
+                          struct view *const *views, uint8_t *bitmaps, int64_t *found) {
+    uint32_t any = UINT32_MAX;
+    for (int64_t column = 0; column < many; column++) {
+        for (int64_t row = 0; row < count; row++) views[column][row] = labels[codes[column][row]];
+        packets_bitmaps(codes[column], count, &any, 1, bitmaps + column * ((count + 7) / 8), found + column);
+    }
 }
 
 /* ---- the chain of records */
@@ -816,6 +842,36 @@ EXPORT int64_t packets_walk(const uint8_t *buffer, int64_t end, const struct str
     }
     *here = place;
     return count;
+}
+
+/* What makes a pcap record odd or impossible, and the time of the record before, where there is one. */
+struct bounds {
+    int64_t unit, max_captured, max_wire, near_s, before_s;
+    int32_t has_before;
+};
+
+/* How many records from the first on are sound, as `PcapFraming.sound` says: each one possible, within `size`, an odd
+   one followed by a possible one. `columns` are those of packets_fields, `after` is where each record ends.
+   `steps_back` becomes 1 where a sound one is older than the sound one before it. */
+EXPORT int64_t packets_sound(const int64_t *const *columns, const int64_t *after, int64_t count, int64_t size,
+                             const struct bounds *bounds, int32_t *steps_back) {
+    const int64_t *seconds = columns[0], *fraction = columns[1], *captured = columns[2], *wire = columns[3];
+    int64_t before = bounds->has_before || !count ? bounds->before_s : seconds[0];
+    int back = 0, older = 0, odd = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int possible = captured[i] <= bounds->max_captured && wire[i] <= bounds->max_wire &&
+                       (captured[i] || wire[i] || seconds[i] || fraction[i]);
+        if (odd && !possible) return *steps_back = back, i - 1;
+        if (!possible || after[i] > size) return *steps_back = back | older, i;
+        int64_t leap = seconds[i] - before;
+        back |= older;
+        older = i && leap < 0;
+        odd = leap >= bounds->near_s || leap <= -bounds->near_s || fraction[i] >= bounds->unit ||
+              captured[i] > wire[i] || !captured[i];
+        before = seconds[i];
+    }
+    if (odd) return *steps_back = back, count - 1;
+    return *steps_back = back | older, count;
 }
 
 /* Header fields of pcap records as four columns: seconds, fraction, captured, wire. */

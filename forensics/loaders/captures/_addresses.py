@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ctypes import CDLL, byref, c_uint64
 from ipaddress import IPv6Address
@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from forensics.loaders.captures._kernel import NAME_OCTETS, kernel
+from forensics.loaders.captures._kernel import NAME_OCTETS, kernel, pointers
 from forensics.loaders.captures._kernel import Book as BookOfC
 from forensics.loaders.captures._kernel import Table as TableOfC
 from forensics.loaders.captures._layouts import Array
@@ -239,17 +239,26 @@ class AddressBook:
 
     def column(self, codes: Array, name: str) -> pl.Series:
         """The labels of codes, as a String column."""
+        return self.columns({name: codes})[name]
+
+    def columns(self, codes: Mapping[str, Array]) -> dict[str, pl.Series]:
+        """The same for several columns of equal length."""
         compiled = kernel()
         if self.size > self._labelled:
             self._write() if compiled is None else self._write_views(compiled)
         if compiled is None:
-            return self.labels.gather(pl.Series(codes)).alias(name)
-        views, bitmap = np.empty((len(codes), 2), np.uint64), np.empty((len(codes) + 7) // 8, np.uint8)
-        known = compiled.packets_views(
-            *(codes.ctypes.data, len(codes), self._views.ctypes.data, views.ctypes.data, bitmap.ctypes.data)
+            return {name: self.labels.gather(pl.Series(column)).alias(name) for name, column in codes.items()}
+        given, count = list(codes.values()), len(next(iter(codes.values()), ()))
+        views = [np.empty((count, 2), np.uint64) for _ in given]
+        bitmaps, known = np.empty((len(given), (count + 7) // 8), np.uint8), np.empty(len(given), np.int64)
+        compiled.packets_views(
+            *(pointers(given), count, len(given), self._views.ctypes.data),
+            *(pointers(views), bitmaps.ctypes.data, known.ctypes.data),
         )
-        buffers = [None if known == len(codes) else bitmap, views, *self._texts]
-        return _series(pa.string_view(), len(codes), buffers).alias(name)
+        return {
+            name: _series(pa.string_view(), count, [None if some == count else bitmap, view, *self._texts]).alias(name)
+            for name, view, bitmap, some in zip(codes, views, bitmaps, known.tolist(), strict=True)
+        }
 
 
 def _distinct(keys: list[Array]) -> tuple[list[Array], Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from forensics.loaders.captures._layouts import (
     LISTS,
     NAMED,
     PLAIN,
+    TAG_LISTS,
     TAGGED,
     TUNNEL,
     WORDS,
@@ -33,6 +34,12 @@ _ARROW: dict[str, Any] = {
     "?": pa.bool_(),
 }
 _POLARS: dict[str, Any] = {"u1": pl.UInt8, "u2": pl.UInt16, "u4": pl.UInt32, "i8": pl.Int64, "?": pl.Boolean}
+_GROUPS = (
+    {name: int(group) for name, (_, group) in PLAIN.items()}
+    | dict.fromkeys(TAG_LISTS, int(TAGGED))
+    | {"mpls_labels": int(LABELLED)}
+)
+"""The bit that says where a column holds a value."""
 _WORD_LABELS = {name: pl.Series(words, dtype=pl.String) for name, words in WORDS.items()}
 
 
@@ -57,20 +64,24 @@ class Columns:
 
     def frame(self, names: Sequence[str]) -> pl.DataFrame:
         """These columns, in this order."""
-        return pl.DataFrame([self.column(name) for name in names])
+        return pl.DataFrame(list(self.columns(names).values()))
 
-    def column(self, name: str) -> pl.Series:
-        """One column."""
+    def columns(self, names: Sequence[str]) -> dict[str, pl.Series]:
+        """These columns, in this order: what can be made at once for many of them is."""
+        decoded = self.decoded
+        self._look({_GROUPS[name] for name in names if name in _GROUPS})
+        found = imported({name: self._plain(name) for name in names if name in PLAIN}, decoded.size)
+        named = {name: decoded.values[name] for name in names if name in NAMED}
+        if named:
+            found |= self.book.columns(named)
+        return {name: found[name] if name in found else self._other(name) for name in names}
+
+    def _other(self, name: str) -> pl.Series:
         decoded = self.decoded
         if name.startswith("quoted_"):
             return self._spread(decoded.quoted, name, "quoted_")
         if name.startswith("inner_"):
             return self._spread(decoded.inner, name, "inner_")
-        if name in NAMED:
-            return self.book.column(decoded.values[name], name)
-        if name in PLAIN:
-            kind, group = PLAIN[name]
-            return self._plain(name, kind, int(group))
         if name == "decode_status":
             return _WORD_LABELS[name].gather(pl.Series(decoded.status)).alias(name)
         if name == "tunnel":
@@ -78,26 +89,22 @@ class Columns:
             return _WORD_LABELS[name].gather(pl.Series(known)).alias(name)
         return self._list(name)
 
-    def _bitmap(self, group: int) -> tuple[bool, Any]:
-        """Whether anything is there at all, and which values are; None where all are."""
-        found = self._bitmaps.get(group)
-        if found is None:
-            found = self._bitmaps[group] = _bitmap(self.decoded.have, group)
-        return found
+    def _look(self, groups: set[int]) -> None:
+        """Find where these groups hold values."""
+        missing = sorted(groups - self._bitmaps.keys())
+        self._bitmaps |= zip(missing, _bitmaps(self.decoded.have, missing), strict=True)
 
-    def _plain(self, name: str, kind: str, group: int) -> pl.Series:
-        some, bitmap = self._bitmap(group)
-        if not some:
-            return pl.Series(name, [None], dtype=_POLARS[kind]).new_from_index(0, self.decoded.size)
+    def _plain(self, name: str) -> Any:
+        kind = PLAIN[name][0]
         values = self.decoded.values[name]
         data = np.packbits(values, bitorder="little") if kind == "?" else values
-        array = pa.Array.from_buffers(_ARROW[kind], self.decoded.size, [bitmap, pa.py_buffer(data)])
-        return _series(array).alias(name)
+        _, bitmap = self._bitmaps[_GROUPS[name]]
+        return pa.Array.from_buffers(_ARROW[kind], self.decoded.size, [bitmap, pa.py_buffer(data)])
 
     def _list(self, name: str) -> pl.Series:
         decoded = self.decoded
-        group = LABELLED if name == "mpls_labels" else TAGGED
-        some, bitmap = self._bitmap(int(group))
+        group = np.uint32(_GROUPS[name])
+        some, bitmap = self._bitmaps[_GROUPS[name]]
         if not some:
             return pl.Series(name, [None], dtype=data_type(name)).new_from_index(0, decoded.size)
         stacks = decoded.labels if name == "mpls_labels" else decoded.tags
@@ -124,7 +131,17 @@ class Columns:
             index = pa.Array.from_buffers(pa.uint32(), len(places), [bitmap, pa.py_buffer(places)])
             found = self._deeper[prefix] = (Columns(deeper, self.book), _series(index))
         columns, index = found
-        return columns.column(name.removeprefix(prefix)).gather(index).alias(name)
+        bare = name.removeprefix(prefix)
+        return columns.columns([bare])[bare].gather(index).alias(name)
+
+
+def imported(arrays: Mapping[str, Any], size: int) -> dict[str, pl.Series]:
+    """Arrow arrays of this length as columns; one import of all takes a third of the time of many."""
+    if not arrays:
+        return {}
+    kind = pa.struct([(name, array.type) for name, array in arrays.items()])
+    whole = _series(pa.Array.from_buffers(kind, size, [None], children=list(arrays.values())))
+    return {series.name: series for series in whole.struct.unnest().get_columns()}
 
 
 def _series(array: Any) -> pl.Series:
@@ -133,14 +150,24 @@ def _series(array: Any) -> pl.Series:
     return series
 
 
-def _bitmap(have: Array, group: int) -> tuple[bool, Any]:
+def _bitmaps(have: Array, groups: Sequence[int]) -> list[tuple[bool, Any]]:
+    """For each group whether any packet has it, and a bitmap of those that have; None where all do."""
     compiled = kernel()
     if compiled is None:
-        valid = (have & np.uint32(group)) != 0
-        return bool(valid.any()), None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    bitmap = np.empty((len(have) + 7) // 8, np.uint8)
-    count = compiled.packets_bitmap(have.ctypes.data, len(have), group, bitmap.ctypes.data)
-    return bool(count), None if count == len(have) else pa.py_buffer(bitmap)
+        valid = [(have & np.uint32(group)) != 0 for group in groups]
+        bitmaps = [np.packbits(rows, bitorder="little") for rows in valid]
+        counts = [int(np.count_nonzero(rows)) for rows in valid]
+    else:
+        asked, found = np.array(groups, np.uint32), np.empty(len(groups), np.int64)
+        made = np.empty((len(groups), (len(have) + 7) // 8), np.uint8)
+        compiled.packets_bitmaps(
+            *(have.ctypes.data, len(have), asked.ctypes.data, len(asked), made.ctypes.data, found.ctypes.data)
+        )
+        bitmaps, counts = list(made), found.tolist()
+    return [
+        (bool(count), None if count == len(have) else pa.py_buffer(bitmap))
+        for count, bitmap in zip(counts, bitmaps, strict=True)
+    ]
 
 
 def _flattened(stacks: list[Stack], whole: Array, name: str) -> tuple[Array, Array]:

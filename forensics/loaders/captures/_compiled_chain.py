@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from ctypes import CDLL, c_int64
+from collections.abc import Sequence
+from ctypes import CDLL, byref, c_int32, c_int64
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from forensics.loaders.captures._kernel import Stride
+from forensics.loaders.captures._kernel import Bounds, Stride, pointers
 
 Ints = npt.NDArray[np.int64]
 
@@ -61,3 +62,18 @@ def fields(kernel: CDLL, buffer: npt.NDArray[np.uint8], starts: Ints, big_endian
         *(-1 if swapped is None else swapped, columns.ctypes.data),
     )
     return columns
+
+
+def sound(kernel: CDLL, columns: Sequence[Ints], after: Ints, size: int, bounds: Bounds) -> tuple[int, bool]:
+    """How many pcap records from the first on are sound, and whether one of them is older than the one before it.
+
+    Args:
+        kernel: The compiled functions.
+        columns: What `fields` gave.
+        after: Where each record ends.
+        size: Octets of the buffer.
+        bounds: What records may say.
+    """
+    back = c_int32()
+    count = kernel.packets_sound(pointers(columns), after.ctypes.data, len(after), size, byref(bounds), byref(back))
+    return count, bool(back.value)

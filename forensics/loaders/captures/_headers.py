@@ -46,11 +46,14 @@ def decode(
     Raises:
         UnknownColumnError: If Packet has no such header column.
     """
+    return pl.DataFrame(list(decoded(block, columns, rows, AddressBook() if book is None else book).values()))
+
+
+def decoded(block: Block, columns: Sequence[str], rows: Array | None, book: AddressBook) -> dict[str, pl.Series]:
+    """The same columns by name, for whoever puts others beside them."""
     unknown = [name for name in columns if name not in HEADER_COLUMNS]
     if unknown:
         names = ", ".join(sorted(HEADER_COLUMNS))
         raise UnknownColumnError(f"no header column {', '.join(unknown)}", hint=f"the columns are {names}")
-    if book is None:
-        book = AddressBook()
     book.turn()
-    return Columns(engine()(block, rows, frozenset(columns), book), book).frame(columns)
+    return Columns(engine()(block, rows, frozenset(columns), book), book).columns(columns)

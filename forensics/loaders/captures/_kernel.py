@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from ctypes import CDLL, POINTER, Structure, c_int32, c_int64, c_uint64, c_void_p
-from typing import Final
+from collections.abc import Sequence
+from ctypes import CDLL, POINTER, Array, Structure, c_int32, c_int64, c_uint64, c_void_p
+from typing import Any, Final
 
 from forensics import kernels
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of the kernel's functions; one of another version, left from an earlier installation, is not used."""
 
 COLUMNS: Final = (
@@ -30,6 +31,15 @@ class Stride(Structure):
     _fields_ = (
         *(("at", c_int64), ("other", c_int64), ("added", c_int64)),
         *(("big_endian", c_int32), ("is_pcapng", c_int32)),
+    )
+
+
+class Bounds(Structure):
+    """What a pcap record may say, and the time of the one before."""
+
+    _fields_ = (
+        *(("unit", c_int64), ("max_captured", c_int64), ("max_wire", c_int64), ("near_s", c_int64)),
+        *(("before_s", c_int64), ("has_before", c_int32)),
     )
 
 
@@ -74,11 +84,16 @@ class Level(Structure):
     )
 
 
+def pointers(arrays: Sequence[Any]) -> Array[c_void_p]:
+    """The addresses of numpy arrays, for a function that takes several."""
+    return (c_void_p * len(arrays))(*[array.ctypes.data for array in arrays])
+
+
 _FUNCTIONS = {
     "packets_decode": (c_int64, (POINTER(Level), c_int64)),
-    "packets_bitmap": (c_int64, (c_void_p, c_int64, c_int32, c_void_p)),
+    "packets_bitmaps": (None, (c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_void_p)),
     "packets_labels": (c_int64, (POINTER(Book), c_void_p, c_void_p, c_void_p, c_int64, c_int32)),
-    "packets_views": (c_int64, (c_void_p, c_int64, c_void_p, c_void_p, c_void_p)),
+    "packets_views": (None, (c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_void_p, c_void_p)),
     "packets_walk": (
         c_int64,
         (
@@ -86,6 +101,7 @@ _FUNCTIONS = {
             POINTER(c_int64),
         ),
     ),
+    "packets_sound": (c_int64, (c_void_p, c_void_p, c_int64, c_int64, POINTER(Bounds), POINTER(c_int32))),
     "packets_fields": (None, (c_void_p, c_void_p, c_int64, c_int32, c_int32, c_void_p)),
 }
 

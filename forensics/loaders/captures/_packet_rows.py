@@ -13,7 +13,7 @@ import pyarrow as pa
 from forensics.errors import UnknownColumnError
 from forensics.loaders.captures._addresses import AddressBook
 from forensics.loaders.captures._block import LINK_TYPE_UNKNOWN, Block
-from forensics.loaders.captures._headers import decode
+from forensics.loaders.captures._headers import decoded
 from forensics.loaders.captures._layouts import HEADER_COLUMNS, Array
 from forensics.records import Packet
 
@@ -68,14 +68,9 @@ def _part(block: Block, rows: slice) -> Block:
 def frame(block: Block, place: Place, names: Sequence[str], rows: Array | None, book: AddressBook) -> pl.DataFrame:
     """These columns of packets, in this order; all packets of the block where ``rows`` is None."""
     headers = [name for name in names if name in HEADER_COLUMNS]
-    decoded = decode(block, headers, rows=rows, book=book) if headers else None
+    found = decoded(block, headers, rows, book) if headers else {}
     container = _Container(block, place, rows)
-    return pl.DataFrame(
-        [
-            decoded.get_column(name) if decoded is not None and name in HEADER_COLUMNS else container.column(name)
-            for name in names
-        ]
-    )
+    return pl.DataFrame([found[name] if name in found else container.column(name) for name in names])
 
 
 class _Container:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import struct
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from forensics.loaders.captures import _compiled_chain
 from forensics.loaders.captures._chain import Bools, Ints, Tell
 from forensics.loaders.captures._follow import BROKEN, DONE, MORE, RECENT_RECORDS, SOUND
-from forensics.loaders.captures._kernel import Stride, kernel
+from forensics.loaders.captures._kernel import Bounds, Stride, kernel
 from forensics.loaders.captures._packet_length import LEAST_ETHERNET_BYTES, by_its_own_header, packet_ends
 from forensics.loaders.captures._pcap_format import MAGICS, MAX_WIRE_BYTES, NEAR_S, PcapHeader
 from forensics.loaders.captures._resync import Recent
@@ -48,19 +47,6 @@ class Clock:
         """Whether a record is older than the one before it."""
         self.headers = np.empty((4, 0), np.int64)
         """Header fields of the last records of the buffers before."""
-
-    def state(self) -> dict[str, Any]:
-        """The same as plain values; no field has more than 32 bits."""
-        headers = base64.b64encode(self.headers.astype("<u4").tobytes()).decode("ascii")
-        return {"last_s": self.last_s, "steps_back": self.steps_back, "headers": headers}
-
-    @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Clock:
-        """The clock that `state` is of."""
-        clock = cls()
-        clock.last_s, clock.steps_back = state["last_s"], state["steps_back"]
-        clock.headers = np.frombuffer(base64.b64decode(state["headers"]), "<u4").astype(np.int64).reshape(4, -1)
-        return clock
 
 
 class PcapFraming:
@@ -220,6 +206,13 @@ class PcapFraming:
         if not len(starts):
             return 0
         fields = self.fields(starts)
+        compiled = kernel()
+        if compiled is not None:
+            known, before_s = self.clock.last_s is not None, self.clock.last_s or 0
+            bounds = Bounds(10**self.head.digits, self.head.max_captured, MAX_WIRE_BYTES, NEAR_S, before_s, known)
+            count, back = _compiled_chain.sound(compiled, fields, after, size, bounds)
+            self.clock.steps_back |= back
+            return count
         possible = self.possible(fields) & (after <= size)
         before = np.empty_like(fields.seconds)
         before[1:] = fields.seconds[:-1]
@@ -239,10 +232,6 @@ class PcapFraming:
         if self.clock.last_s is not None and seconds < self.clock.last_s:
             self.clock.steps_back = True
         self.clock.last_s = seconds
-
-    def state(self) -> Mapping[str, Any]:
-        """The time of the records before."""
-        return self.clock.state()
 
     def leave(self, recent: Ints) -> None:
         """Remember the headers of a buffer's last records: a stretch that the file holds twice may begin there."""

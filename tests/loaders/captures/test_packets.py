@@ -91,13 +91,13 @@ def test_only_the_columns_of_the_predicate_are_decoded_of_all_packets(
     capture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[tuple[str, ...], int]] = []
-    real = _packet_rows.decode
+    real = _packet_rows.decoded
 
-    def decode(block: Any, columns: list[str], *, rows: Any = None, book: Any = None) -> pl.DataFrame:
+    def decoded(block: Any, columns: list[str], rows: Any, book: Any) -> dict[str, pl.Series]:
         asked.append((tuple(columns), len(block) if rows is None else len(rows)))
-        return real(block, columns, rows=rows, book=book)
+        return real(block, columns, rows, book)
 
-    monkeypatch.setattr(_packet_rows, "decode", decode)
+    monkeypatch.setattr(_packet_rows, "decoded", decoded)
     found = scan_packets(capture).filter(pl.col("dst_port") == 67).select("src", "dst").collect()
     assert asked[0] == (("dst_port",), 3000)
     assert len(asked) == 2
