@@ -84,6 +84,18 @@ class Scene:
     """Whether each log's zone is known: else the end of one says nothing beside another."""
 
 
+def perhaps_needed(scene: Scene) -> pl.Expr:
+    """Of what `forensics.analysis._base_removals.removed` gives, those that `in_question` has to look at."""
+    needs, lines = scene.needs, scene.said.lines
+    used = lines.filter(pl.col("action").is_in(["active", "in_use"]))["base_file"]
+    named = pl.concat([needs.disks["backing"], needs.failures["missing"]])
+    return (
+        pl.col("name").is_in(named.drop_nulls().unique().to_list())
+        | pl.col("base_file").is_in(used.unique().to_list())
+        | pl.col("image_hash").fill_null("").is_in(needs.lives["image_hash"].drop_nulls().unique().to_list())
+    )
+
+
 def in_question(happened: Sequence[Removal], scene: Scene) -> list[Removal]:
     """Removals that may have taken what somebody needed: those of which `loss` may find something.
 

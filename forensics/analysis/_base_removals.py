@@ -57,7 +57,8 @@ class Cache:
     """What the image caches said: of removed files line by line, of all others only when and how often."""
 
     lines: pl.DataFrame
-    """Rows on removed files: `BaseFileEvent`, with ``at``, ``bound``, ``machine``, ``name``."""
+    """Rows on removed files: of `BaseFileEvent` all but the text, with ``at``, ``bound``, ``machine``, ``name``, and
+    ``counts_shared``: whether it counts who shares this host's storage."""
     passes: pl.DataFrame
     """``machine``, ``minute``, ``host``, ``at``, ``source``, ``position``: minutes in which an image cache spoke."""
     sizes: pl.DataFrame
@@ -80,7 +81,8 @@ def cache(events: pl.LazyFrame, clocks: pl.LazyFrame) -> Cache:
     gone = pl.col("action").is_in(["removing", "remove_failed", "gone"])
     whole = pl.col("cut").is_null() & pl.col("base_file").is_not_null()
     files = said.filter(gone & whole).select("base_file").unique()
-    lines = said.filter(whole).join(files, on="base_file", how="semi")
+    storage = pl.col("message").str.contains("sharing this instance storage").alias("counts_shared")
+    lines = said.filter(whole).join(files, on="base_file", how="semi").with_columns(storage).drop("message", "cut")
     minute = (pl.col("at") // MINUTE_NS).alias("minute")
     first = pl.col("at") == pl.col("at").min()
     passes = said.group_by("machine", minute).agg(
@@ -105,11 +107,10 @@ def cache(events: pl.LazyFrame, clocks: pl.LazyFrame) -> Cache:
     )
 
 
-def removals(said: Cache) -> list[Removal]:
-    """Every removal that took place, in order of time.
+def removed(said: Cache) -> pl.DataFrame:
+    """Every line by which a removal began, by time: with how it ``failed`` and where that stands, where it did.
 
-    The line is written before the file is unlinked: a failure on the same host within a minute undoes it. Of several
-    hosts that remove one file at once, those that find it gone are `Removal.losers`.
+    The line is written before the file is unlinked: a failure on the same host within a minute undoes it.
     """
     lines = said.lines
     began = lines.filter(pl.col("action") == "removing").unique(["machine", "base_file", "at"], maintain_order=True)
@@ -121,8 +122,20 @@ def removals(said: Cache) -> list[Removal]:
         failed.sort("at"), on="at", by=["machine", "base_file"], strategy="forward", tolerance=RACE_NS,
         check_sortedness=False,
     )  # fmt: skip
-    done = ended.filter(pl.col("failed").is_null()).sort("at", "source", "position")
-    lost = ended.filter(pl.col("failed") == "gone")
+    return ended.sort("at", "source", "position")
+
+
+def removals(began: pl.DataFrame, wanted: pl.Expr | None = None) -> list[Removal]:
+    """Removals that took place, in order of time.
+
+    Of several hosts that remove one file at once, those that find it gone are `Removal.losers`.
+
+    Args:
+        began: What `removed` gives.
+        wanted: Which of them; all where None.
+    """
+    done = began.filter(pl.col("failed").is_null(), *([] if wanted is None else [wanted]))
+    lost = began.filter((pl.col("failed") == "gone") & pl.col("base_file").is_in(done["base_file"].unique().to_list()))
     found = [
         Removal(
             row["base_file"], row["name"], row["image_hash"], row["size_gb"], row["at"], row["bound"], row["host"],
@@ -196,9 +209,7 @@ def _sharing(one: Removal, said: Cache, before: pl.DataFrame, after: pl.DataFram
         one.shared = f"{known['machine'].n_unique()} hosts are registered in its file compute_nodes"
         one.sharing = (reference(row["source"], row["position"], one.at),)
         return
-    counted = said.lines.filter(
-        (pl.col("remote") > 0) & pl.col("message").str.contains("sharing this instance storage")
-    )
+    counted = said.lines.filter((pl.col("remote") > 0) & pl.col("counts_shared"))
     for row in counted.head(1).iter_rows(named=True):
         one.shared = "nova counts instances of other hosts that share this storage"
         one.sharing = (reference(row["source"], row["position"], row["at"]),)

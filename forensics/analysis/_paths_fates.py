@@ -7,14 +7,12 @@ import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._paths_packets import TCP
-from forensics.analysis._paths_ways import Flags, Way
+from forensics.analysis._paths_ways import TRIES, Flags, Way
 
 SOON_NS = 150 * SECOND_NS // 1000
 """Below the shortest retransmission timeout: what is acknowledged or seen within it is this very segment."""
 BUCKET = 1 << 16
 """No segment is larger, however many a card has joined (IPv4's and the kernel's GSO_LEGACY_MAX_SIZE)."""
-TRIES = 3
-"""A segment sent so often and never acknowledged is lost; one sent once may only have been the last."""
 
 
 def behind(one: pl.Expr, other: pl.Expr) -> pl.Expr:
@@ -143,13 +141,11 @@ def echoes(way: Way, back: Way | None) -> pl.DataFrame:
     if back is None or asked.is_empty():
         return asked.with_columns(answered=pl.lit(value=False))
     reply = back.rows["is_reply"].to_numpy()
-    came = [
-        back.rows.filter(pl.Series(reply & back.seen[:, n])).select(
-            *key, point=pl.lit(place.point), told=pl.Series(back.at[reply & back.seen[:, n], n])
-        )
-        for n, place in enumerate(back.places)
-    ]
-    replies = pl.concat(came).group_by(*key, "point").agg(pl.col("told").max())
+    which, where = np.nonzero(reply[:, None] & back.seen)
+    came = back.rows.select(key)[which].with_columns(
+        point=pl.Series([place.point for place in back.places]).gather(where), told=pl.Series(back.at[which, where])
+    )
+    replies = came.group_by(*key, "point").agg(pl.col("told").max())
     told = asked.join(replies, on=[*key, "point"], how="left", maintain_order="left")
     return told.with_columns(answered=(pl.col("told") >= pl.col("sent") - SECOND_NS).fill_null(value=False))
 

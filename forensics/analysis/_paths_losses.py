@@ -214,10 +214,9 @@ def unanswered(
     for way, back in pairs(found):
         if frozenset((way.src, way.dst)) in done or back is None:
             continue
-        for kind, own, fate in (("echoes", "is_echo", "answered"), ("segments", "is_data", "arrived")):
-            if not way.rows[own].any():
-                continue
-            rows = echoes(way, back) if kind == "echoes" else segments(way, back, None)
+        kinds = [("echoes", "answered", echoes(way, back))] if way.rows["is_echo"].any() else []
+        kinds += [("segments", "arrived", segments(way, back, None))] if way.insists else []  # else none is lost
+        for kind, fate, rows in kinds:
             hop = _ends(way, back, rows.filter(pl.col(fate).is_not_null()).with_columns(came=fate), kind, spans)
             if hop is not None and (hop.chance < WORTH_A_LOOK or (way.src, way.dst) in told_too_big):
                 told.append(hop)

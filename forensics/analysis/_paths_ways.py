@@ -13,6 +13,8 @@ import polars as pl
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._paths_packets import DATA, ECHO, ECHO_REPLY, TCP
 
+TRIES = 3
+"""A segment sent so often and never acknowledged is lost; one sent once may only have been the last."""
 Flags = npt.NDArray[np.bool_]
 Times = npt.NDArray[np.int64]
 
@@ -46,6 +48,8 @@ class Way:
     """When, on the case's clock; 0 where not seen."""
     cells: npt.NDArray[np.int64]
     """Row of the joined frame; -1 where not seen."""
+    insists: bool = False
+    """Whether any segment was sent `TRIES` times."""
 
     def sizes(self) -> npt.NDArray[np.int64]:
         """IP total length of each packet."""
@@ -71,8 +75,7 @@ class Way:
         """Whether what a place sees came through another: of parallel ways neither comes through the other."""
         own = self.seen[:, far]
         both = int((own & self.seen[:, near]).sum())
-        data = (self.rows["protocol"] == TCP).to_numpy() & (self.rows["payload_bytes"].fill_null(0) > 0).to_numpy()
-        plain = own & ~data  # segments may be cut or joined between the two
+        plain = own & ~self.rows["carries"].to_numpy()  # segments may be cut or joined between the two
         some = int((plain & self.seen[:, near]).sum())
         return both * 2 >= own.sum() > 0 or (some > 0 and some * 2 >= plain.sum())
 
@@ -88,16 +91,26 @@ def ways(joined: pl.DataFrame) -> dict[tuple[str, str], Way]:
     """
     found: dict[tuple[str, str], Way] = {}
     numbered = joined.with_row_index("cell").with_columns(
+        carries=((pl.col("protocol") == TCP) & (pl.col("payload_bytes") > 0)).fill_null(value=False),
         is_data=DATA.fill_null(value=False),
         is_echo=ECHO.fill_null(value=False),
         is_reply=ECHO_REPLY.fill_null(value=False),
     )
+    insisting = set(_insisting(numbered).iter_rows())
     for own in numbered.partition_by("src", "dst", maintain_order=True):
         way = _way(own)
         found[way.src, way.dst] = way
+        way.insists = (way.src, way.dst) in insisting
     for pair, way in found.items():
         _arrange(way, found.get((pair[1], pair[0])))
     return found
+
+
+def _insisting(numbered: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of addresses with a segment that was sent `TRIES` times."""
+    segment = ("src", "dst", "src_port", "dst_port", "tcp_seq", "payload_bytes")
+    sent = numbered.filter("is_data").unique("packet").group_by(segment).len()
+    return sent.filter(pl.col("len") >= TRIES).select("src", "dst").unique()
 
 
 def _way(own: pl.DataFrame) -> Way:

@@ -68,20 +68,26 @@ def signs(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
     """
     told = on_one_clock(rows.select("ts", "host", "source", "position"), clocks)
     named = told.with_columns(host=pl.coalesce("host", "source"), minute=pl.col("at") // MINUTE_NS)
-    columns = ("at", "source", "position")
-    return (
-        named.with_columns(machine=machine())
-        .sort(columns)  # within a group rows stay in order
-        .group_by("machine", "minute")
-        .agg(
-            pl.col("host").min(),
-            pl.col(columns).first().name.prefix("first_"),
-            pl.col(columns).last().name.prefix("last_"),
-            n=pl.len(),
-        )
-        .sort("machine", "minute")
-        .collect(engine="streaming")
+    named = named.with_columns(machine=machine())
+    minutes = named.group_by("machine", "minute").agg(
+        pl.col("host").min(), first_at=pl.col("at").min(), last_at=pl.col("at").max(), n=pl.len()
     )
+    heard = minutes.collect(engine="streaming")
+    # Which rows these are is told by a second look: rows in order would all have to be held at once.
+    columns, minute = ("at", "source", "position"), ("machine", "minute")
+    edges = pl.concat([heard.select(*minute, at=edge) for edge in ("first_at", "last_at")]).unique()
+    held = named.select(*minute, *columns).join(edges.lazy(), on=[*minute, "at"], how="semi", nulls_equal=True)
+    ends = (
+        held.collect(engine="streaming")
+        .sort(columns)
+        .group_by(minute, maintain_order=True)
+        .agg(
+            pl.col(columns[1:]).first().name.prefix("first_"),
+            pl.col(columns[1:]).last().name.prefix("last_"),
+        )
+    )
+    ordered = (*minute, "host", *(f"{end}_{name}" for end in ("first", "last") for name in columns), "n")
+    return heard.join(ends, on=minute, nulls_equal=True).select(ordered).sort(minute)
 
 
 def with_notifications(logs: pl.LazyFrame, heard: pl.LazyFrame) -> pl.LazyFrame:

@@ -66,6 +66,8 @@ def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str], *, located: bool =
     if packets.select(pl.col("tunnel").is_not_null().any()).collect(engine="streaming").item():
         column = {name: pl.when(tunnelled).then(pl.col(f"inner_{name}")).otherwise(pl.col(name)) for name in own}
     group = pl.col("eth_dst").str.slice(1, 1).is_in(list("13579bdf"))
+    if len(set(nodes.values())) < 2:
+        packets = packets.head(0)  # nobody else could have seen them
     total = int(packets.select(pl.len()).collect(engine="streaming").item())
     forward = pl.col("src") < pl.col("dst")
     first = {name: pl.col(name).sort_by("at", "position").first() for name in ("source", "position")}

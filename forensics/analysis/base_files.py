@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 
 from forensics.analysis import _base_needs as needing
-from forensics.analysis._base_losses import MARGINS, Loss, Scene, in_question, loss
+from forensics.analysis._base_losses import MARGINS, Loss, Scene, in_question, loss, perhaps_needed
 from forensics.analysis._base_next import following
-from forensics.analysis._base_removals import Cache, Removal, cache, look_around, removals, strange
+from forensics.analysis._base_removals import Cache, Removal, cache, look_around, removals, removed, strange
 from forensics.analysis._base_story import KIND, finding, removal_of
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._silence import (
@@ -79,22 +79,22 @@ def findings(*frames: pl.LazyFrame | None) -> list[Finding]:
         []
     """
     given = _inputs(frames)
-    happened = removals(given.said)
-    if not happened or _without_backing(given.frames[ConfigOption]):
+    began = removed(given.said)
+    done = began.filter(pl.col("failed").is_null())
+    if done.is_empty() or _without_backing(given.frames[ConfigOption]):
         return []
-    scene = _scene(given, happened)
+    scene = _scene(given, done["image_hash"])
     images = given.frames[Image].select("image", "is_deleted", "status", "source", "position").collect()
     commands = given.frames[ShellCommand].filter(pl.col("command").str.contains(r"\b(?:rm|unlink|find|rsync)\b"))
     typed = commands.select("command", "source", "position").collect()
     losses = []
-    for one in in_question(happened, scene):
+    for one in in_question(removals(began, perhaps_needed(scene)), scene):
         look_around(one, given.said, scene.registry)
         strange(one, given.frames[Instance], given.frames[Notification])
         losses.append(loss(one, scene))
     lost = [one for one in losses if one is not None]
     table, heard, events = (given.frames[record] for record in (Instance, Notification, InstanceEvent))
-    gone = {one.name for one in happened}
-    coming = following(scene, gone, table, heard, events, given.clocks) if lost else []
+    coming = following(scene, set(done["name"]), table, heard, events, given.clocks) if lost else []
     return sorted((finding(one, scene, images, typed, coming) for one in lost), key=Finding.order)
 
 
@@ -130,9 +130,9 @@ def _margins(options: pl.LazyFrame) -> dict[bool, int]:
     return MARGINS | {_AGES[key]: age * SECOND_NS for key, age in ages.iter_rows()}
 
 
-def _scene(given: _Inputs, happened: list[Removal]) -> Scene:
+def _scene(given: _Inputs, hashes: pl.Series) -> Scene:
     rows, clocks = given.frames, given.clocks
-    wanted = sorted({one.image_hash for one in happened if one.image_hash})
+    wanted = sorted(one for one in hashes.drop_nulls().unique() if one)
     needs = needing.Needs(
         needing.lives(rows[Instance], rows[Notification], rows[InstanceEvent], clocks, wanted),
         needing.disks(rows[DiskImage], rows[Instance]),
@@ -172,11 +172,11 @@ def chart_frames(finding: Finding, *frames: pl.LazyFrame | None) -> dict[str, An
         ``finding``, ``lanes``, ``silences`` and ``marks``, as that function has them; None where the removal is gone.
     """
     given = _inputs(frames)
-    happened = removals(given.said)
+    happened = removals(removed(given.said))
     one = removal_of(finding.facts, happened)
     if one is None:
         return None
-    scene = _scene(given, happened)
+    scene = _scene(given, pl.Series([one.image_hash for one in happened], dtype=pl.String))
     look_around(one, given.said, scene.registry)
     strange(one, given.frames[Instance], given.frames[Notification])
     lost = loss(one, scene)

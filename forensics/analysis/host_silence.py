@@ -217,12 +217,14 @@ def _around(logs: pl.LazyFrame, ties: pl.LazyFrame, found: pl.DataFrame) -> pl.D
     named = logs.with_columns(host=pl.coalesce("host", "source")).select("ts", "host", "source", "position", "message")
     near = (
         on_one_clock(named, ties)
-        .with_columns(machine=machine(), minute=pl.col("at") // MINUTE_NS)
-        .join(edges.lazy(), on=["machine", "minute"], how="semi")
+        .with_columns(minute=pl.col("at") // MINUTE_NS)
+        .filter(pl.col("minute").is_in(edges["minute"].unique().to_list()))  # holds no rows back, as a join might
         .with_columns(starts=pl.col("message").str.contains(_STARTS), stops=pl.col("message").str.contains(_STOPS))
         .filter(pl.col("starts") | pl.col("stops"))
+        .with_columns(machine=machine())
     )
-    return near.collect(engine="streaming").sort("at", "source", "position")
+    told = near.collect(engine="streaming").join(edges, on=["machine", "minute"], how="semi")
+    return told.sort("at", "source", "position")
 
 
 def _down(states: pl.LazyFrame, ties: pl.LazyFrame, found: pl.DataFrame) -> pl.DataFrame:

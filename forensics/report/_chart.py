@@ -319,14 +319,8 @@ def _loads(findings: Sequence[Finding], axes: Mapping[str, _Axis], rows: Rows) -
     drawn = {one.id: axes[one.id] for one in findings}
     shown = [(name, *names[name], axis.start, axis.end, axis.span_s * 1e9) for name, axis in drawn.items()]
     texts = pl.List(pl.String)
-    schema: dict[str, Any] = {
-        "id": pl.String,
-        "macs": texts,
-        "ips": texts,
-        "start": INSTANT,
-        "end": INSTANT,
-        "span_ns": pl.Float64,
-    }
+    instants: dict[str, Any] = {"start": INSTANT, "end": INSTANT}
+    schema = {"id": pl.String, "macs": texts, "ips": texts, **instants, "span_ns": pl.Float64}
     wanted = pl.DataFrame(shown, schema=schema, orient="row").lazy()
     packets = placed(rows(Packet).select("ts", "source", "host", "wire_bytes", "dst", "eth_dst"), rows.clocks.lazy())
     by_mac, by_ip = (
