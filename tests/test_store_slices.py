@@ -26,7 +26,7 @@ from tests._captures import Pcapng, pcap
 from tests._small_evidence import MODIFIED_S, log
 from tests.loaders.captures import test_amqp as amqp
 from tests.loaders.captures import test_dhcp as leases
-from tests.loaders.captures._damage import truth
+from tests.loaders.captures._damage import Truth, truth
 from tests.test_store_resume import tree
 
 NS = MODIFIED_S * 10**9
@@ -44,11 +44,12 @@ def frames() -> list[bytes]:
     return found
 
 
-def spoilt(octets: bytes) -> bytes:
-    """The same with zeros in three places."""
-    data = bytearray(octets)
-    for place in range(len(data) // 4, len(data), len(data) // 4):
-        data[place : place + 2_000] = bytes(len(data[place : place + 2_000]))
+def spoilt(file: Truth) -> bytes:
+    """Its octets, two records late in it without their headers."""
+    data = bytearray(file.octets)
+    for n in (-20, -9):
+        place, _ = file.records[n]
+        data[place : place + 40] = bytes(40)
     return bytes(data)
 
 
@@ -67,8 +68,8 @@ def evidence_at(folder: Path) -> Path:
         "case.toml": b'title = "slices"\n',
         "a.pcap": pcap([(NS + n * 10**6, frame) for n, frame in enumerate(frames())]),
         "b.pcap": truth("us-qinq", 3, 90).octets,
-        "c.pcap": spoilt(truth("us-nested", 4, 50).octets),
-        "d.pcapng": spoilt(truth("pcapng-be", 4, 90).octets),
+        "c.pcap": spoilt(truth("us-nested", 4, 60)),
+        "d.pcapng": spoilt(truth("pcapng-be", 4, 90)),
         "e.pcap": truth("ns", 3, 60).octets[:-7],
         "f.pcapng": sections.octets,
         "few.pcap": truth("us", 3, 3).octets,

@@ -43,9 +43,6 @@ class RecordFraming(Repairable, Protocol):
     def trouble(self, place: int, ended: bool) -> str:
         """What is wrong with the record at ``place``, for people."""
 
-    def state(self) -> Mapping[str, Any]:
-        """What is remembered of the buffers before, as plain values."""
-
     def leave(self, recent: Ints) -> None:
         """Remember what the next buffer needs of this one's last records."""
 
@@ -166,6 +163,7 @@ class Follower:
         framing: Makes the format's framing for a buffer.
         first: Offset of the first record, which is the length of the file header.
         cuts: Where to say what is known, and what to go on from; the window begins there.
+        state: What the framings remember of the buffers before, as plain values.
     """
 
     def __init__(
@@ -174,6 +172,7 @@ class Follower:
         framing: Callable[[npt.NDArray[np.uint8]], RecordFraming],
         first: int,
         cuts: Cuts = Cuts(0),  # noqa: B008 - frozen
+        state: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self._window = window
         self._make = framing
@@ -185,7 +184,7 @@ class Follower:
         self._open: tuple[int, str] | None = None
         """Offset and reason of a gap whose end is not found yet."""
         self._after_gap = False
-        self._every, self._due = cuts.every_bytes, cuts.every_bytes
+        self._every, self._due, self._state = cuts.every_bytes, cuts.every_bytes, state
         if cuts.mark is not None:
             self._place, self._least, self._after_gap = (cuts.mark[name] for name in ("place", "least", "after_gap"))
             self._open = None if cuts.mark["open"] is None else tuple(cuts.mark["open"])
@@ -194,14 +193,14 @@ class Follower:
     def _pass(self) -> None:
         self._due = (self._window.base // self._every + 1) * self._every
 
-    def _mark(self, framing: RecordFraming) -> Mapping[str, Any] | None:
+    def _mark(self) -> Mapping[str, Any] | None:
         """All that is known before a buffer is read, where one is due; whoever goes on takes the same buffer."""
         window = self._window
         if not self._every or window.base < self._due or window.ended:
             return None
         self._pass()
         known = {"base": window.base, "size": len(window), "place": self._place, "least": self._least}
-        return {**known, "after_gap": self._after_gap, "open": self._open and [*self._open], **framing.state()}
+        return {**known, "after_gap": self._after_gap, "open": self._open and [*self._open], **self._state()}
 
     def runs(self) -> Iterator[Run]:
         """Yield what each buffer holds.
@@ -213,7 +212,7 @@ class Follower:
         while not done:
             pile = _Pile(self._window.base, self._after_gap)
             framing = self._make(self._window.buffer)
-            mark = self._mark(framing)
+            mark = self._mark()
             wanted = self._read(framing, pile)
             done = wanted < 0
             if not done and self._before is not None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +27,9 @@ def blocks(window: Window, head: PcapHeader, cuts: Cuts) -> Iterator[Block | Str
         cuts: Where it is cut.
     """
     interface = Interface(1, 0, head.link_type, head.snap_bytes)
-    clock = Clock() if cuts.mark is None else Clock.of(cuts.mark)
-    follower = Follower(window, lambda buffer: PcapFraming(head, buffer, clock), head.header_bytes, cuts)
+    clock = Clock() if cuts.mark is None else _clock_of(cuts.mark)
+    framing = partial(PcapFraming, head, clock=clock)
+    follower = Follower(window, framing, head.header_bytes, cuts, partial(_state, clock))
     position, header_due = (1, True) if cuts.mark is None else (cuts.mark["position"], cuts.mark["header_due"])
     for run in follower.runs():
         if run.mark is not None:
@@ -43,6 +47,19 @@ def blocks(window: Window, head: PcapHeader, cuts: Cuts) -> Iterator[Block | Str
         position += len(run.starts)
     if header_due:
         yield Stretch(0, head.header_bytes, "framing", "pcap file header")
+
+
+def _state(clock: Clock) -> dict[str, Any]:
+    """What a clock remembers, as plain values; no field of a header has more than 32 bits."""
+    headers = base64.b64encode(clock.headers.astype("<u4").tobytes()).decode("ascii")
+    return {"last_s": clock.last_s, "steps_back": clock.steps_back, "headers": headers}
+
+
+def _clock_of(state: Mapping[str, Any]) -> Clock:
+    clock = Clock()
+    clock.last_s, clock.steps_back = state["last_s"], state["steps_back"]
+    clock.headers = np.frombuffer(base64.b64decode(state["headers"]), "<u4").astype(np.int64).reshape(4, -1)
+    return clock
 
 
 def _block(run: Run, head: PcapHeader, interface: Interface, position: int) -> Block:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -197,10 +196,6 @@ class PcapngFraming:
         if kind == SECTION and magic == SWAPPED_MAGIC:
             self._turn(not self.big_endian)
             self.turns.append((place, self.big_endian))
-
-    def state(self) -> Mapping[str, Any]:
-        """Nothing."""
-        return {}
 
     def leave(self, recent: Ints) -> None:
         """Nothing of a buffer is remembered."""

@@ -14,7 +14,7 @@ from forensics.loaders.captures._container import blocks
 from tests._captures import Pcapng
 from tests.loaders.captures._damage import KINDS, SHAPES, mutate, truth
 
-relaxed = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def plain(event: object) -> object:
@@ -68,10 +68,15 @@ def test_damaged_files(shape: str, kind: str, seed: int, every_bytes: int, chunk
     same(mutate(truth(shape, seed, 30), kind, seed).octets, every_bytes, chunk_bytes)
 
 
-def test_damage_for_longer_than_a_slice() -> None:
-    octets = bytearray(truth("us", 3, 4000).octets)
-    octets[200_000:200_000] = bytes(2_500_000)
-    assert same(bytes(octets), 100_000, 65_536) > 1
+@pytest.mark.parametrize("shape", ["us-nested", "pcapng"])
+def test_many_damages_and_one_longer_than_slices(shape: str) -> None:
+    """Behind a damaged place a mebibyte is looked at: only a larger file is cut there."""
+    file = truth(shape, 3, 4000)
+    octets = bytearray(file.octets)
+    for place, length in file.records[50::160]:
+        octets[place : place + length // 2] = bytes(length // 2)
+    octets[300_000:300_000] = bytes(2_500_000)
+    assert same(bytes(octets), 100_000, 65_536) > 3
 
 
 def test_sections_interfaces_and_what_they_count() -> None:
