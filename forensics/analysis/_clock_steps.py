@@ -16,6 +16,8 @@ MOST_BACK_NS = 900 * SECOND_NS
 """A log whose stamps go back further is two logs in one file, or an hour of summer time twice."""
 TOGETHER_NS = 60 * SECOND_NS
 ZONE_NS = 1800 * SECOND_NS
+_ROWS = 1_000_000
+"""Lines that are held at a time."""
 _RUN = 3
 """Lines (or seconds) before and after that agree: a single one was late, or written by another thread."""
 STEPPED = (
@@ -108,7 +110,13 @@ def _runs(column: str, group: tuple[str, ...]) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _backwards(rows: pl.LazyFrame) -> list[Step]:
-    """Lines of one host in one file whose stamps fall back for good."""
+    """Lines of one host in one file whose stamps fall back for good; so many files at a time as fit into memory."""
+    counts = rows.group_by("source").len().sort("source").collect(engine="streaming")
+    batches = counts.with_columns(batch=pl.col("len").cum_sum() // _ROWS).partition_by("batch", maintain_order=True)
+    return [step for batch in batches for step in _fell(rows.filter(pl.col("source").is_in(batch["source"].implode())))]
+
+
+def _fell(rows: pl.LazyFrame) -> list[Step]:
     group = ("source", "host")
     back, _ = _runs("at", group)
     fell = (

@@ -30,6 +30,8 @@ KINDS = {
 }
 MOST_PAIRS = 500
 """Pairs of addresses that are looked at closely: those with most packets among the suspects."""
+MOST_PACKETS = 1_000_000
+"""Packets of them that are looked at together. Of pairs that have more, some conversations are taken."""
 LARGE_BYTES = 512
 """Smaller segments are no question of size."""
 
@@ -162,18 +164,22 @@ def _scenes(packets: pl.LazyFrame, clocks: pl.LazyFrame | None, only: Collection
     if only is not None:
         wanted = list(only)
         seen = seen.filter(pl.col("src").is_in(wanted) & pl.col("dst").is_in(wanted))
-        suspects = seen.select("src", "dst").unique().collect()
+        suspects = seen.select("src", "dst").unique().collect().with_columns(share=pl.lit(1, pl.UInt64))
+        if packets.select(pl.len()).collect().item() > MOST_PACKETS:
+            taken = _suspects(sightings(packets, clocks)).rename({"share": "taken"})
+            known = suspects.join(taken, on=["src", "dst"], how="left")
+            suspects = known.select("src", "dst", share=pl.coalesce("taken", "share"))
     else:
         suspects = _suspects(seen)
     if suspects.is_empty():
         return []
-    own = seen.join(suspects.lazy(), on=["src", "dst"], how="semi").collect(engine="streaming")
+    own = _in_part(seen, suspects).collect(engine="streaming")
     table = joined(own.sort("source", "position"))
     found, reach = ways(table), spans(seen if only is None else sightings(packets, clocks))
     needed = _needed(seen)
     lossy = hops(found, reach, needed)
-    known = [(part.way.src, part.way.dst) for hop in lossy for part in hop.parts]
-    told = scenes([*lossy, *unanswered(found, reach, known, needed)], table)
+    placed = [(part.way.src, part.way.dst) for hop in lossy for part in hop.parts]
+    told = scenes([*lossy, *unanswered(found, reach, placed, needed)], table)
     for scene in told:
         pairs = {(part.way.src, part.way.dst) for part in scene.parts()}
         scene.needed = tuple(ref for pair in sorted(pairs) for ref in needed.get(pair, ()))
@@ -187,12 +193,13 @@ def _suspects(seen: pl.LazyFrame) -> pl.DataFrame:
         seen.filter(ECHO | ECHO_REPLY).with_columns(ask=ECHO)
         .group_by("src", "dst", "ask").agg(most=pl.col("ip_bytes").max(), n=pl.len())
     )  # fmt: skip
-    again = (
-        seen.filter(pl.col("protocol") == TCP, pl.col("payload_bytes") > 0, pl.col("ip_bytes") >= LARGE_BYTES)
-        .group_by("src", "dst", "point", "form", "src_port", "dst_port", "tcp_seq", "payload_bytes", "hops")
-        .agg(n=pl.len()).filter(pl.col("n") >= 3).select("src", "dst").unique()
-    )  # fmt: skip
-    places, asked, repeated = pl.collect_all([by_place, by_echo, again], engine="streaming")
+    large = (pl.col("protocol") == TCP) & (pl.col("payload_bytes") > 0) & (pl.col("ip_bytes") >= LARGE_BYTES)
+    same = ("src", "dst", "point", "form", "src_port", "dst_port", "tcp_seq", "payload_bytes", "hops")
+    segments = seen.filter(large).select("src", "dst", key=pl.struct(same).hash())
+    again = segments.group_by("key").len().filter(pl.col("len") >= 3).select("key")  # as many keys as segments
+    places, asked, keys = (part.collect(engine="streaming") for part in (by_place, by_echo, again))
+    sent = segments.filter(pl.col("key").is_in(keys["key"].implode())).select("src", "dst").unique()
+    repeated = (sent if keys.height else sent.head(0)).collect(engine="streaming")
     uneven = places.group_by("src", "dst").agg(low=pl.col("most").min(), high=pl.col("most").max(), n=pl.col("n").sum())
     replies = asked.filter(~pl.col("ask")).select(src="dst", dst="src", back="most")
     vain = asked.filter("ask").join(replies, on=["src", "dst"], how="left").filter(pl.col("most") > pl.col("back"))
@@ -206,7 +213,34 @@ def _suspects(seen: pl.LazyFrame) -> pl.DataFrame:
     weight = pl.col("n").fill_null(0).sum().over("pair")
     ranked = counted.with_columns(weight=weight).sort("weight", "pair", descending=[True, False])
     kept = ranked.select("pair").unique(maintain_order=True).head(MOST_PAIRS)
-    return ranked.join(kept, on="pair", how="semi").select("src", "dst")
+    chosen = ranked.join(kept, on="pair", how="semi")
+    return chosen.join(_shares(chosen), on="pair", how="left", maintain_order="left").select("src", "dst", "share")
+
+
+def _shares(chosen: pl.DataFrame) -> pl.DataFrame:
+    """Of each ``pair`` one conversation in how many is taken (``share``), so that all of them hold `MOST_PACKETS`."""
+    pairs = chosen.select("pair", pl.col("weight").cast(pl.UInt64)).unique().sort("weight", "pair")
+    room, most = MOST_PACKETS, 0
+    for left, weight in zip(range(pairs.height, 0, -1), pairs["weight"], strict=True):
+        most = room // left  # what is left is shared out evenly, the smallest first
+        if weight > most:
+            break
+        room -= weight
+        most = weight
+    share = pl.col("weight").truediv(max(most, 1)).ceil().clip(1).cast(pl.UInt64)
+    return pairs.select("pair", share=share)
+
+
+def _in_part(seen: pl.LazyFrame, suspects: pl.DataFrame) -> pl.LazyFrame:
+    """The packets of some pairs of addresses; of a pair with very many whole conversations, the same at every place."""
+    pair = ["src", "dst"]
+    if suspects["share"].max() == 1:
+        return seen.join(suspects.lazy(), on=pair, how="semi")
+    ends = [edge("src", "dst") for edge in (pl.min_horizontal, pl.max_horizontal)]
+    ports = [edge("src_port", "dst_port") for edge in (pl.min_horizontal, pl.max_horizontal)]
+    named = (*ends, *ports, pl.col("icmp_id"), pl.col("icmp_seq"))  # a ping and its reply are one
+    talk = pl.struct(part.alias(str(n)) for n, part in enumerate(named)).hash()
+    return seen.join(suspects.lazy(), on=pair).filter(talk % pl.col("share") == 0).drop("share")
 
 
 def _needed(seen: pl.LazyFrame) -> dict[tuple[str, str], tuple[Reference, ...]]:

@@ -192,6 +192,17 @@ def test_a_reply_whose_icmp_header_was_cut_off() -> None:
     assert (finding.facts["probes"], finding.facts["probes_lost"]) == (33, 12)
 
 
+def test_of_very_many_packets_some_conversations_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = frame(sweep(1460, times=20))
+    (whole,) = packet_paths.findings(rows)
+    monkeypatch.setattr(packet_paths, "MOST_PACKETS", rows.collect().height // 3)
+    (part,) = packet_paths.findings(rows)
+    assert part.facts["lost_between"] == whole.facts["lost_between"]
+    assert part.facts["probes"] < whole.facts["probes"] / 2
+    for name in ("size_steps", "path_matrix"):
+        assert packet_paths.CHARTS[name](part, rows) is not None
+
+
 def pieces() -> list[list[dict[str, Any]]]:
     """A card cuts up what the host hands down in one piece, behind its capture."""
     rows = []
