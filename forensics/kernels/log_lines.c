@@ -68,10 +68,17 @@ typedef struct {
     int64_t codes[FRAMINGS];
 } Fields;
 
+/* The date that was read last, by the kind of its stamp: days since 1970, for most lines are of the same day. */
+typedef struct {
+    int32_t date[LOCAL + 1];
+    int64_t days[LOCAL + 1];
+} Dates;
+
 typedef struct {
     const uint8_t *text;
     const Fields *to;
     int64_t line;
+    Dates *dates;
 } Line;
 
 static inline int digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
@@ -82,6 +89,15 @@ static inline int digits(const uint8_t *at, int count) {
     for (int i = 0; i < count; i++)
         if (!digit(at[i])) return 0;
     return 1;
+}
+/* Whether eight octets are those of a shape, in which a nought stands for any digit. */
+static inline int shaped(const uint8_t *at, const char *shape) {
+    uint64_t word, form, digit_at = 0;
+    for (int i = 0; i < 8; i++) ((uint8_t *)&digit_at)[i] = shape[i] == '0' ? 255 : 0;
+    memcpy(&word, at, 8);
+    memcpy(&form, shape, 8);
+    word ^= form; /* a digit is 0 to 9 now, and anything else of the shape 0 */
+    return !(((word + 0x7676767676767676u) | word) & 0x8080808080808080u) && !(word & ~digit_at);
 }
 static int hexadecimal(const uint8_t *at) {
     uint8_t good = 1;
@@ -116,19 +132,28 @@ static int month(const uint8_t *at) {
     }
 }
 
-/* Nanoseconds since 1970 of a calendar time, and the kind of stamp that it makes. */
-static int8_t instant(int year, int mon, int day, const uint8_t *clock, int64_t fraction, int8_t kind, int64_t *ns) {
+/* Days since 1970 of a date; 0 where there is none such. */
+static int days_of(int year, int mon, int day, int64_t *days) {
     static const uint8_t days_in[] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int hour = two(clock), minute = two(clock + 3), second = two(clock + 6);
     int leap = mon == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    *ns = 0;
-    if (mon < 1 || mon > 12 || day < 1 || day > days_in[mon] + leap || hour > 23 || minute > 59 || second > 60 ||
-        year < 1900 || year > 2261)
-        return UNREADABLE;
+    if (mon < 1 || mon > 12 || day < 1 || day > days_in[mon] + leap || year < 1900 || year > 2261) return 0;
     int shifted = year - (mon <= 2), era = shifted / 400, of_era = shifted - era * 400;
     int of_year = (153 * (mon + (mon > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    int64_t days = (int64_t)era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-    *ns = (days * 86400 + (hour * 60 + minute) * 60 + second) * SECOND_NS + fraction;
+    *days = (int64_t)era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    return 1;
+}
+
+/* Nanoseconds since 1970 of a calendar time, and the kind of stamp that it makes. */
+static inline int8_t instant(Dates *dates, int year, int mon, int day, const uint8_t *clock, int64_t fraction,
+                             int8_t kind, int64_t *ns) {
+    int hour = two(clock), minute = two(clock + 3), second = two(clock + 6), date = (year * 100 + mon) * 100 + day;
+    *ns = 0;
+    if (hour > 23 || minute > 59 || second > 60) return UNREADABLE;
+    if (date != dates->date[kind]) {
+        if (!days_of(year, mon, day, &dates->days[kind])) return UNREADABLE;
+        dates->date[kind] = date;
+    }
+    *ns = (dates->days[kind] * 86400 + (hour * 60 + minute) * 60 + second) * SECOND_NS + fraction;
     return kind;
 }
 
@@ -152,9 +177,9 @@ static void framed(const Line *of, int framing, int8_t kind, int64_t ns) {
 
 /* ``Mmm dd HH:MM:SS[.ffffff] host rest``: where the rest begins; NULL where it is none. */
 static const uint8_t *syslog(const Line *of, const uint8_t *at, const uint8_t *end) {
-    if (end - at < 19 || at[3] != ' ' || at[6] != ' ' || at[9] != ':' || at[12] != ':') return NULL;
-    if (!digit(at[5]) || !(digit(at[4]) || at[4] == ' ') || !digits(at + 7, 2) || !digits(at + 10, 2)) return NULL;
-    int mon = digits(at + 13, 2) ? month(at) : 0;
+    if (end - at < 19 || at[3] != ' ' || at[6] != ' ' || !shaped(at + 7, "00:00:00")) return NULL;
+    if (!digit(at[5]) || !(digit(at[4]) || at[4] == ' ')) return NULL;
+    int mon = month(at);
     int precise = at[15] == '.' && end - at > 22 && at[22] == ' ';
     if (!mon || (precise ? !digits(at + 16, 6) : at[15] != ' ')) return NULL;
     const uint8_t *host = at + (precise ? 23 : 16), *stop = find(host, end, ' ');
@@ -163,7 +188,7 @@ static const uint8_t *syslog(const Line *of, const uint8_t *at, const uint8_t *e
     int64_t fraction = 0, ns;
     for (int i = 16; precise && i < 22; i++) fraction = fraction * 10 + at[i] - '0';
     int day = (at[4] == ' ' ? 0 : at[4] - '0') * 10 + at[5] - '0';
-    int8_t kind = instant(2000, mon, day, at + 7, fraction * 1000, YEARLESS, &ns);
+    int8_t kind = instant(of->dates, 2000, mon, day, at + 7, fraction * 1000, YEARLESS, &ns);
     framed(of, precise ? PRECISE : TRADITIONAL, kind, ns);
     put(of, HOST, host, stop);
     return stop + 1;
@@ -171,9 +196,8 @@ static const uint8_t *syslog(const Line *of, const uint8_t *at, const uint8_t *e
 
 /* Whether ``YYYY-MM-DD HH:MM:SS`` stands here, with a blank, a point or a comma behind it, and something more. */
 static int dated(const uint8_t *at, const uint8_t *end) {
-    return end - at > 20 && at[4] == '-' && at[7] == '-' && at[10] == ' ' && at[13] == ':' && at[16] == ':' &&
-           (at[19] == ' ' || at[19] == '.' || at[19] == ',') && digits(at, 4) && digits(at + 5, 2) &&
-           digits(at + 8, 2) && digits(at + 11, 2) && digits(at + 14, 2) && digits(at + 17, 2);
+    return end - at > 20 && (at[19] == ' ' || at[19] == '.' || at[19] == ',') && shaped(at, "0000-00-") &&
+           shaped(at + 8, "00 00:00") && shaped(at + 11, "00:00:00");
 }
 
 /* Whether a message might be a log line of its own, by how the framings begin that may stand behind a tag. */
@@ -340,7 +364,7 @@ static int oslo(const Line *of, const uint8_t *at, const uint8_t *end) {
     }
     int64_t fraction = millis ? (at[20] - '0') * 100 + two(at + 21) : 0, ns;
     int year = two(at) * 100 + two(at + 2);
-    int8_t kind = instant(year, two(at + 5), two(at + 8), at + 11, fraction * 1000000, LOCAL, &ns);
+    int8_t kind = instant(of->dates, year, two(at + 5), two(at + 8), at + 11, fraction * 1000000, LOCAL, &ns);
     framed(of, framing, kind, ns);
     if (numbered) of->to->pid[of->line] = pid;
     put(of, SEVERITY, word, stop);
@@ -382,12 +406,13 @@ EXPORT int64_t log_possible(const uint8_t *text, int64_t size, const int64_t *st
 EXPORT int64_t log_headers(const uint8_t *text, int64_t size, const int64_t *start, const int64_t *end,
                            const int64_t *lines, int64_t count, const Fields *to, int64_t *further, int64_t *places) {
     int64_t front = 0, back = 0;
+    Dates dates = {{-1, -1, -1}, {0}};
     if (size > INT32_MAX) return -1;
     for (int64_t i = 0; i < count; i++) {
         int64_t line = lines[i];
         if (start[line] < 0 || end[line] < start[line] || end[line] > size) return -1;
         const uint8_t *at = text + start[line], *stop = text + end[line], *rest, *message;
-        Line of = {text, to, line};
+        Line of = {text, to, line, &dates};
         if (at == stop) continue;
         if (digit(*at)) {
             if (dated(at, stop)) oslo(&of, at, stop);

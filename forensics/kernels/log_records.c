@@ -1,13 +1,13 @@
 /* Records of a log: which lines make one, where its message lies, and the columns of its row.
 
-   What is done here is what forensics/loaders/lines/_join.py, _frame.py and _times.py do without it, by the same rules. No
-   function allocates, calls back or looks at an octet outside the stretch it was given. */
+   What is done here is what _join.py, _frame.py and _times.py in forensics/loaders/lines do without it, by the same
+   rules. No function allocates, calls back or looks at an octet outside the stretch it was given. */
 #include "log_lines.h"
 
 /* ---- Groups: lines that make one record ---- */
 
-/* Writes the first and last line of each record, and the lines of none. Returns how many records there are in the lower,
-   how many such lines in the upper 32 bits. */
+/* Writes the first and last line of each record, and the lines of none. Returns how many records there are in the
+   lower, how many such lines in the upper 32 bits. */
 EXPORT int64_t log_groups(const uint8_t *header, const uint8_t *joined, const uint8_t *barrier, int64_t count,
                           int64_t *first, int64_t *last, int64_t *lone) {
     int64_t records = 0, others = 0;
@@ -57,39 +57,32 @@ EXPORT int64_t log_messages(const Lines *of, const int64_t *first, const int64_t
 
 /* ---- Columns: stretches of a text as Arrow string views ---- */
 
-/* Masks of the first n of twelve octets, as three words in memory order. */
-static const union {
-    uint8_t octets[13][12];
-    uint32_t words[13][3];
-} kept = {{
-    {0},
-    {255},
-    {255, 255},
-    {255, 255, 255},
-    {255, 255, 255, 255},
-    {255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
-    {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
-}};
-
-/* Writes the view of a stretch of the text, which holds it. */
+/* Writes the view of a stretch of the text, which holds it. Each part goes straight to its place: what is put together
+   in memory first must be waited for. */
 static inline void view(uint8_t *to, const uint8_t *text, int64_t size, int64_t at, int64_t length) {
-    uint32_t words[4] = {(uint32_t)length, 0, 0, (uint32_t)at};
+    static const uint8_t kept[24] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+    uint32_t count = (uint32_t)length, place = (uint32_t)at, none = 0, head;
+    memcpy(to, &count, 4);
     if (length > 12) {
-        memcpy(words + 1, text + at, 4);
+        memcpy(&head, text + at, 4);
+        memcpy(to + 4, &head, 4);
+        memcpy(to + 8, &none, 4);
+        memcpy(to + 12, &place, 4);
     } else if (size - at < 12) {
-        words[3] = 0;
-        memcpy(words + 1, text + at, (size_t)length);
-    } else { /* twelve octets, and then what is too much cleared */
-        memcpy(words + 1, text + at, 12);
-        for (int k = 0; k < 3; k++) words[1 + k] &= kept.words[length][k];
+        memset(to + 4, 0, 12);
+        memcpy(to + 4, text + at, (size_t)length);
+    } else { /* twelve octets, less what is too much */
+        uint64_t first, mask;
+        uint32_t rest, low;
+        memcpy(&first, text + at, 8);
+        memcpy(&rest, text + at + 8, 4);
+        memcpy(&mask, kept + 12 - length, 8);
+        memcpy(&low, kept + 20 - length, 4);
+        first &= mask;
+        rest &= low;
+        memcpy(to + 4, &first, 8);
+        memcpy(to + 12, &rest, 4);
     }
-    memcpy(to, words, 16);
 }
 
 static inline int inside(int64_t size, int64_t at, int64_t end) {
@@ -129,37 +122,46 @@ typedef struct {
     int64_t pids;
 } Columns;
 
-/* One row a record; its message lies where `start` and `end` say. `valid` and the counts must be zeroed. Returns -1 where
-   a stretch lies outside the text, or a record is none of these lines. */
-EXPORT int64_t log_columns(const uint8_t *text, int64_t size, const Lines *of, const int64_t *first, const int64_t *last,
-                           int64_t records, const int64_t *start, const int64_t *end, Columns *to) {
+/* One row a record; its message lies where `start` and `end` say. `valid` and the counts must be zeroed. Returns -1
+   where a stretch lies outside the text, or a record is none of these lines. */
+EXPORT int64_t log_columns(const uint8_t *text, int64_t size, const Lines *of, const int64_t *first,
+                           const int64_t *last, int64_t records, const int64_t *start, const int64_t *end,
+                           Columns *to) {
+    const Columns out = *to; /* copies, for what is written through these pointers is none of them */
+    const Lines lines = *of;
+    int64_t there[TEXTS] = {0}, pids = 0;
+    int wanted[TEXTS], count = 0;
+    for (int name = 0; name < TEXTS; name++)
+        if (out.views[name]) wanted[count++] = name;
     for (int64_t i = 0; i < records; i++) {
         int64_t line = first[i], stop = last[i];
-        if (line < 0 || stop < line || stop >= of->count) return -1;
+        if (line < 0 || stop < line || stop >= lines.count) return -1;
         uint8_t bit = (uint8_t)(1u << (i & 7));
-        const Places *places = of->places + line;
-        for (int name = 0; name < TEXTS; name++) {
-            uint8_t *views = to->views[name];
-            if (!views) continue;
+        const Places *places = lines.places + line;
+        for (int k = 0; k < count; k++) {
+            int name = wanted[k];
+            uint8_t *views = out.views[name];
             int64_t at = name == MESSAGE ? start[i] : places->of[name].start;
-            int64_t till = name == MESSAGE ? end[i] : places->of[name].end;
             if (at >= 0) {
+                int64_t till = name == MESSAGE ? end[i] : places->of[name].end;
                 if (!inside(size, at, till)) return -1;
-                if (!to->there[name]++) memset(views, 0, (size_t)(16 * i));
-                to->valid[name][i >> 3] |= bit;
+                if (!there[name]++) memset(views, 0, (size_t)(16 * i));
+                out.valid[name][i >> 3] |= bit;
                 view(views + 16 * i, text, size, at, till - at);
-            } else if (to->there[name]) {
+            } else if (there[name]) {
                 memset(views + 16 * i, 0, 16);
             }
         }
-        int64_t pid = of->pid[line];
-        to->pid[i] = pid;
-        if (pid >= 0) to->pids++, to->pid_valid[i >> 3] |= bit;
-        to->position[i] = of->number[line];
-        to->offset_bytes[i] = of->raw_start[line];
-        to->length_bytes[i] = of->raw_end[stop] - of->raw_start[line];
-        to->n_lines[i] = (uint32_t)(stop - line + 1);
+        int64_t pid = lines.pid[line];
+        out.pid[i] = pid;
+        if (pid >= 0) pids++, out.pid_valid[i >> 3] |= bit;
+        out.position[i] = lines.number[line];
+        out.offset_bytes[i] = lines.raw_start[line];
+        out.length_bytes[i] = lines.raw_end[stop] - lines.raw_start[line];
+        out.n_lines[i] = (uint32_t)(stop - line + 1);
     }
+    memcpy(to->there, there, sizeof there);
+    to->pids = pids;
     return 0;
 }
 
@@ -251,34 +253,83 @@ EXPORT int64_t log_instants(const Stamps *of, const Years *years, Instants *to) 
 
 /* ---- Words: where a text may speak of a loss, or of a repetition ---- */
 
-/* Of each word of forensics/loaders/lines/_losses.py three octets in a row that are rare elsewhere: lost, drop, limit,
-   suppressed and wrapped, missed, discarded, too long, suspended, corrupted, overflow, queue, repeated. */
-static inline uint8_t remark(uint8_t a, uint8_t b, uint8_t c) {
-    return ((a == 'l') & (b == 'o') & (c == 's')) | ((a == 'd') & (b == 'r') & (c == 'o')) |
-           ((a == 'i') & (b == 'm') & (c == 'i')) | ((a == 'p') & (b == 'p') & ((c == 'r') | (c == 'e'))) |
-           ((a == 'i') & (b == 's') & (c == 's')) | ((a == 's') & (b == 'c') & (c == 'a')) |
-           ((a == 'o') & (b == 'o') & (c == ' ')) | ((a == 'u') & (b == 's') & (c == 'p')) |
-           ((a == 'r') & (b == 'r') & (c == 'u')) | ((a == 'r') & (b == 'f') & (c == 'l')) |
-           ((a == 'u') & (b == 'e') & (c == 'u')) | ((a == 'e') & (b == 'p') & (c == 'e'));
+/* Of each word of forensics/loaders/lines/_losses.py three octets in a row that are rare elsewhere: lost, missed,
+   suspended, queue, wrapped, too long, repeated, overflow, drop, limit, corrupted, discarded, suppressed. */
+enum { WORDS = 13, SETS = 8 };
+static const char words[WORDS][4] = {"los", "iss", "usp", "ueu", "ppr", "oo ", "epe",
+                                    "rfl", "dro", "imi", "rru", "sca", "ppe"};
+
+static inline uint8_t remark(const uint8_t *at) {
+    uint8_t any = 0;
+    for (int k = 0; k < WORDS; k++) any |= (at[0] == words[k][0]) & (at[1] == words[k][1]) & (at[2] == words[k][2]);
+    return any;
 }
 
 WIDE static int remarkable(const uint8_t *at, int64_t size) {
     uint8_t any = 0;
-    for (int64_t i = 0; i < size; i++) any |= remark(at[i], at[i + 1], at[i + 2]);
+    for (int64_t i = 0; i < size; i++) any |= remark(at + i);
     return any;
 }
 
+/* Writes the places of such octets, two more being there behind the last; returns how many there are with those
+   before. */
+static int64_t remarks_among(const uint8_t *text, int64_t begin, int64_t end, int64_t count, int64_t room,
+                             int64_t *places) {
+    for (int64_t i = begin; i < end; i++) {
+        if (!remark(text + i)) continue;
+        if (count < room) places[count] = i;
+        count++;
+    }
+    return count;
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+
+/* Thirty-two places at a time: of each octet either half names the sets of words that have it there, and what no set
+   has in all three places is left out. Words of one set are alike, so that little is looked at twice. */
+__attribute__((target("avx2"))) static int64_t remarks_wide(const uint8_t *text, int64_t *from, int64_t end,
+                                                            int64_t room, int64_t *places) {
+    const __m256i low = _mm256_set1_epi8(15);
+    __m256i table[3][2];
+    for (int place = 0; place < 3; place++) {
+        uint8_t sets[2][16] = {{0}, {0}};
+        for (int k = 0; k < WORDS; k++) {
+            sets[0][words[k][place] & 15] |= (uint8_t)(1u << k % SETS);
+            sets[1][words[k][place] >> 4] |= (uint8_t)(1u << k % SETS);
+        }
+        for (int half = 0; half < 2; half++)
+            table[place][half] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)sets[half]));
+    }
+    int64_t count = 0, i = *from;
+    for (; i + 32 <= end; i += 32) {
+        __m256i sets = _mm256_set1_epi8(-1);
+        for (int place = 0; place < 3; place++) {
+            __m256i octets = _mm256_loadu_si256((const __m256i *)(text + i + place));
+            __m256i high = _mm256_and_si256(_mm256_srli_epi16(octets, 4), low);
+            sets = _mm256_and_si256(sets, _mm256_shuffle_epi8(table[place][0], _mm256_and_si256(octets, low)));
+            sets = _mm256_and_si256(sets, _mm256_shuffle_epi8(table[place][1], high));
+        }
+        uint32_t maybe = ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(sets, _mm256_setzero_si256()));
+        for (; maybe; maybe &= maybe - 1) {
+            int64_t at = i + __builtin_ctz(maybe);
+            count = remarks_among(text, at, at + 1, count, room, places);
+        }
+    }
+    *from = i;
+    return count;
+}
+#endif
+
 /* Writes the places of such octets; returns how many there are (those beyond `room` are counted, not written). */
 EXPORT int64_t log_remarks(const uint8_t *text, int64_t size, int64_t room, int64_t *places) {
-    int64_t count = 0;
-    for (int64_t base = 0; base + 2 < size; base += 256) {
-        int64_t end = size - 2 - base < 256 ? size - 2 : base + 256;
-        if (!remarkable(text + base, end - base)) continue;
-        for (int64_t i = base; i < end; i++) {
-            if (!remark(text[i], text[i + 1], text[i + 2])) continue;
-            if (count < room) places[count] = i;
-            count++;
-        }
+    int64_t count = 0, from = 0, end = size - 2;
+#if defined(__x86_64__) && defined(__GNUC__)
+    if (__builtin_cpu_supports("avx2")) count = remarks_wide(text, &from, end, room, places);
+#endif
+    for (int64_t base = from; base < end; base += 256) {
+        int64_t stop = end - base < 256 ? end : base + 256;
+        if (remarkable(text + base, stop - base)) count = remarks_among(text, base, stop, count, room, places);
     }
     return count;
 }

@@ -42,10 +42,12 @@ def spelled(words: Sequence[str], codes: npt.NDArray[np.integer]) -> pa.Array:
         else:
             row[1], row[3] = np.frombuffer(word[:4], np.int32)[0], len(octets)
             octets += word
-    views = table.view(np.complex128).ravel().take(codes)  # the one kind of number that has sixteen octets everywhere
+    numbers_ = table.view(np.complex128).ravel()  # the one kind of number that has sixteen octets everywhere
+    first = codes[:1]
+    views = np.repeat(numbers_[first], len(codes)) if (codes == first).all() else numbers_.take(codes)
     return strings(views.view(np.uint8), None, np.frombuffer(octets, np.uint8))
 
 
 def constant(word: str, count: int) -> pa.Array:
     """One word in each of so many rows."""
-    return spelled([word], np.zeros(count, np.uint8))
+    return spelled([word], np.broadcast_to(np.uint8(0), count))

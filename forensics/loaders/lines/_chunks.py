@@ -11,6 +11,7 @@ from forensics.evidence import Stream
 from forensics.loaders._reader import Stretch
 from forensics.loaders.lines import _kernel
 from forensics.loaders.lines._join import PREVIEW_BYTES
+from forensics.loaders.lines._memory import memory
 from forensics.loaders.lines._text import MARGIN, Bytes, Ints
 
 CHUNK_BYTES = 8 << 20
@@ -86,7 +87,7 @@ class Chunks:
         line = _line_end(rest.octets)
         skipping = 0
         # what was left over, what is read now and a margin lie side by side: mostly nothing need be copied again
-        room = np.empty(held + self._chunk_bytes + MARGIN, np.uint8)
+        room = memory(held + self._chunk_bytes + MARGIN)
         room[:held] = rest.octets
         free: Bytes | None = room[held : held + self._chunk_bytes]
         while True:
@@ -123,7 +124,7 @@ class Chunks:
                 chunk.left_out = [(at, n) for at, n in chunk.left_out if at <= keep]
                 chunk.breaks = [at for at in chunk.breaks if at < keep]
                 parts, held = [joined[:keep]], keep
-        whole = len(parts) == 2 and parts[1].base is room
+        whole = len(parts) == 2 and np.may_share_memory(parts[1], room)
         chunk.padded = room[: held + MARGIN] if whole else np.concatenate([*parts, np.empty(MARGIN, np.uint8)])
         chunk.padded[held:] = 10
         chunk.octets = chunk.padded[:held]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from forensics.loaders.lines._memory import memory
+
 if TYPE_CHECKING:
     from forensics.loaders.lines._text import Bools, Bytes, Ints, Places
 TEXT_FIELDS = (
@@ -66,19 +68,18 @@ class Fields:
     inner: Stamps = field(init=False)
 
     def __post_init__(self) -> None:
-        self.places = np.full((self.count, len(TEXT_FIELDS), 2), -1, np.int32)
+        texts, n = 2 * len(TEXT_FIELDS), self.count
+        unset, zero = np.split(memory((4 * texts + 16 + 24 + 7) * n), [(4 * texts + 16) * n])
+        unset.fill(255)  # -1 in every number
+        zero.fill(0)
+        self.places = unset[: 4 * texts * n].view(np.int32).reshape(n, len(TEXT_FIELDS), 2)
         columns = self.places.transpose(2, 1, 0)
         self.start, self.end = (dict(zip(TEXT_FIELDS, each, strict=True)) for each in columns)
-        self.pid = np.full(self.count, NOT_A_NUMBER, np.int64)
-        self.priority = np.full(self.count, NOT_A_NUMBER, np.int64)
-        self.framing = np.zeros(self.count, np.int64)
-        self.header = np.zeros(self.count, np.bool_)
-        self.context = np.zeros(self.count, np.bool_)
-        self.trace = np.zeros(self.count, np.bool_)
-        self.repeated = np.zeros(self.count, np.bool_)
-        self.peeled = np.zeros(self.count, np.bool_)
-        self.outer = Stamps(np.zeros(self.count, np.int8), np.zeros(self.count, np.int64))
-        self.inner = Stamps(np.zeros(self.count, np.int8), np.zeros(self.count, np.int64))
+        self.pid, self.priority = unset[4 * texts * n :].view(np.int64).reshape(2, n)
+        self.framing, outer, inner = zero[: 24 * n].view(np.int64).reshape(3, n)
+        flags = zero[24 * n :].reshape(7, n)
+        self.header, self.context, self.trace, self.repeated, self.peeled = flags[:5].view(np.bool_)
+        self.outer, self.inner = Stamps(flags[5].view(np.int8), outer), Stamps(flags[6].view(np.int8), inner)
 
     def put(self, name: str, lines: Ints, start: Ints, end: Ints) -> None:
         """Set one text field of some lines."""
@@ -144,8 +145,10 @@ def instant(
     return np.where(good, kind, UNREADABLE).astype(np.int8), np.where(good, ns, 0)
 
 
-def distinct(chains: Ints) -> list[tuple[int, int]]:
+def distinct(chains: npt.NDArray[np.integer]) -> list[tuple[int, int]]:
     """The numbers there are, in order, and how often each."""
+    if len(chains) and chains.min() == chains.max():
+        return [(int(chains[0]), len(chains))]
     if len(chains) and chains.max() < CHAIN**2:
         counts = np.bincount(chains)
         found = np.flatnonzero(counts)

@@ -77,7 +77,7 @@ def rows(
     if "source" in wanted:
         made["source"] = constant(source, len(first))
     if "framing" in wanted:
-        made["framing"] = names(fields.framing[first], framings)
+        made["framing"] = names(fields.framing.take(first), framings)
     for name in wanted:
         if name not in made:
             made[name] = pa.nulls(len(first), VIEW if SCHEMA[name] == pl.String else pa.uint32())
@@ -86,7 +86,7 @@ def rows(
     if "host" in made and host is not None and made["host"].null_count:
         changed.append(frame["host"].fill_null(host))
     if "severity" in made:
-        priority = fields.priority[first]
+        priority = fields.priority[first] if fields.priority.max(initial=-1) >= 0 else fields.priority[:0]
         if (priority >= 0).any():
             words = pl.Series([*SEVERITIES, None], dtype=pl.String).gather(np.where(priority < 0, 8, priority % 8))
             changed.append(pl.select(pl.coalesce(frame["severity"], words)).to_series())

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from forensics.kernels import library
 from forensics.loaders.lines._fields import TEXT_FIELDS, Fields, Stamps
+from forensics.loaders.lines._memory import memory, whole_numbers
 
 if TYPE_CHECKING:
     from forensics.loaders.lines._join import Grouping
@@ -111,7 +112,7 @@ def split(library_: ctypes.CDLL, octets: Bytes) -> tuple[Ints, int]:
     flags = ctypes.c_int32()
     room = len(octets) // 32 + 64
     while True:
-        feeds = np.empty(room, np.int64)
+        (feeds,) = whole_numbers(1, room)
         count = library_.log_split(octets.ctypes.data, len(octets), room, feeds.ctypes.data, ctypes.byref(flags))
         if count <= room:
             return feeds[:count], flags.value
@@ -183,7 +184,7 @@ def headers(
     to.outer_kind, to.inner_kind = fields.outer.kind.ctypes.data, fields.inner.kind.ctypes.data
     to.header, to.context, to.trace = (column.ctypes.data for column in (fields.header, fields.context, fields.trace))
     to.codes[:] = [codes[name] for name in FRAMINGS]
-    further, places = np.empty((2, len(lines)), np.int64)
+    further, places = whole_numbers(2, len(lines))
     counts = library_.log_headers(
         text.buffer.ctypes.data,
         len(text.buffer),
@@ -204,7 +205,7 @@ def headers(
 
 def groups(library_: ctypes.CDLL, header: Bools, joined: Bools, barrier: Bools) -> tuple[Ints, Ints, Ints]:
     """First and last line of each record, and the lines of none."""
-    first, last, lone = np.empty((3, len(header)), np.int64)
+    first, last, lone = whole_numbers(3, len(header))
     flags = (column.ctypes.data for column in (header, joined, barrier))
     counts = library_.log_groups(*flags, len(header), first.ctypes.data, last.ctypes.data, lone.ctypes.data)
     records, others = counts & 0xFFFFFFFF, counts >> 32
@@ -214,7 +215,7 @@ def groups(library_: ctypes.CDLL, header: Bools, joined: Bools, barrier: Bools) 
 def messages(library_: ctypes.CDLL, text: Text, fields: Fields, records: Grouping) -> tuple[Ints, Ints, Ints]:
     """Where each message starts and ends, and the records of which some lines are still to be joined."""
     lines = _lines(text, fields)
-    start, end, odd = np.empty((3, len(records.first)), np.int64)
+    start, end, odd = whole_numbers(3, len(records.first))
     count = library_.log_messages(
         ctypes.byref(lines), *_of(records), start.ctypes.data, end.ctypes.data, odd.ctypes.data
     )
@@ -239,10 +240,11 @@ def columns(
     """
     count = len(records.first)
     to = _Columns()
-    views = np.empty((len(names), 16 * count), np.uint8)
+    room = memory((16 * len(names) + 36) * count)
+    ends = 16 * len(names) * count, (16 * len(names) + 32) * count
+    views = room[: ends[0]].reshape(len(names), 16 * count)
+    numbers, many = room[ends[0] : ends[1]].view(np.int64).reshape(4, count), room[ends[1] :].view(np.uint32)
     valid = np.zeros((len(names) + 1, (count + 7) // 8), np.uint8)
-    numbers = np.empty((4, count), np.int64)
-    many = np.empty(count, np.uint32)
     made = {name: (views[at], valid[at]) for at, name in enumerate(names)}
     for at, name in enumerate(TEXT_FIELDS):
         if name in made:
@@ -281,7 +283,7 @@ def _of(records: Grouping) -> tuple[int, int, int]:
 def runs(library_: ctypes.CDLL, inner: Stamps, outer: Stamps, unit: int) -> tuple[Ints, Ints]:
     """The first and last row of each run, and for each row the place of its run's first one among them."""
     stamps, count = _stamps(inner, outer), len(inner.kind)
-    few, run = np.empty((2, count), np.int64)
+    few, run = whole_numbers(2, count)
     found = library_.log_runs(ctypes.byref(stamps), unit, few.ctypes.data, run.ctypes.data)
     return few[:found], run
 
@@ -295,7 +297,7 @@ def instants(library_: ctypes.CDLL, inner: Stamps, outer: Stamps, years: Years |
     if years is not None:
         columns_ = [years.run, years.shift, years.good, years.told]
         known = _Years(*(column.ctypes.data for column in columns_), len(years.good))
-    ts, outer_at = np.empty((2, count), np.int64)
+    ts, outer_at = whole_numbers(2, count)
     flags = np.empty((5, count), np.uint8)
     made = _Instants(*(column.ctypes.data for column in (ts, outer_at, *flags)))
     if library_.log_instants(ctypes.byref(stamps), ctypes.byref(known), ctypes.byref(made)) < 0:

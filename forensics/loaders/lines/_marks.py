@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forensics.loaders.lines._fields import CHAIN, Fields, distinct
+from forensics.loaders.lines._fields import CHAIN, Fields
 from forensics.loaders.lines._text import Ints, Text
 
 _NONE = np.frombuffer(b" None]", np.uint8)
@@ -30,8 +30,7 @@ def marks(text: Text, fields: Fields, juno: int) -> dict[str, int]:
         begins = (text.window(fields.start["message"][traces], len(_TRACEBACK)) == _TRACEBACK).all(axis=1)
         _first(found, "trace", text, traces[level == ord("T")])
         _first(found, "error-trace", text, traces[(level == ord("E")) & begins])
-    chains = [chain for chain, _ in distinct(fields.framing) if chain % CHAIN == juno]
-    alone = np.flatnonzero(np.isin(fields.framing, chains)) if chains else np.zeros(0, np.int64)
+    alone = np.flatnonzero(fields.framing & (CHAIN - 1) == juno)
     if len(alone):
         spelt = (text.window(fields.end["request_id"][alone], len(_NONE)) == _NONE).all(axis=1)
         _first(found, "none", text, alone[spelt])

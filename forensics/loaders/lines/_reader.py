@@ -126,9 +126,10 @@ def parsed(chunk: Chunk, number: int, *, fast: bool = True, uptimes: bool | None
     peel_continued(text, fields, names)
     _hosts(text, fields, names)
     barrier, reasons = apart(text, fields)
-    # what stands behind a hole in the evidence continues nothing
-    torn = np.concatenate([[False], text.raw_start[1:] != text.raw_end[:-1]]) & ~fields.header
-    return Parsed(text, fields, grouped(text, fields, barrier | torn), barrier, reasons)
+    torn = barrier
+    if chunk.left_out or chunk.breaks:  # what stands behind a hole in the evidence continues nothing
+        torn = barrier | (np.concatenate([[False], text.raw_start[1:] != text.raw_end[:-1]]) & ~fields.header)
+    return Parsed(text, fields, grouped(text, fields, torn), barrier, reasons)
 
 
 def _starts_with_uptime(fields: Fields, lines: Ints) -> bool:
@@ -283,7 +284,7 @@ def _batch(chunk: Chunk, chunks: Chunks, part: Parsed, source: _Source, gaps: li
         if len(lone) or len(records.first) or chunk.final:
             frames.append(source.ended())
     frame = source.frame(part)
-    for chain, count in distinct(part.fields.framing[records.first]):
+    for chain, count in distinct(part.fields.framing.take(records.first)):
         name = name_of(chain, source.framings)
         source.seen[name] = source.seen.get(name, 0) + count
     if held:
@@ -331,7 +332,7 @@ def _absorb(part: Parsed, source: _Source, lone: Ints) -> Ints:
 
 
 def _of(stamps: Stamps, rows_: Ints) -> Stamps:
-    return Stamps(stamps.kind[rows_], stamps.ns[rows_])
+    return Stamps(stamps.kind.take(rows_), stamps.ns.take(rows_))
 
 
 def _stretches(part: Parsed, lone: Ints, source: _Source) -> Iterator[Stretch]:

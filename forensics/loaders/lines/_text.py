@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from forensics.loaders.lines import _kernel
+from forensics.loaders.lines._memory import whole_numbers
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -152,24 +153,25 @@ def lines_of(chunk: Bytes, first_number: int, breaks: Sequence[int] = (), padded
     if not size:
         none = np.zeros(0, np.int64)
         return Text(np.full(MARGIN, 10, np.uint8), none, none, none, none, none, none, none)
-    ends = feeds if size and len(feeds) and feeds[-1] == size - 1 else np.append(feeds, size)
-    raw_end = np.minimum(ends + 1, size)
-    raw_start = np.concatenate([[0], raw_end[:-1]])
+    count = len(feeds) + (not len(feeds) or int(feeds[-1]) != size - 1)
+    start, end, raw_start, raw_end, number, buffer_end = whole_numbers(6, count)
+    end[: len(feeds)] = feeds
+    end[len(feeds) :] = size
+    np.minimum(np.add(end, 1, out=raw_end), size, out=raw_end)
+    raw_start[0], raw_start[1:] = 0, raw_end[:-1]
+    start[:], buffer_end[:] = raw_start, raw_end
+    number[:] = np.arange(first_number, first_number + count)
     buffer = np.concatenate([chunk, np.full(MARGIN, 10, np.uint8)]) if padded is None else padded
-    end = ends.astype(np.int64)
     if told & _kernel.RETURN:
         end -= (end > raw_start) & (buffer[end - 1] == 13)
-    start = raw_start.astype(np.int64)
-    number = np.arange(first_number, first_number + len(end), dtype=np.int64)
     if len(breaks):
         torn = np.isin(raw_end - 1, np.asarray(breaks))
         raw_end = raw_end - torn
         number -= np.concatenate([[0], np.cumsum(torn)[:-1]])
         keep = raw_end > raw_start
         start, end, raw_end, number = start[keep], end[keep], raw_end[keep], number[keep]
-    raw_end = raw_end.astype(np.int64)
-    text = Text(buffer, start, end, start.copy(), raw_end, number, start.copy(), np.minimum(end + 1, size) + 0)
-    text.buffer_end = np.maximum(text.buffer_end, raw_end)
+        raw_start, buffer_end = start.copy(), np.maximum(np.minimum(end + 1, size), raw_end)
+    text = Text(buffer, start, end, raw_start, raw_end, number, raw_start, buffer_end)
     text.escaped = bool(told & _kernel.OCTAL)
     text.feeds = len(feeds)
     if told & (_kernel.ZERO | _kernel.ESCAPE | _kernel.NOT_UTF8):

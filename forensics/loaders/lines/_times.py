@@ -23,6 +23,7 @@ from forensics.loaders.lines._fields import (
     YEARLESS,
     YEARLESS_UTC,
     Stamps,
+    distinct,
 )
 from forensics.loaders.lines._text import VIEW, Bools, Bytes, Ints
 
@@ -160,9 +161,8 @@ class RecordClock:
 
     @staticmethod
     def _count(into: dict[str, int], words: list[str], codes: Bytes) -> None:
-        for code, count in enumerate(np.bincount(codes, minlength=len(words)).tolist()):
-            if count:
-                into[words[code]] = into.get(words[code], 0) + count
+        for code, count in distinct(codes):
+            into[words[code]] = into.get(words[code], 0) + count
 
     def facts(self) -> dict[str, str]:
         """What has been found out so far, for `Batch.facts`."""

@@ -33,9 +33,8 @@ def join_wrapped(text: Text, fields: Fields, bare: int) -> Ints:
     Returns:
         The lines that are whole now, and are to be read again.
     """
-    start, end = fields.start["message"], fields.end["message"]
-    empty = fields.header & (fields.framing == bare) & (start >= end)
-    at = np.flatnonzero(empty[:-1])
+    at = np.flatnonzero(fields.framing[:-1] == bare)
+    at = at[fields.header[at] & (fields.start["message"][at] >= fields.end["message"][at])]
     if not len(at):
         return at
     at = at[(text.end[at + 1] > text.start[at + 1]) & ~fields.header[at + 1]]

@@ -5,6 +5,7 @@ import random
 import re
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -67,6 +68,38 @@ def test_a_message_about_a_loss_is_found_wherever_it_stands(monkeypatch: pytest.
     (batch,) = told(data, 1 << 23)
     assert [loss[1] for loss in batch.losses] == [1, 3000]
     assert batch.rows[LogRecord].filter(pl.col("repeats") == 4)["position"].to_list() == [1718]
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 31, 34, 35, 66, 67, 300, 5000])
+def test_octets_of_remarks_are_found_wherever_they_stand(size: int) -> None:
+    """Wide steps and what is left over find what a pattern finds, near misses among it."""
+    words = ("los", "dro", "imi", "ppr", "ppe", "iss", "sca", "oo ", "usp", "rru", "rfl", "ueu", "epe")
+    text = "".join(random.Random(size).choices("losdrimpecau f\nLOS\u00fc", k=size)).encode()[:size]
+    wanted = [at for at in range(size) if text[at : at + 3].decode("latin-1") in words]
+    assert size < 300 or wanted
+    library = _kernel.kernel()
+    assert library is not None
+    assert _kernel.remarks(library, np.frombuffer(text, np.uint8)).tolist() == wanted
+
+
+def test_dates_that_change_from_line_to_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel remembers the last date of each kind of stamp; no impossible one may pass for it."""
+    rng, lines = random.Random(3), []
+    dates = (
+        "0000-00-00",
+        "2012-02-29",
+        "2013-02-29",
+        "2012-02-30",
+        "2012-13-01",
+        "1899-12-31",
+        "2262-01-01",
+        "2000-01-00",
+    )
+    for _ in range(400):
+        clock = f"{rng.randrange(25):02d}:59:{rng.randrange(58, 62)}"
+        outer = f"{rng.choice(['Feb 29', 'Feb 30', 'Jan  0', 'Jan  1', 'Dec 31'])} {clock} c1 "
+        lines.append(outer * rng.randrange(2) + f"{rng.choice(dates)} {clock} INFO a.b [-] x")
+    assert alike("\n".join(lines).encode(), monkeypatch) == 400
 
 
 @pytest.mark.parametrize("step", [1, 5])
