@@ -6,10 +6,15 @@
    calls back or looks at an octet outside what it was given; each octet is looked at a bounded number of times. */
 #include "kernels.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #define DEEPEST 48
 #define MOST_KEYS 2048
 #define MOST_SLOTS 192
 #define MOST_LISTED 64
+#define MOST_HITS 64
 #define TABLE 1024
 
 enum { LEFT, TAKEN, CUT };
@@ -54,7 +59,7 @@ typedef struct {
     int64_t list_room;
     uint8_t *heap, *scratch;
     int64_t heap_room, heap_used, count, taken;
-    int32_t colons;           /* whether some address has one */
+    int32_t odd;              /* whether some address is to be written otherwise */
 } Rows;
 
 typedef struct {
@@ -68,8 +73,8 @@ typedef struct {
     const uint8_t *at, *end, *limit; /* of the row; of what may be read */
     uint8_t *out;             /* where the payload goes on */
     int64_t writing;          /* 1 within the payload */
-    uint64_t high;            /* some octet above 127, in the uppermost bit of one of its octets */
-    int rare, raised, opened, levels, keys, listed, serial, serials;
+    uint32_t high;            /* not 0 where some octet is above 127 */
+    int rare, raised, opened, escapes, levels, keys, listed, serial, serials;
     Text sealed, slots[MOST_SLOTS];
     struct {
         Text text;
@@ -78,12 +83,9 @@ typedef struct {
     uint64_t hashes[MOST_KEYS];
 } Row;
 
-EXPORT int32_t json_rows_version(void) { return 1; }
+EXPORT int32_t json_rows_version(void) { return 2; }
 
 /* ---- Tokens ---- */
-
-#define EACH(octet) (0x0101010101010101u * (uint64_t)(octet))
-#define HIGH_BITS EACH(0x80)
 
 static inline uint64_t word(const uint8_t *at) {
     uint64_t found;
@@ -91,39 +93,48 @@ static inline uint64_t word(const uint8_t *at) {
     return found;
 }
 
-/* A bit in the first octet that is a quotation mark, a backslash or a control character, maybe in some behind it. */
-static inline uint64_t special(uint64_t w) {
-    uint64_t quote = w ^ EACH('"'), slash = w ^ EACH('\\');
-    return (((quote - EACH(1)) & ~quote) | ((slash - EACH(1)) & ~slash) | ((w - EACH(0x20)) & ~w)) & HIGH_BITS;
+/* Copies WORD octets; gives a bit for each that is a quotation mark, a backslash or a control character, at least for
+   the first such, and one for each octet above 127. */
+#if defined(__SSE2__)
+#define WORD 16
+static inline uint32_t special(const uint8_t *at, uint8_t *out, uint32_t *above) {
+    __m128i w = _mm_loadu_si128((const __m128i *)at);
+    _mm_storeu_si128((__m128i *)out, w);
+    __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(w, _mm_set1_epi8(0x1F)), w);
+    __m128i quote = _mm_cmpeq_epi8(w, _mm_set1_epi8('"')), slash = _mm_cmpeq_epi8(w, _mm_set1_epi8('\\'));
+    *above = (uint32_t)_mm_movemask_epi8(w);
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, slash)));
 }
-
-/* Where a run of plain characters ends, copied to `out` on the way; up to eight octets more may be written there. */
-static inline const uint8_t *run(Row *row, const uint8_t *at) {
-    uint8_t *out = row->out;
-    uint64_t high = row->high;
-    while (row->limit - at >= 8) {
-        uint64_t w = word(at), found = special(w);
-        memcpy(out, &w, 8);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        if (found) {
-            int plain = __builtin_ctzll(found) >> 3;
-            high |= plain ? w << (64 - 8 * plain) : 0;
-            at += plain;
-            out += plain;
-            goto done;
-        }
+static inline int lowest(uint32_t bits) { return __builtin_ctz(bits); }
 #else
-        if (found) break;
+#define WORD 1
+static inline uint32_t special(const uint8_t *at, uint8_t *out, uint32_t *above) {
+    *out = *at;
+    *above = *at >> 7;
+    return *at == '"' || *at == '\\' || *at < 0x20;
+}
+static inline int lowest(uint32_t bits) { return !bits; }
 #endif
-        high |= w;
-        at += 8;
-        out += 8;
+
+/* Where a run of plain characters ends, copied to `out` on the way; up to WORD octets more may be written there. */
+static inline const uint8_t *run(Row *row, const uint8_t *at) {
+    const uint8_t *limit = row->limit;
+    uint8_t *out = row->out;
+    uint32_t high = row->high, found = 0;
+    for (; !found && limit - at >= WORD; at += WORD, out += WORD) {
+        uint32_t above;
+        found = special(at, out, &above);
+        high |= above & (found - 1) & ~found;
+        if (found) {
+            at += lowest(found) - WORD;
+            out += lowest(found) - WORD;
+        }
     }
-    for (; at < row->limit && *at != '"' && *at != '\\' && *at >= 0x20; at++) high |= (uint64_t)(*out++ = *at);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-done:
-#endif
-    row->high = high & HIGH_BITS;
+    for (; !found && at < limit && *at != '"' && *at != '\\' && *at >= 0x20; at++) {
+        high |= *at >> 7;
+        *out++ = *at;
+    }
+    row->high = high;
     if (row->writing) row->out = out;
     return at;
 }
@@ -268,9 +279,12 @@ static int number(Row *row, Text *found) {
     return TAKEN;
 }
 
+static inline int blank(uint8_t c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+
 static inline void blanks(Row *row) {
     const uint8_t *at = row->at;
-    while (at < row->end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r')) at++;
+    if (at < row->end && *at == ' ') at++; /* most often one */
+    while (at < row->end && *at <= ' ' && blank(*at)) at++;
     row->at = at;
 }
 
@@ -281,16 +295,34 @@ static inline void put(Row *row, uint8_t c) {
 
 /* ---- Places ---- */
 
+static inline uint64_t mixed(uint64_t found, uint64_t w) {
+    found = (found ^ w) * 0xD6E8FEB86659FD93u;
+    return found ^ found >> 32;
+}
+
+/* The octets of a short text, each at least once. */
+static inline uint64_t few(const uint8_t *at, int64_t size) {
+    uint32_t one, two;
+    if (size < 4) return size ? (uint64_t)at[0] << 16 | (uint64_t)at[size >> 1] << 8 | at[size - 1] : 0;
+    memcpy(&one, at, 4);
+    memcpy(&two, at + size - 4, 4);
+    return (uint64_t)one << 32 | two;
+}
+
 static inline uint64_t hash(const uint8_t *at, int64_t size) {
     uint64_t found = (uint64_t)size * 0x9E3779B97F4A7C15u;
-    for (; size >= 8; at += 8, size -= 8) {
-        found = (found ^ word(at)) * 0xD6E8FEB86659FD93u;
-        found ^= found >> 32;
-    }
-    uint64_t rest = 0;
-    for (int64_t i = 0; i < size; i++) rest = rest << 8 | at[i];
-    found = (found ^ rest) * 0xD6E8FEB86659FD93u;
-    return found ^ found >> 32;
+    if (size < 8) return mixed(found, few(at, size));
+    const uint8_t *last = at + size - 8;
+    for (; at < last; at += 8) found = mixed(found, word(at));
+    return mixed(found, word(last));
+}
+
+static inline int equal(const uint8_t *one, const uint8_t *other, int64_t size) {
+    if (size < 8) return few(one, size) == few(other, size);
+    int64_t at = 0;
+    for (; at < size - 8; at += 8)
+        if (word(one + at) != word(other + at)) return 0;
+    return word(one + size - 8) == word(other + size - 8);
 }
 
 /* Files the names; 0 where they are too many. */
@@ -309,7 +341,7 @@ static inline int name(const Plan *plan, const Text *key, uint64_t hashed) {
     for (uint64_t at = hashed % TABLE; plan->table[at]; at = (at + 1) % TABLE) {
         int found = plan->table[at] - 1;
         const int32_t *begin = plan->name_at + found;
-        if (begin[1] - begin[0] == key->size && !memcmp(plan->names + begin[0], key->at, (size_t)key->size))
+        if (begin[1] - begin[0] == key->size && equal(plan->names + begin[0], key->at, key->size))
             return found;
     }
     return -1;
@@ -335,6 +367,7 @@ static int told(Row *row, int place, const Text *text) {
     const Plan *plan = row->plan;
     if (place < 0 || plan->kind[place] != SCALAR) return TAKEN;
     if (text->fraction) return LEFT;
+    row->escapes |= text->escaped;
     if (plan->slot[place] >= 0) row->slots[plan->slot[place]] = *text;
     int group = plan->group[place], other = group == OTHER_NAME;
     if (group < 0) return TAKEN;
@@ -487,78 +520,208 @@ static int value(Row *row, int place, int meaning) {
 
 /* ---- Hints of secrets ---- */
 
-#define TRIPLE(x, y, z) ((uint8_t)((a == (x)) & (b == (y)) & (c == (z))))
-/* Of each word of _HINTS in forensics/loaders/documents/_notification_text.py three octets that are rare elsewhere (in
-   small letters, as which an underscore is 127), and of a URL. */
-static inline uint8_t mark(uint8_t a, uint8_t b, uint8_t c) {
-    uint8_t url = TRIPLE(':', '/', '/') | TRIPLE('\\', 'u', '0');
-    a |= 0x20, b |= 0x20, c |= 0x20;
-    return url | TRIPLE('p', 'a', 's') | TRIPLE('e', 'c', 'r') | TRIPLE('t', 'o', 'k') | TRIPLE('r', 127, 'd') |
-           TRIPLE('r', 'd', 'a') | TRIPLE('i', 'n', 'j') | TRIPLE('r', 's', 'o') | TRIPLE('e', 'd', 'e') |
-           TRIPLE('a', 'w', 's') | TRIPLE('g', 'n', 'a') | TRIPLE('k', 'e', 'y') | TRIPLE('a', 'p', 127) |
-           TRIPLE('f', 'e', 'r');
+#define PAIR(x, y) ((uint8_t)((a == (x)) & (b == (y))))
+/* Of each word of _HINTS in forensics/loaders/documents/_notification_text.py, and of some that matter beside one of
+   them, two letters that are rare elsewhere; of a URL two strokes. */
+static inline uint8_t mark(uint8_t a, uint8_t b) {
+    uint8_t other = PAIR('/', '/') | PAIR('\\', 'u');
+    a |= 0x20, b |= 0x20;
+    return other | PAIR('s', 's') | PAIR('c', 'r') | PAIR('k', 'e') | PAIR('d', 'a') | PAIR('n', 'j') |
+           PAIR('r', 's') | PAIR('a', 'w') | PAIR('g', 'n') | PAIR('a', 'p') | PAIR('r', 'n') | PAIR('w', 'd') |
+           PAIR('i', 'z');
 }
 
 WIDE static uint64_t marks(const uint8_t *at, uint8_t *found) {
-    for (int i = 0; i < 64; i++) found[i] = mark(at[i], at[i + 1], at[i + 2]);
+    for (int i = 0; i < 64; i++) found[i] = mark(at[i], at[i + 1]);
     uint64_t any = 0;
     for (int i = 0; i < 64; i += 8) any |= word(found + i);
     return any;
 }
 
-static int like(const uint8_t *at, const uint8_t *begin, const uint8_t *end, int before, const char *text, int size) {
-    if (at - begin < before || end - (at - before) < size) return 0;
+typedef struct {
+    const uint8_t *begin, *end, *hits[MOST_HITS];
+    int count, sure; /* how many hits there are; whether one of them is a hint by itself */
+} Hints;
+
+static int like(const Hints *in, const uint8_t *at, int before, const char *text) {
+    int size = (int)strlen(text);
+    if (at - in->begin < before || in->end - (at - before) < size) return 0;
     for (int i = 0; i < size; i++)
         if ((at[i - before] | 0x20) != (text[i] | 0x20)) return 0;
     return 1;
 }
 
-/* Whether a whole string is the name of something harmless, given that its key or signature begins at a place. */
-static int harmless(const uint8_t *at, const uint8_t *begin, const uint8_t *end) {
-    static const char names[4][20] = {"\"key_name\"", "\"key_data\"", "\"keypair\"", "\"message_signature\""};
-    static const int before[] = {1, 1, 1, 9};
+/* Whether a string begins with the name of something harmless, in which a key or signature begins at a place. */
+static int harmless(const Hints *in, const uint8_t *at) {
+    static const char *const names[] = {"\"key_name", "\"key_data", "\"keypair", "\"message_signature"};
     for (int i = 0; i < 4; i++) {
-        int64_t size = (int64_t)strlen(names[i]);
-        if (at - begin >= before[i] && end - (at - before[i]) >= size && !memcmp(at - before[i], names[i], (size_t)size))
+        int64_t size = (int64_t)strlen(names[i]), before = i < 3 ? 1 : 9;
+        if (at - in->begin >= before && in->end - (at - before) >= size && !memcmp(at - before, names[i], (size_t)size))
             return 1;
     }
     return 0;
 }
 
-/* Whether three marked octets belong to a hint; more may be said to, no fewer. */
-static int hint(const uint8_t *at, const uint8_t *begin, const uint8_t *end) {
-    static const struct {
-        const char *text;
-        int before;
-    } words[] = {{"pass", 0}, {"secret", 1}, {"token", 0}, {"user_data", 3}, {"userdata", 3}, {"injected", 0},
-                 {"personality", 2}, {"credential", 2}, {"aws", 0}, {"chap_", 2}, {"fernet", 0}};
-    if (*at == ':') {
-        const uint8_t *name = at += 3;
-        while (at < end && *at != '/' && *at != '@' && *at != '"' && *at != ' ') at++;
-        return at < end && *at == '@' && at > name;
+enum { NOTHING, DOUBTFUL, SURE };
+
+/* What marked octets belong to: a hint, something that matters where there is a hint elsewhere, or nothing. */
+static int hint(const Hints *in, const uint8_t *at) {
+    switch (*at | 0x20) {
+    case '/': {
+        if (at == in->begin || at[-1] != ':') return NOTHING;
+        const uint8_t *name = at += 2;
+        int quoted = 0;
+        for (; at < in->end && *at != '/' && *at != '@' && *at != ' '; at++) quoted |= *at == '"';
+        return at == in->end || *at != '@' || at == name ? NOTHING : quoted ? DOUBTFUL : SURE;
     }
-    if (*at == '\\') return 1;
-    if (like(at, begin, end, 0, "key", 3)) return !harmless(at, begin, end);
-    if (like(at, begin, end, 2, "signature", 9)) return !harmless(at - 1, begin, end);
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (like(at, begin, end, words[i].before, words[i].text, (int)strlen(words[i].text))) return 1;
-    return 0;
+    case 's': return like(in, at, 2, "pass") ? SURE : NOTHING;
+    case 'c': return like(in, at, 0, "credential") || like(in, at, 2, "secret") ? SURE : NOTHING;
+    case 'k':
+        if (like(in, at, 0, "key")) return harmless(in, at) ? DOUBTFUL : SURE;
+        return like(in, at, 2, "token") ? SURE : NOTHING;
+    case 'd':
+        if (like(in, at, 5, "user_data") || like(in, at, 4, "userdata")) return SURE;
+        return like(in, at, 5, "user-data") ? DOUBTFUL : NOTHING;
+    case 'n': return like(in, at, 1, "injected") ? SURE : NOTHING;
+    case 'r': return like(in, at, 2, "personality") || like(in, at, 2, "fernet") ? SURE : NOTHING;
+    case 'a':
+        if (like(in, at, 0, "aws") || like(in, at, 2, "chap_")) return SURE;
+        return like(in, at, 2, "chap-") ? DOUBTFUL : NOTHING;
+    case 'g':
+        if (!like(in, at, 2, "signature")) return NOTHING;
+        return harmless(in, at - 2) ? DOUBTFUL : SURE;
+    case 'w': return like(in, at, 1, "pwd") ? DOUBTFUL : NOTHING;
+    case 'i': return like(in, at, 6, "authorization") ? DOUBTFUL : NOTHING;
+    default: return SURE;
+    }
 }
 
-/* Whether a text may hold a secret. 66 octets behind its end may be read. */
-static int hinted(const uint8_t *begin, const uint8_t *end) {
+/* Looks for hints; 66 octets behind the end may be read. 0 where they are too many to list. */
+static int look(Hints *in) {
     uint8_t found[64];
-    for (const uint8_t *at = begin; at < end; at += 64) {
+    in->count = in->sure = 0;
+    for (const uint8_t *at = in->begin; at < in->end; at += 64) {
         if (!marks(at, found)) continue;
         for (int i = 0; i < 64; i++) {
             if (!(i & 7) && !word(found + i)) {
                 i += 7;
                 continue;
             }
-            if (found[i] && end - at > i + 2 && hint(at + i, begin, end)) return 1;
+            int kind = found[i] && in->end - at > i + 1 ? hint(in, at + i) : NOTHING;
+            if (kind == NOTHING) continue;
+            if (in->count == MOST_HITS) return 0;
+            in->hits[in->count++] = at + i;
+            in->sure |= kind == SURE;
         }
     }
-    return 0;
+    return 1;
+}
+
+/* What stands behind the string that begins here, in a text without blanks. */
+static const uint8_t *behind(const uint8_t *at, const uint8_t *end) {
+    for (at++; at < end && *at != '"'; at++) at += *at == '\\';
+    return at < end ? at + 1 : end;
+}
+
+/* What stands behind the value that begins here. */
+static const uint8_t *past(const uint8_t *at, const uint8_t *end) {
+    int open = 0;
+    while (at < end) {
+        if (*at == '"') {
+            at = behind(at, end);
+        } else {
+            open += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
+            at++;
+        }
+        if (!open && (at == end || *at == ',' || *at == '}' || *at == ']')) break;
+    }
+    return at;
+}
+
+/* Whether a value says nothing that could be a secret, whatever its key. */
+static int empty(const uint8_t *at) {
+    return !memcmp(at, "\"\"", 2) || !memcmp(at, "[]", 2) || !memcmp(at, "{}", 2) || *at == 'n' || *at == 't' ||
+           *at == 'f';
+}
+
+/* SURE for the name of a secret as _SECRET_KEY knows it, DOUBTFUL for one that is better looked at by the reference. */
+static int secret(const uint8_t *at, const uint8_t *end) {
+    static const char *const words[] = {
+        "password", "passwd", "passphrase", "admin_pass", "adminpass", "secret", "token", "user_data", "userdata",
+        "injected_files", "injectedfiles", "personality", "private_key", "privatekey", "credential", "aws_access",
+        "awsaccess", "signature", "cert_key", "certkey", "encryption_key", "encryptionkey", "chap_", "api_key",
+        "apikey", "fernet", "sslkey"};
+    static const char *const others[] = {"key_name", "key_data", "keypair", "message_signature"};
+    char key[65];
+    int64_t size = end - at;
+    if (size > 64) return DOUBTFUL;
+    for (int64_t i = 0; i < size; i++) {
+        if (at[i] & 0x80 || !at[i]) return DOUBTFUL;
+        if (at[i] == '-') return DOUBTFUL;
+        key[i] = (char)((uint8_t)(at[i] - 'A') < 26 ? at[i] + 32 : at[i]);
+    }
+    key[size] = 0;
+    int found = (size == 4 && !memcmp(key, "pass", 4)) || (size > 4 && !memcmp(key + size - 5, "_pass", 5));
+    for (size_t i = 0; i < sizeof words / sizeof *words && !found; i++) found = strstr(key, words[i]) != NULL;
+    for (size_t i = 0; i < sizeof others / sizeof *others && found; i++)
+        if (strstr(key, others[i]))
+            return strlen(others[i]) == (size_t)size && !memcmp(at, others[i], (size_t)size) ? NOTHING : DOUBTFUL;
+    return found ? SURE : NOTHING;
+}
+
+/* Whether a string may be changed when secrets are taken out of texts, or out of JSON within. */
+static int talks(const uint8_t *at, const uint8_t *end, int hit) {
+    if (*at == '{' || *at == '[') return 1;
+    int high = 0, tells = 0;
+    for (; at < end; at++) {
+        high |= *at & 0x80;
+        tells |= *at == ':' || *at == '=';
+    }
+    return tells && (high || hit);
+}
+
+/* Takes secrets out of a payload: the text becomes one behind the heap where there are any. 0 where the reference must
+   say what is one. */
+static int scrubbed(Rows *rows, Text *text) {
+    Hints in = {.begin = text->at, .end = text->at + text->size};
+    if (!look(&in)) return 0;
+    if (!in.sure) return 1;
+    uint8_t *begin = rows->heap + rows->heap_used, *out = begin;
+    const uint8_t *done = in.begin, *at = in.begin;
+    for (int next = 0; at < in.end;) {
+        if (*at != '"') {
+            at++;
+            continue;
+        }
+        const uint8_t *stop = behind(at, in.end);
+        while (next < in.count && in.hits[next] < at) next++;
+        int hit = next < in.count && in.hits[next] < stop;
+        if (stop == in.end || *stop != ':') {
+            if (talks(at + 1, stop - 1, hit)) return 0;
+        } else {
+            int kind = NOTHING;
+            for (const uint8_t *k = at + 1; k < stop - 1 && !hit; k++)
+                if (*k & 0x80) return 0;
+            if (hit) kind = secret(at + 1, stop - 1);
+            if (kind == DOUBTFUL) return 0;
+            stop++;
+            if (kind == SURE && !empty(stop)) {
+                memcpy(out, done, (size_t)(stop - done));
+                out += stop - done;
+                memcpy(out, "\"\xE2\x80\xA2\xE2\x80\xA2\xE2\x80\xA2\"", 11);
+                out += 11;
+                stop = done = past(stop, in.end);
+            }
+        }
+        at = stop;
+    }
+    if (done == in.begin) return 1;
+    memcpy(out, done, (size_t)(in.end - done));
+    out += in.end - done;
+    rows->heap_used = out - rows->heap;
+    text->at = begin;
+    text->size = out - begin;
+    return 1;
 }
 
 /* ---- Columns ---- */
@@ -623,12 +786,10 @@ static int instant(const Text *text, int64_t *ns) {
     int64_t fraction = 0;
     const uint8_t *rest = at + 19;
     if (rest < end && *rest == '.') {
-        int64_t unit = 100000000;
-        for (rest++; rest < end && (uint8_t)(*rest - '0') < 10; rest++, unit /= 10) {
-            if (!unit) return LEFT;
-            fraction += (*rest - '0') * unit;
-        }
-        if (rest == at + 20) return LEFT;
+        static const int32_t units[] = {0, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
+        for (rest++; rest < end && rest - at < 30 && (uint8_t)(*rest - '0') < 10; rest++) fraction = fraction * 10 + *rest - '0';
+        if (rest - at < 21 || rest - at > 29) return LEFT;
+        fraction *= units[rest - at - 20];
     }
     int64_t left = end - rest;
     if (left && !(left == 1 && *rest == 'Z') && !(left == 6 && (!memcmp(rest, "+00:00", 6) || !memcmp(rest, "-00:00", 6))))
@@ -656,13 +817,62 @@ static int root_gb(const Text *text, uint32_t *found) {
     return 1;
 }
 
-static int is_address(const Text *text, int *colons) {
+/* Whether an IPv6 address is written as RFC 5952 asks; not those with an IPv4 address within. */
+static int is_canonical(const Text *text) {
+    static const char digits_[] = "0123456789abcdef";
     const uint8_t *at = text->at, *end = at + text->size;
-    int parts = 0;
-    *colons = 0;
+    uint32_t groups[8];
+    int count = 0, gap = -1;
+    char plain[48], *to = plain;
+    while (at < end) {
+        if (end - at > 1 && at[0] == ':' && at[1] == ':') {
+            if (gap >= 0) return 0;
+            gap = count;
+            at += 2;
+            continue;
+        }
+        if (count && gap != count && *at++ != ':') return 0;
+        uint32_t group = 0;
+        int length = 0, digit;
+        for (; at < end && (digit = nibble(*at)) >= 0; at++, length++) group = group << 4 | (uint32_t)digit;
+        if (!length || length > 4 || count == 8) return 0;
+        groups[count++] = group;
+    }
+    if (gap < 0 ? count != 8 : count > 6) return 0;
+    for (int i = 7, from = count; gap >= 0 && i >= gap; i--) groups[i] = from > gap ? groups[--from] : 0;
+    int best = 0, where = -1;
+    for (int i = 0; i < 8; i++) {
+        int run = 0;
+        while (i + run < 8 && !groups[i + run]) run++;
+        if (run > best && run > 1) best = run, where = i;
+        i += run ? run - 1 : 0;
+    }
+    if (where == 0 && best == 5 && groups[5] == 0xFFFF) return 0;
+    for (int i = 0; i < 8; i++) {
+        if (i == where) {
+            *to++ = ':';
+            if (i == 0) *to++ = ':';
+            i += best - 1;
+            continue;
+        }
+        for (int shift = 12, on = 0; shift >= 0; shift -= 4) {
+            uint32_t digit = groups[i] >> shift & 15;
+            on |= digit || !shift;
+            if (on) *to++ = digits_[digit];
+        }
+        if (i < 7) *to++ = ':';
+    }
+    return to - plain == text->size && !memcmp(plain, text->at, (size_t)text->size);
+}
+
+/* Whether a text looks like an address, as _IP in forensics/loaders/documents/_notification.py has it; `odd` is set for
+   one of IPv6 that is not as it should be written. */
+static int is_address(const Text *text, int *odd) {
+    const uint8_t *at = text->at, *end = at + text->size;
+    int parts = 0, colons = 0;
     for (int length = 0; at < end; at++) {
         uint8_t c = *at, small = c | 0x20;
-        *colons |= c == ':';
+        colons |= c == ':';
         if ((uint8_t)(c - '0') < 10) {
             if (++length > 3) parts = 9;
             else if (length == 1) parts++;
@@ -675,7 +885,8 @@ static int is_address(const Text *text, int *colons) {
             return 0;
         }
     }
-    return *colons || (parts == 4 && text->size && end[-1] != '.');
+    *odd = colons && !is_canonical(text);
+    return colons || (parts == 4 && text->size && end[-1] != '.');
 }
 
 static int is_mac(const Text *text, uint8_t *plain) {
@@ -703,12 +914,12 @@ static int lists(Row *row, Rows *rows) {
             for (int i = 0; i < row->listed; i++) {
                 Text *text = &row->list[i].text;
                 uint8_t plain[17];
-                int colons = 0, known = 0;
+                int odd = 0, known = 0;
                 if (row->list[i].group != group) continue;
                 if (text->escaped) return LEFT;
                 for (int64_t k = 0; k < text->size; k++)
                     if (text->at[k] & 0x80) return LEFT;
-                if (which ? !is_mac(text, plain) : !is_address(text, &colons)) continue;
+                if (which ? !is_mac(text, plain) : !is_address(text, &odd)) continue;
                 if (end == rows->list_room) return LEFT;
                 if (which) {
                     text->at = memcpy(rows->heap + rows->heap_used, plain, 17);
@@ -724,7 +935,7 @@ static int lists(Row *row, Rows *rows) {
                                         : one[2] == other[2] && one[3] == other[3];
                 }
                 end += !known;
-                rows->colons |= colons;
+                rows->odd |= odd;
             }
         }
         rows->ends[which][rows->taken + 1] = end;
@@ -776,7 +987,7 @@ static int columns(Row *row, Rows *rows) {
     uint8_t versioned = 0, there[INSTANTS];
     if (!slots[BODY].at || !says(slots + EVENT)) return LEFT;
     if (!row->rare && (slots[METADATA_ID].at || slots[METADATA_STAMP].at)) return LEFT;
-    for (int i = 0; i < row->plan->slot_count; i++) {
+    for (int i = 0; row->escapes && i < row->plan->slot_count; i++) {
         if (!slots[i].at || !slots[i].escaped) continue;
         uint8_t *begin = rows->heap + rows->heap_used, *end = unescaped(slots[i].at, slots[i].at + slots[i].size, begin);
         slots[i] = (Text){begin, end - begin, 0, 0};
@@ -843,6 +1054,7 @@ static int columns(Row *row, Rows *rows) {
     column(rows, PRIORITY_TEXT, &priority);
     column(rows, HOST_TEXT, &host);
     column(rows, SERVICE_TEXT, &service);
+    rows->hinted[at] = !scrubbed(rows, slots + BODY);
     column(rows, PAYLOAD_TEXT, slots + BODY);
     column(rows, ERROR_TEXT, &error);
     for (int i = 0; i < row->plan->program_count - PROGRAMS; i++) column(rows, TEXTS + i, first(row, PROGRAMS + i));
@@ -855,7 +1067,6 @@ static int columns(Row *row, Rows *rows) {
     if (root->at && root_gb(root, rows->root_gb + at)) set(rows->root_valid, at);
     for (int i = 0; i < 2; i++)
         if (rows->ends[i][at + 1] > rows->ends[i][at]) set(rows->listed_valid[i], at);
-    rows->hinted[at] = (uint8_t)hinted(slots[BODY].at, slots[BODY].at + slots[BODY].size);
     return TAKEN;
 }
 
@@ -864,7 +1075,7 @@ static int columns(Row *row, Rows *rows) {
 static void clear(Row *row, const Rows *rows) {
     for (int i = 0; i < row->plan->slot_count; i++) row->slots[i].at = NULL;
     row->out = rows->heap + rows->heap_used;
-    row->writing = row->rare = row->raised = row->keys = row->listed = row->serial = row->serials = 0;
+    row->writing = row->rare = row->raised = row->escapes = row->keys = row->listed = row->serial = row->serials = 0;
     row->levels = 1;
 }
 
@@ -918,7 +1129,7 @@ EXPORT int64_t json_rows(const uint8_t *text, int64_t size, const int64_t *start
     row.plan = plan;
     rows->count = count;
     rows->taken = rows->heap_used = 0;
-    rows->colons = 0;
+    rows->odd = 0;
     rows->ends[0][0] = rows->ends[1][0] = 0;
     for (int64_t i = 0; i < count; i++) {
         if (start[i] < 0 || end[i] < start[i] || end[i] > size) return -1;
@@ -928,7 +1139,7 @@ EXPORT int64_t json_rows(const uint8_t *text, int64_t size, const int64_t *start
         while (at < stop && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n')) at++;
         while (at < stop && (stop[-1] == ' ' || stop[-1] == '\t' || stop[-1] == '\r' || stop[-1] == '\n')) stop--;
         while (commas && at < stop && (stop[-1] == ' ' || stop[-1] == ',')) stop--;
-        if (at == stop || rows->heap_room - used < 3 * (stop - at) + 256) continue;
+        if (at == stop || rows->heap_room - used < 8 * (stop - at) + 256) continue;
         row.at = at;
         row.end = stop;
         row.limit = text + size;

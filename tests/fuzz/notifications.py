@@ -36,6 +36,7 @@ VALUES = (
     legacy(priority="error", payload={"message": "password=x", "image_ref_url": "http://h/i//", "key_name": "k"}),
     legacy("image.update", publisher_id="ctl1", payload=_IMAGE),
     legacy(publisher_id="compute.cell!child@cc12", timestamp="2014-01-01T00:00:00.5+00:00", payload={"a": [1.25, {}]}),
+    versioned(key_name="k", keypairs=[], metadata={"a-token": "t", "note": "x=y"}, user_data="x"),
     versioned("instance.create.error", fault=of_nova("E", exception="x", exception_message="too small")),
     {**_LISTENER, "ctxt": {"request_id": "r", "user_id": "u"}},
     _LISTENER,

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
 
 from forensics.evidence import Stream
 from forensics.loaders._reader import Stretch
+
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
 
 CHUNK_BYTES = 8 << 20
 MOST_BYTES = 256 << 20
@@ -158,33 +164,45 @@ class _Walk:
 class Block:
     """Whole lines: their octets, the offset of the first, and its number. A line that is too long is one, too."""
 
-    octets: bytes
+    octets: memoryview
+    """In memory that the next block is read into."""
+    ends: Ints
+    """Where each line ends in them, behind its line feed."""
     offset: int
     line: int
 
 
-def blocks(stream: Stream) -> Iterator[Block]:
-    """The lines of a stream, some at a time."""
-    rest, offset, number = b"", 0, 1
+def blocks(stream: Stream, feeds: Callable[[Bytes], Ints]) -> Iterator[Block]:
+    """The lines of a stream, some at a time; ``feeds`` gives the places of line feeds."""
+    buffer, left, offset, number = bytearray(CHUNK_BYTES), 0, 0, 1
     while True:
-        more = stream.read(max(CHUNK_BYTES, len(rest)))
-        octets = rest + more
-        if not octets:
+        room = left + max(CHUNK_BYTES, left)
+        if room > len(buffer):
+            buffer = buffer[:left] + bytearray(room - left)
+        count = left + stream.readinto(memoryview(buffer)[left:room])
+        if not count:
             return
-        cut = len(octets) if not more else octets.rfind(b"\n") + 1
-        if not cut and len(octets) < MOST_BYTES:
-            rest = octets
+        cut = count if count < room else buffer.rfind(b"\n", 0, count) + 1
+        if not cut and count < MOST_BYTES:
+            left = count
             continue
-        cut = cut or len(octets)
-        block = Block(octets[:cut], offset, number)
-        yield block
-        offset, rest, number = offset + cut, octets[cut:], number + block.octets.count(b"\n")
+        cut = cut or count
+        octets = memoryview(buffer)[:cut]
+        ends = feeds(np.frombuffer(octets, np.uint8)) + 1
+        yield Block(octets, ends if len(ends) and ends[-1] == cut else np.append(ends, cut), offset, number)
+        offset, number, left = offset + cut, number + len(ends), count - cut
+        buffer[:left] = buffer[cut:count]
+
+
+def feeds_of(octets: Bytes) -> Ints:
+    """Places of the line feeds."""
+    return np.flatnonzero(octets == 10)
 
 
 def lines(block: Block) -> Values:
     """Lines, each with its line feed, as values; blank ones are stretches."""
     found, at = Values(), block.offset
-    for number, (line, text) in enumerate(zip(*_split(block.octets), strict=True), block.line):
+    for number, (line, text) in enumerate(zip(*_split(bytes(block.octets)), strict=True), block.line):
         add_line(found, line, text, at, number)
         at += len(line)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -46,7 +47,8 @@ def notification_rows(texts: pl.Series, places: pl.DataFrame) -> pl.DataFrame:
     read = read_rows(library, *_octets(texts), commas=False)
     taken = pl.Series(read.verdict == TAKEN)
     if "publisher_id" in places.columns:  # what it says of the host is for the reference
-        alone = read.frame["publisher_id"].is_null() & places["publisher_id"].filter(taken).is_not_null()
+        unsaid = read.frame["publisher_id"].is_null() if "publisher_id" in read.frame.columns else True
+        alone = places["publisher_id"].filter(taken).is_not_null() & unsaid
         read.frame = read.frame.filter(alone.not_())
         taken = taken.scatter(taken.arg_true().filter(alone), False)
     made = compiled_rows(read, texts.filter(taken).gather, places.filter(taken))
@@ -66,24 +68,37 @@ def compiled_rows(read: Read, texts: Callable[[pl.Series], pl.Series], places: p
         places: As many rows: see `notification_rows`. Where it has a publisher the text must have one, too.
     """
     frame = read.frame
-    known = [name for name in _FALLBACKS if name in places.columns and places[name].null_count() < places.height]
-    frame = frame.with_columns(places.select(pl.col(known).name.prefix("_"), *_PLACE))
-    own = [told(pl.col(name), pl.col(f"_{name}")).alias(name) for name in known if name in frame.columns]
-    given = [pl.col("_when_ns").cast(pl.Datetime("ns", "UTC"))] if "when_ns" in known else []
-    ts = pl.coalesce("stated", *given, "context")
-    beside = {name: pl.col(f"_{name}") if name in known else pl.lit(None) for name in ("deployment", "raw_id")}
-    frame = frame.with_columns(*own, ts.alias("ts"), **beside)
-    hinted = frame["hinted"].arg_true()
+    hinted = (frame["hinted"] != 0).arg_true()
     if len(hinted):
         shown = payloads(peeled(texts(hinted))["body"])
         frame = frame.with_columns(frame["payload"].scatter(hinted, shown))
-    if frame["error"].null_count() < frame.height:
+    if "error" in frame.columns:
         frame = frame.with_columns(without_secrets(frame["error"]))
-    if read.colons:
+    if read.odd:
         frame = frame.with_columns(_canonical(frame["ips"]))
+    known = [name for name in _FALLBACKS if name in places.columns and places[name].null_count() < places.height]
+    beside = places.select(pl.col(known).name.prefix("_"), *_PLACE)
+    frame = pl.concat([frame, beside], how="horizontal")
+    if "when_ns" in known:
+        frame = frame.with_columns(pl.col("_when_ns").cast(pl.Datetime("ns", "UTC")))
+    return frame.select(_columns(frozenset(frame.columns)))
+
+
+@lru_cache(maxsize=64)
+def _columns(there: frozenset[str]) -> list[pl.Expr]:
+    """The columns of `notification_rows`, as far as they are told."""
     kinds = Notification.polars_schema().items()
-    columns = (pl.col(name) if frame.schema[name] == kind else pl.col(name).cast(kind) for name, kind in kinds)
-    return frame.select(*columns, pl.lit(True).alias(READABLE))
+    return [*(_first(name, kind, there).cast(kind).alias(name) for name, kind in kinds), pl.lit(True).alias(READABLE)]
+
+
+def _first(name: str, kind: pl.DataType, there: frozenset[str]) -> pl.Expr:
+    """What a text tells of a column, else what stands beside it."""
+    parts = ("stated", "_when_ns", "context") if name == "ts" else (name, f"_{name}")
+    found = [pl.col(part) for part in parts if part in there]
+    if not found:
+        return pl.lit(None, kind)
+    said = kind == pl.String and name != "deployment" and f"_{name}" in there
+    return told(*found) if said else pl.coalesce(found)
 
 
 def _octets(texts: pl.Series) -> tuple[Bytes, Ints, Ints]:

@@ -21,7 +21,7 @@ Ints = npt.NDArray[np.int64]
 
 LEFT, TAKEN, CUT = range(3)
 """What became of a row: left to the reference, taken, sound as far as it goes and too short."""
-VERSION = 1
+VERSION = 2
 """Of the functions' arguments; a library that was built for another one is not used."""
 SLOTS = (
     "event_type", "publisher_id", "metadata/message_id", "metadata/timestamp", "payload/exception",
@@ -45,9 +45,8 @@ _MADE = ("priority", "host", "service", "payload", "error")
 _OTHERS = tuple(name for name in PLACES if name not in _FIRST)
 _TABLE = 1024
 _VIEW = pa.string_view()
-_NO_TEXT = pl.Series([None], dtype=pl.String)
-_NO_INSTANT = pl.Series([None], dtype=pl.Datetime("ns", "UTC"))
-_NO_LIST = pl.Series([None], dtype=pl.List(pl.String))
+_VIEWS = pa.large_list(_VIEW)
+_INSTANT = pa.timestamp("ns", "UTC")
 
 
 class _Plan(ctypes.Structure):
@@ -66,7 +65,7 @@ class _Rows(ctypes.Structure):
         ("ends", ctypes.c_void_p * 2), ("listed", ctypes.c_void_p * 2), ("listed_valid", ctypes.c_void_p * 2),
         ("list_room", ctypes.c_int64), ("heap", ctypes.c_void_p), ("scratch", ctypes.c_void_p),
         *((name, ctypes.c_int64) for name in ("heap_room", "heap_used", "count", "taken")),
-        ("colons", ctypes.c_int32),
+        ("odd", ctypes.c_int32),
     )  # fmt: skip
 
 
@@ -74,13 +73,14 @@ class _Rows(ctypes.Structure):
 class Read:
     """What the kernel made of some rows.
 
-    ``frame`` has, for each row taken, columns of `Notification` that a text tells, ``stated`` and ``context`` for
-    ``ts``, and ``hinted``: that its payload may hold a secret. ``colons`` says whether some address has one.
+    ``frame`` has, for each row taken, what a text tells of the columns of `Notification`, ``stated`` and ``context``
+    for ``ts``, and ``hinted``: 1 where the payload may hold a secret. A column that no row tells is not there.
+    ``odd`` says whether some address is not as RFC 5952 asks.
     """
 
     verdict: Bytes
     frame: pl.DataFrame
-    colons: bool
+    odd: bool
 
 
 @cache
@@ -131,7 +131,7 @@ def read(library_: ctypes.CDLL, text: Bytes, start: Ints, end: Ints, *, commas: 
     total = int((end - start).sum())
     texts = len(_MADE) + len(_OTHERS)
     room = 8 * count + 64
-    to = _Rows(list_room=room, heap_room=3 * total + 320)
+    to = _Rows(list_room=room, heap_room=8 * total + 320)
     kept: dict[str, npt.NDArray[Any]] = {
         "verdict": np.empty(count, np.uint8),
         "hinted": np.empty(count, np.uint8),
@@ -167,49 +167,30 @@ def read(library_: ctypes.CDLL, text: Bytes, start: Ints, end: Ints, *, commas: 
     if taken < 0:
         raise IndexError("a row outside its text")
     heap = pa.py_buffer(kept["heap"][: to.heap_used])
-    columns = {
-        name: _texts(kept["views"][at], kept["valid"][at], taken, heap) for at, name in enumerate((*_MADE, *_OTHERS))
-    }
+    columns: dict[str, pa.Array] = {}
+    for at, name in enumerate((*_MADE, *_OTHERS)):
+        if kept["valid"][at].any():
+            columns[name] = _array(_VIEW, taken, kept["valid"][at], kept["views"][at], heap)
     for at, name in enumerate(("stated", "context", *INSTANTS)):
-        columns[name] = _instants(kept["instants"][at], kept["instants_valid"][at], taken)
+        if kept["instants_valid"][at].any():
+            columns[name] = _array(_INSTANT, taken, kept["instants_valid"][at], kept["instants"][at])
     for at, name in enumerate(("ips", "macs")):
-        columns[name] = _lists(ends[at], listed[at], valid[at], taken, heap)
-    columns["root_gb"] = _filled(pa.uint32(), taken, [kept["root_valid"], kept["root_gb"]])
-    columns["versioned"] = _filled(pa.bool_(), taken, [None, kept["versioned"]])
-    columns["hinted"] = pl.Series(kept["hinted"][:taken]).cast(pl.Boolean)
-    return Read(kept["verdict"], pl.DataFrame(columns), bool(to.colons))
+        if valid[at].any():
+            within = _array(_VIEW, int(ends[at, taken]), None, listed[at], heap)
+            columns[name] = _array(_VIEWS, taken, valid[at], ends[at], children=[within])
+    columns["root_gb"] = _array(pa.uint32(), taken, kept["root_valid"], kept["root_gb"])
+    columns["versioned"] = _array(pa.bool_(), taken, None, kept["versioned"])
+    columns["hinted"] = _array(pa.uint8(), taken, None, kept["hinted"])
+    frame = pl.from_arrow(pa.RecordBatch.from_arrays(list(columns.values()), list(columns)))
+    assert isinstance(frame, pl.DataFrame)
+    return Read(kept["verdict"], frame, bool(to.odd))
 
 
-def _filled(kind: pa.DataType, count: int, buffers: list[npt.NDArray[Any] | None]) -> pl.Series:
-    parts = [None if one is None else pa.py_buffer(one) for one in buffers]
-    column = pl.from_arrow(pa.Array.from_buffers(kind, count, parts))
-    assert isinstance(column, pl.Series)
-    return column
-
-
-def _texts(views: Bytes, valid: Bytes, count: int, heap: pa.Buffer) -> pl.Series:
-    if not valid.any():
-        return _NO_TEXT.new_from_index(0, count)
-    column = pl.from_arrow(pa.Array.from_buffers(_VIEW, count, [pa.py_buffer(valid), pa.py_buffer(views), heap]))
-    assert isinstance(column, pl.Series)
-    return column
-
-
-def _instants(ns: Ints, valid: Bytes, count: int) -> pl.Series:
-    if not valid.any():
-        return _NO_INSTANT.new_from_index(0, count)
-    return _filled(pa.timestamp("ns", "UTC"), count, [valid, ns])
-
-
-def _lists(ends: Ints, views: Bytes, valid: Bytes, count: int, heap: pa.Buffer) -> pl.Series:
-    if not valid.any():
-        return _NO_LIST.new_from_index(0, count)
-    within = pa.Array.from_buffers(_VIEW, int(ends[count]), [None, pa.py_buffer(views), heap])
-    kind = pa.large_list(_VIEW)
-    lists = pa.Array.from_buffers(kind, count, [pa.py_buffer(valid), pa.py_buffer(ends)], children=[within])
-    column = pl.from_arrow(lists)
-    assert isinstance(column, pl.Series)
-    return column
+def _array(
+    kind: pa.DataType, count: int, *buffers: npt.NDArray[Any] | pa.Buffer | None, children: list[pa.Array] | None = None
+) -> pa.Array:
+    parts = [pa.py_buffer(one) if isinstance(one, np.ndarray) else one for one in buffers]
+    return pa.Array.from_buffers(kind, count, parts, children=children)
 
 
 @dataclass(frozen=True, slots=True)

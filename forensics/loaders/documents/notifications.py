@@ -6,13 +6,14 @@ import re
 from collections.abc import Collection, Iterator
 from ctypes import CDLL
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import polars as pl
 
 from forensics.evidence import Stream
 from forensics.loaders._reader import Batch, Origin, Stretch
-from forensics.loaders.documents._json_elements import Block, Values, add_line, blocks, elements, lines
+from forensics.loaders.documents._json_elements import Block, Values, add_line, blocks, elements, feeds_of, lines
 from forensics.loaders.documents._notification import READABLE, compiled_rows, notification_rows, places_of_table
 from forensics.loaders.documents._notification_forms import FRAME, by_lines, event_of, is_payload, likeness, unwrapped
 from forensics.loaders.documents._notification_kernel import CUT, TAKEN, feeds, kernel
@@ -62,7 +63,7 @@ class _Notifications:
         wanted = records is None or Notification in records
         if by_lines(head):
             library = kernel()
-            for block in blocks(stream):
+            for block in blocks(stream, feeds_of if library is None else partial(feeds, library)):
                 if library is None:
                     yield _batch(lines(block), origin, state, wanted)
                 else:
@@ -99,16 +100,13 @@ def _told(rows: pl.DataFrame, stretches: list[Stretch], state: _State, wanted: b
 
 def _lines_batch(library: CDLL, block: Block, origin: Origin, state: _State, wanted: bool) -> Batch:
     """Lines by the kernel; what it leaves as `_batch` reads it."""
-    octets = np.frombuffer(block.octets, np.uint8)
-    end = feeds(library, octets) + 1
-    if not len(end) or end[-1] < len(octets):
-        end = np.append(end, len(octets))
+    end = block.ends
     start = np.append(0, end[:-1])
-    read = read_rows(library, octets, start, end, commas=True)
+    read = read_rows(library, np.frombuffer(block.octets, np.uint8), start, end, commas=True)
     taken = read.verdict == TAKEN
     values = Values()
     for at in np.flatnonzero(~taken).tolist():
-        line = block.octets[start[at] : end[at]]
+        line = bytes(block.octets[start[at] : end[at]])
         place = block.offset + int(start[at]), block.line + at
         if read.verdict[at] == CUT and not _ODD.search(line):
             values.stretches.append(Stretch(place[0], len(line), "reject", _DAMAGED, place[1]))
@@ -125,7 +123,7 @@ def _lines_batch(library: CDLL, block: Block, origin: Origin, state: _State, wan
         stops = end[taken]
 
         def texts(some: pl.Series) -> pl.Series:
-            found = [block.octets[begins[at] : stops[at]].decode() for at in some]
+            found = [bytes(block.octets[begins[at] : stops[at]]).decode() for at in some]
             return unwrapped(pl.Series(found, dtype=pl.String))["text"]
 
         rows.append(compiled_rows(read, texts, places).drop(READABLE))
@@ -181,9 +179,9 @@ def _why_not(text: str) -> tuple[str, str]:
 def _count_doubles(ids: pl.Series, state: _State) -> None:
     state.rows += len(ids)
     told = ids.drop_nulls().head(max(_REMEMBERED - len(state.seen), 0))
-    new = set(told.hash().to_list())
-    state.doubles += len(told) - len(new - state.seen)
-    state.seen |= new
+    before = len(state.seen)
+    state.seen.update(told.hash().to_list())
+    state.doubles += len(told) - (len(state.seen) - before)
 
 
 def _columns_of(frame: pl.DataFrame, state: _State) -> pl.DataFrame:

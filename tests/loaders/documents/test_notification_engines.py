@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from forensics.loaders.documents import _notification_kernel
+from forensics.loaders.documents._notification import notification_rows
 from forensics.loaders.documents._notification_kernel import CUT, LEFT, TAKEN
-from tests.fuzz.notifications import VALUES, lines, one
+from tests.fuzz.notifications import VALUES, lines, one, reference
 from tests.loaders.documents._notifications import legacy, versioned
 
 pytestmark = pytest.mark.skipif(_notification_kernel.kernel() is None, reason="the compiled engine is not installed")
@@ -30,7 +33,7 @@ def test_both_engines_say_the_same_of_every_form() -> None:
 
 def test_what_is_regular_is_taken_in_every_form() -> None:
     found = np.array(verdicts(*lines())).reshape(len(VALUES), -1)
-    assert [at for at, each in enumerate(found.tolist()) if set(each) != {TAKEN}] == [2, 11, 12, 13, 14]
+    assert [at for at, each in enumerate(found.tolist()) if set(each) != {TAKEN}] == [2, 12, 13, 14, 15]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,65 @@ def test_what_is_regular_is_taken_in_every_form() -> None:
 def test_what_readers_of_json_disagree_about_is_left(row: bytes | str, verdict: int) -> None:
     assert verdicts(row) == [verdict]
     one((row if isinstance(row, bytes) else row.encode()) + b"\n")
+
+
+_KEYS = (
+    *(
+        "adminPass",
+        "user-data",
+        "private_key_name",
+        "keypairs",
+        "Key_Name",
+        "chap-x",
+        "message_signature",
+        "aws-access",
+    ),
+    *(
+        "Message_Signature",
+        "tokkey_nameen",
+        "db_pass",
+        "compass",
+        "pa\u017fsword",
+        "p" * 70 + "token",
+        "MYSQL_PWD",
+        "x",
+    ),
+)
+_VALUES = (
+    *(None, "", [], True, 0, 1.5, "Authorization: Bearer x", '{"a": "password"}', "http://u:p@h/x", "see token=abc"),
+    *(
+        "pa\u017fsword: x",
+        "\u00e9: x",
+        "a\x01b",
+        {"password": [1, "]"], "b": {"secret": None}},
+        [{"token": "a,b}"}, "key"],
+    ),
+)
+_ADDRESSES = (
+    *("fd00::1", "FD00:0::2", "1:0:0:2::3", "::ffff:1.2.3.4", "::ffff:102:304", "1::2:0:0:3", "1::", "::", ":::"),
+    *(
+        "12345::",
+        "1:0:2:3:4:5:6:7",
+        "01::1",
+        "1.2.3.4:",
+        "1:2:3:4:5:6::8",
+        "0:0:1::",
+        "1:2:3:4:5:6:7:8:9",
+        "\u0661.2.3.4",
+    ),
+)
+
+
+def test_secrets_and_addresses_by_both_engines() -> None:
+    payloads = [{"instance_id": "i", key: value, "adminPass": "x"} for key in _KEYS for value in _VALUES]
+    payloads += [{key: value} for key in _KEYS for value in _VALUES[-6:]]
+    payloads += [{"fixed_ips": [{"address": one}, {"ip_address": one.upper()}], "fixed_ip": one} for one in _ADDRESSES]
+    texts = pl.Series([json.dumps(legacy(payload=payload)) for payload in payloads])
+    places = pl.DataFrame({"source": "x", "position": range(len(texts)), "offset_bytes": 0, "length_bytes": 1})
+    for some in (slice(None), slice(-len(_ADDRESSES), None), slice(-1, None)):
+        mine = notification_rows(texts[some], places[some])
+        with reference():
+            assert_frame_equal(mine, notification_rows(texts[some], places[some]))
 
 
 def test_a_row_ends_where_it_ends() -> None:
