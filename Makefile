@@ -69,6 +69,7 @@ fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --target '$(TARGET)'
 	$(BIN)/python -m tests.fuzz._sanitized --seconds $(SECONDS)
 	$(BIN)/python -m tests.fuzz._sanitized_packets --seconds $(SECONDS)
+	$(BIN)/python -m tests.fuzz._sanitized_notifications --seconds $(SECONDS)
 
 AUDIT := .venv/audit
 audit:

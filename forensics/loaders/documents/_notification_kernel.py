@@ -131,7 +131,7 @@ def read(library_: ctypes.CDLL, text: Bytes, start: Ints, end: Ints, *, commas: 
     total = int((end - start).sum())
     texts = len(_MADE) + len(_OTHERS)
     room = 8 * count + 64
-    to = _Rows(list_room=room, heap_room=8 * total + 320)
+    to = _Rows(list_room=room, heap_room=min(8 * total + 320, 0x7FFFFFFF))
     kept: dict[str, npt.NDArray[Any]] = {
         "verdict": np.empty(count, np.uint8),
         "hinted": np.empty(count, np.uint8),
