@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 import forensics
-from forensics.case import _cluster
+from forensics.case import _cluster, _load
 from forensics.case._cluster import Place, read_unit
 from forensics.cli import app
 from forensics.errors import CaseError, StoppedError, StoreDamagedError
@@ -30,14 +30,15 @@ distributed = pytest.importorskip("distributed")
 
 PRELOAD = """
 import os, time
-from forensics.case import _cluster
+from forensics.case import _cluster, _load
 
 loaded = getattr(_cluster, "loaded", _cluster.load_one)  # dask runs this file twice
 _cluster.loaded = loaded
 
 def load_one(job, *rest):
     hold = {hold!r}
-    if os.path.exists(hold) and job.file.source.endswith("syslog"):
+    wanted = job.share is None and job.file.source.endswith("syslog") or job.share is not None and job.share.cut == 1
+    if os.path.exists(hold) and wanted:
         with open(hold + ".held", "a") as file:
             file.write(str(os.getpid()) + "\\n")
         while os.path.exists(hold):
@@ -80,6 +81,7 @@ class Cluster:
 
     def start(self, count: int, threads: int = 1) -> None:
         """Start workers until there are so many."""
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
         while len(self.workers) < count:
             command = [sys.executable, "-P", "-m", "distributed.cli.dask_worker", self.address, "--no-nanny"]
             command += ["--nthreads", str(threads), "--no-dashboard", "--preload", str(self._preload)]
@@ -105,6 +107,25 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     made.close()
 
 
+@contextlib.contextmanager
+def killed_once(cluster: Cluster) -> Iterator[None]:
+    """The first worker that comes to what is held is killed there; the others go on."""
+    held = Path(f"{cluster.hold}.held")
+    held.unlink(missing_ok=True)
+    cluster.hold.touch()
+
+    def kill() -> None:
+        while not (held.exists() and held.read_text().endswith("\n")):
+            time.sleep(0.02)
+        os.kill(int(held.read_text().split()[0]), signal.SIGKILL)
+        cluster.hold.unlink()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    yield
+    killer.join()
+
+
 def test_one_two_or_more_workers_and_one_that_is_killed(
     cluster: Cluster, evidence: Path, plain: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,26 +136,36 @@ def test_one_two_or_more_workers_and_one_that_is_killed(
             case = forensics.open_case("evidence", out=tmp_path / f"{count}" / "x.case", client=client)
         assert tree(case.path) == plain
         assert [path.name for path in case.path.parent.iterdir()] == ["x.case"]
-    cluster.hold.touch()
-
-    def kill() -> None:
-        held = Path(f"{cluster.hold}.held")
-        while not (held.exists() and held.read_text().endswith("\n")):
-            time.sleep(0.02)
-        os.kill(int(held.read_text().split()[0]), signal.SIGKILL)
-        cluster.hold.unlink()
-
-    killer = threading.Thread(target=kill)
-    killer.start()
     arguments = ["triage", str(evidence), "--out", str(tmp_path / "y.case"), "--scheduler", cluster.address, "--json"]
-    done = CliRunner().invoke(app, arguments)
-    killer.join()
+    with killed_once(cluster):
+        done = CliRunner().invoke(app, arguments)
     assert done.exit_code in (0, 3), done.output
     made = tree(tmp_path / "y.case")
     assert {name: made[name] for name in made if name.startswith(("records/", "sources", "problems"))} == {
         name: plain[name] for name in plain if name.startswith(("records/", "sources", "problems"))
     }
     assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
+
+
+def test_a_capture_in_slices_and_a_worker_killed_in_one(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    (folder / "br100.pcap").write_bytes(capture(900))
+    monkeypatch.setattr(_load, "SLICE_BYTES", 12_000)
+    alone = tree(forensics.open_case(folder, out=tmp_path / "alone.case", workers=1).path)
+    assert sum("/Packet/" in name for name in alone) == 5
+    cluster.start(2)
+
+    def made(name: str) -> dict[str, bytes]:
+        with _cluster.connected(cluster.address) as client:
+            return tree(forensics.open_case(folder, out=tmp_path / f"{name}.case", client=client).path)
+
+    assert made("two") == alone
+    with killed_once(cluster):
+        assert made("killed") == alone
+    assert made("one") == alone
 
 
 class Fake:

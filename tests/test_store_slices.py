@@ -182,7 +182,7 @@ def test_processes_of_this_machine(evidence: Path, plain: dict[str, object], tmp
     assert sum(seen) == sum(path.stat().st_size for path in evidence.iterdir() if path.name != "case.toml")
 
 
-@pytest.mark.parametrize("most", [1, 12])
+@pytest.mark.parametrize("most", [pytest.param(1, marks=pytest.mark.slow), 12])
 def test_finished_slices_are_kept(
     evidence: Path, plain: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
@@ -195,6 +195,7 @@ def test_finished_slices_are_kept(
     assert len(then.jobs) <= len(every.jobs) - most + 3  # as many as may be handed out were not taken in yet
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slice_bytes", [CUT_BYTES, CUT_BYTES * 2])
 def test_slices_of_a_file_that_is_read_whole_then(
     evidence: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slice_bytes: int
@@ -233,7 +234,7 @@ def test_a_slice_that_cannot_be_read_so(
     assert {job.file.source for job in client.jobs if job.share is None} >= {"c.pcap"}
 
 
-@pytest.mark.parametrize("owner", [dhcp, amqp_leaf.Memory])
+@pytest.mark.parametrize("owner", [dhcp, pytest.param(amqp_leaf.Memory, marks=pytest.mark.slow)])
 def test_a_reader_that_fails(evidence: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: object) -> None:
     count = [0]
 

@@ -75,9 +75,8 @@ class Raw:
 
     def read(self, size: int) -> bytes:
         """Exactly ``size`` octets, fewer only at the end."""
-        buffer = bytearray(size)
-        del buffer[self.readinto(memoryview(buffer)) :]
-        return bytes(buffer)
+        view = memoryview(bytearray(size))  # never made shorter: a profiler may hold on to the view that was filled
+        return bytes(view[: self.readinto(view)])
 
 
 class Stream:
@@ -164,9 +163,8 @@ class Stream:
     def read(self, size: int = -1, /) -> bytes:
         """The next ``size`` octets, fewer only at the end; all that are left for a negative size."""
         if 0 <= size <= _REST_BYTES:
-            buffer = bytearray(size)
-            del buffer[self.readinto(buffer) :]
-            return bytes(buffer)
+            view = memoryview(bytearray(size))
+            return bytes(view[: self.readinto(view)])
         parts, left = [], size
         while part := self.read(_REST_BYTES if size < 0 else min(left, _REST_BYTES)):  # memory for what there is
             parts.append(part)
