@@ -110,6 +110,28 @@ def _in_pieces(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
     return rows
 
 
+def of_last(name: str) -> pl.Expr:
+    """In a group, a column of its latest row, the first in its file of those: by ``at`` (ns) and ``position``."""
+    rank = pl.col("at").cast(pl.Int128) * _LINES - pl.col("position")
+    return _of_most(name, rank)
+
+
+def of_first(name: str) -> pl.Expr:
+    """The same of its earliest row."""
+    rank = pl.col("at").cast(pl.Int128) * -_LINES - pl.col("position")
+    return _of_most(name, rank)
+
+
+def _of_most(name: str, rank: pl.Expr) -> pl.Expr:
+    """The column where the rank is highest; ``max_by`` holds no rows for that, and an older polars lacks it."""
+    column = pl.col(name)
+    return column.max_by(rank) if hasattr(column, "max_by") else column.get(rank.arg_max())
+
+
+_LINES = 2**48
+"""More than any file has."""
+
+
 def order(first_at: int, first_bound: int, then_at: int, then_bound: int) -> str:
     """Whether one instant came before another, as far as their clocks tell.
 

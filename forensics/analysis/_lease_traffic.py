@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from forensics.analysis._correlate import SECOND_NS, on_one_clock
+from forensics.analysis._correlate import SECOND_NS, of_first, of_last, on_one_clock
 
 GROUP_BIT = list("13579bdf")
 """Second digit of a group address (IEEE 802: lowest bit of the first octet)."""
@@ -161,7 +161,6 @@ def _labelled(rows: pl.LazyFrame, clients: pl.DataFrame) -> tuple[pl.LazyFrame, 
 
 
 def _seconds(rows: pl.LazyFrame) -> pl.LazyFrame:
-    last = pl.col("at").arg_max()
     return (
         rows.with_columns(second=pl.col("at") // SECOND_NS)
         .group_by("client", "point", "way", "sender", "second")
@@ -170,8 +169,8 @@ def _seconds(rows: pl.LazyFrame) -> pl.LazyFrame:
             size_bytes=pl.col("wire_bytes").cast(pl.Int64).sum(),
             first_at=pl.col("at").min(),
             last_at=pl.col("at").max(),
-            last_source=pl.col("source").get(last),
-            last_position=pl.col("position").get(last),
+            last_source=of_last("source"),
+            last_position=of_last("position"),
         )
     )
 
@@ -187,16 +186,15 @@ def _echoes(rows: pl.LazyFrame) -> pl.LazyFrame:
 def _acknowledged(rows: pl.LazyFrame) -> pl.LazyFrame:
     """TCP acknowledgement numbers of a client per flow and tenth of a second."""
     acknowledges = pl.col("tcp_flags").cast(pl.Int64) & 0x10 > 0
-    last = pl.col("at").arg_max()
     return (
         rows.filter(acknowledges & pl.col("tcp_ack").is_not_null())
         .with_columns(tenth=pl.col("at") // (SECOND_NS // 10))
         .group_by("client", "point", "dst", "src_port", "dst_port", "tenth")
         .agg(
             at=pl.col("at").max(),
-            ack=pl.col("tcp_ack").get(last).cast(pl.Int64),
-            source=pl.col("source").get(last),
-            position=pl.col("position").get(last),
+            ack=of_last("tcp_ack").cast(pl.Int64),
+            source=of_last("source"),
+            position=of_last("position"),
         )
     )
 
@@ -256,11 +254,10 @@ def _probes(rows: pl.LazyFrame) -> pl.LazyFrame:
     what = (
         pl.when(echo).then(pl.lit("echo request")).when(data).then(pl.lit("TCP data")).otherwise(pl.lit("ARP request"))
     )
-    first = pl.col("at").arg_min()
     return (
         rows.filter(echo | data | (pl.col("way") == "asked"))
         .with_columns(what=what, tenth=pl.col("at") // (SECOND_NS // 10))
         .group_by("client", "point", "what", "tenth")
-        .agg(at=pl.col("at").min(), source=pl.col("source").get(first), position=pl.col("position").get(first))
+        .agg(at=pl.col("at").min(), source=of_first("source"), position=of_first("position"))
         .select("client", "point", "at", "source", "position", "what")
     )

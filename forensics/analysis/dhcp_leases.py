@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from forensics.analysis._correlate import SECOND_NS, on_one_clock
+from forensics.analysis._correlate import SECOND_NS, of_last, on_one_clock
 from forensics.analysis._given import rows_of
 from forensics.analysis._lease_causes import verdict
 from forensics.analysis._lease_messages import FIELDS, TRANSIT_NS, merged, normalised, suspects
@@ -127,18 +127,13 @@ def _inputs(
     events, rows = _told(dhcp_messages, client_events, ties)
 
     def reach(part: pl.LazyFrame, series: pl.Expr) -> pl.LazyFrame:
-        latest = pl.col("at").arg_max()
-        return part.group_by(series=series).agg(
-            from_at=pl.col("at").min(),
-            to_at=pl.col("at").max(),
-            source=pl.col("source").get(latest),
-            last=pl.col("position").get(latest),
-        )
+        edges = {"from_at": pl.col("at").min(), "to_at": pl.col("at").max()}
+        return part.group_by(series=series).agg(**edges, source=of_last("source"), last=of_last("position"))
 
     captured = reach(on_one_clock(frames.select("ts", "host", "source", "position"), ties), _POINT)
     logged = reach(on_one_clock(logs.select("ts", "host", "source", "position"), ties), stem())
     parts = [reach(rows.lazy(), pl.col("series")), captured, logged]
-    spans = pl.concat(pl.collect_all(parts, engine="streaming"), how="vertical_relaxed").group_by("series")
+    spans = pl.concat([part.collect(engine="streaming") for part in parts], how="vertical_relaxed").group_by("series")
     latest = pl.col("to_at").arg_max()
     reached = spans.agg(pl.col("from_at").min(), pl.col("to_at").max(), pl.col("source", "last").get(latest)).sort(
         "series"
