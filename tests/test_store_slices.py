@@ -178,7 +178,7 @@ def test_slices_hold_what_the_whole_holds(
 
 def test_processes_of_this_machine(evidence: Path, plain: dict[str, object], tmp_path: Path) -> None:
     seen: list[int] = []
-    assert read(evidence, tmp_path / "x.case", workers=2, advance=seen.append) == plain
+    assert read(evidence, tmp_path / "x.case", workers=3, advance=seen.append) == plain
     assert sum(seen) == sum(path.stat().st_size for path in evidence.iterdir() if path.name != "case.toml")
 
 

@@ -21,6 +21,8 @@ from forensics.case._slices import Kept, Taken, Work
 MOST_WORKERS = 8
 _POOL_FROM_BYTES, _POOL_FROM_FILES = 64 << 20, 300
 """Below this much evidence one process is done before a second one has started."""
+_BUSY_BY_ONE = 2
+"""So many cores are kept busy by one process that reads a capture whole: for these, slices are only more work."""
 _PATIENCE_S, _PATIENCE_BYTES = 300, 1_000_000
 """A reader that yields nothing for so long, and a second more for so many octets of the file, hangs."""
 _LEAST_BYTES = 2 << 30
@@ -53,7 +55,7 @@ def load_all(
     if workers == 0:
         pays = apart or total >= _POOL_FROM_BYTES or len(jobs) >= _POOL_FROM_FILES
         workers = max(min(os.cpu_count() or 1, MOST_WORKERS), 2 if apart else 1) if pays else 1
-    work = Work(jobs, workers, taken, kept)
+    work = Work(jobs, workers if workers > _BUSY_BY_ONE else 0, taken, kept)
     if workers <= 1 or not jobs:
         for job in jobs:
             work.take(job, load_one(job, advance))
