@@ -76,6 +76,10 @@ def run(path: Path, folder: Path, seed: int) -> nbformat.NotebookNode:
     return client.execute(env=environment)
 
 
+AGAIN = {"start_here", "adhoc_pcap", "incident_chart", "packet_paths"}
+"""Notebooks that are run a second time; all of them with ``FORENSICS_SLOW=1``."""
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_notebook_says_the_same_of_fresh_evidence_and_of_the_case_that_is_there(path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "notebooks"
@@ -84,8 +88,8 @@ def test_a_notebook_says_the_same_of_fresh_evidence_and_of_the_case_that_is_ther
     first = shown(run(path, folder, seed=1))
     case = folder / f"{path.stem}.case"
     made = case.joinpath("case.json").stat()
-    second = shown(run(path, folder, seed=2))
-    assert first == second
     assert any(first)
+    if path.stem in AGAIN or os.environ.get("FORENSICS_SLOW") == "1":
+        assert first == shown(run(path, folder, seed=2))
     assert case.joinpath("case.json").stat().st_ino == made.st_ino  # opened, not made again
     assert [one.name for one in folder.iterdir()] == [case.name]
