@@ -76,7 +76,7 @@ def run(path: Path, folder: Path, seed: int) -> nbformat.NotebookNode:
     return client.execute(env=environment)
 
 
-AGAIN = {"start_here", "adhoc_pcap", "incident_chart", "packet_paths"}
+AGAIN = {"start_here", "adhoc_pcap"}
 """Notebooks that are run a second time; all of them with ``FORENSICS_SLOW=1``."""
 
 

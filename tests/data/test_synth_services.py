@@ -1,7 +1,7 @@
 """Made-up image caches, consoles and API logs: the same each time, read without rejects, and true to their truth.
 
 What the truth says is counted here once more, from the written files and from the records, by other means than the
-generators' own. `SYNTH_SEEDS` sets how many cases of each kind are read (three if not told).
+generators' own. `SYNTH_SEEDS` sets how many cases of each kind are read (five if not told).
 """
 
 import gzip
@@ -36,7 +36,7 @@ from forensics.records import (
     RowCount,
 )
 
-SEEDS = range(int(os.environ.get("SYNTH_SEEDS", "3")))
+SEEDS = range(int(os.environ.get("SYNTH_SEEDS", "5")))
 MODULES = (base_files, console_floods, api_latency)
 HALVES = ("guilty", "healthy")
 STAMP = r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?)"
