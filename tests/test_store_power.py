@@ -15,14 +15,14 @@ from forensics.errors import CaseError, StoreDamagedError
 from forensics.store import Store, _draft
 from tests._power import Disk
 from tests._small_evidence import log, small_evidence
+from tests.test_store_resume import tree as every_file
 
 CUTS = 1000 if os.environ.get("FORENSICS_SLOW") != "1" else 20_000
 
 
 def tree(case: Path) -> dict[str, bytes]:
-    files = {path.relative_to(case).as_posix(): path for path in case.rglob("*") if path.is_file()}
-    hidden = ("evidence.path", ".adding/")
-    return {name: path.read_bytes() for name, path in files.items() if not name.startswith(hidden)}
+    """All that is the case: what is still to be added lies beside it."""
+    return {name: data for name, data in every_file(case).items() if not name.startswith(".adding/")}
 
 
 def triaged(evidence: Path, out: Path) -> Path:

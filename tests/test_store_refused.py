@@ -17,7 +17,7 @@ from forensics import report
 from forensics.case import _build
 from forensics.errors import CaseError, StoppedError
 from forensics.store import _draft
-from tests.test_store_power import tree
+from tests.test_store_resume import tree
 
 _build.versions = dict
 _draft.COMMIT_S = 0

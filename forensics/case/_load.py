@@ -50,6 +50,10 @@ class Share:
         """The octet at which the slice begins."""
         return 0 if self.mark is None else int(self.mark["base"])
 
+    def stop(self, size_bytes: int) -> int:
+        """The octet at which it ends, in a file of this size."""
+        return size_bytes if self.end is None else int(self.end["base"])
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -273,7 +277,7 @@ def _load_slice(job: Job, share: Share, advance: Advance | None, stir: Callable[
                 for batch in intake.batches(job, reader, stream):
                     end = batch.mark if batch.mark is not None else end
                     intake.take(batch, reader)
-                    tell(min(stream.offset, file.size_bytes if share.end is None else int(share.end["base"])))
+                    tell(min(stream.offset, share.stop(file.size_bytes)))
                 sound = not stream.gaps and stream.finish().changed is None
         except (KeyboardInterrupt, SystemExit, GeneratorExit, StoppedError):
             raise

@@ -68,20 +68,17 @@ class Work:
 
     def take(self, job: Job, outcome: Outcome) -> None:
         """Something was read."""
-        plain = replace(job, share=None)
-        if job.share is None:
+        plain, share = replace(job, share=None), job.share
+        at_once = share is not None and share.cut == SURVEY and outcome.marks is None and not outcome.failed
+        if share is None or at_once:  # no capture, or compressed, where a survey was asked for
             self._finish(plain, outcome)
-        elif job.share.cut == SURVEY:
-            if outcome.marks is None and not outcome.failed:  # no capture, or compressed: it was read at once
-                self._finish(plain, outcome)
-                return
-            if not outcome.failed:
-                self._tell(job, outcome)
+            return
+        if not outcome.failed:
+            self._tell(job, outcome)
+        if share.cut == SURVEY:
             self._surveyed(plain, outcome)
         else:
-            if not outcome.failed:
-                self._tell(job, outcome)
-            self._put(plain, job.share.cut, outcome)
+            self._put(plain, share.cut, outcome)
 
     def give_up(self, job: Job) -> None:
         """A file killed whoever read it, twice. Nothing else of it is being read now."""
@@ -194,7 +191,7 @@ def octets(job: Job) -> int:
         return job.file.size_bytes
     if share.cut == SURVEY:
         return 0
-    return (job.file.size_bytes if share.end is None else int(share.end["base"])) - share.start
+    return share.stop(job.file.size_bytes) - share.start
 
 
 def poison(job: Job) -> Outcome:

@@ -12,13 +12,17 @@ import ctypes
 import functools
 import importlib.util
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from forensics.errors import ForensicsError
 
-__all__ = ["ENGINES", "VARIABLE", "engine", "library"]
+__all__ = ["ENGINES", "VARIABLE", "Signatures", "engine", "functions", "library", "typed"]
 
 ENGINES = ("compiled", "reference")
 VARIABLE = "FORENSICS_ENGINE"
+Signatures = Mapping[str, tuple[Any, Sequence[Any]]]
+"""Types of results and of arguments, by name of the function."""
 
 
 @functools.cache
@@ -39,6 +43,27 @@ def library() -> ctypes.CDLL | None:
             "the compiled engine is not installed", where=VARIABLE, hint="install again where there is a C compiler"
         )
     return None
+
+
+def functions(file: str, version: int, signatures: Signatures) -> ctypes.CDLL | None:
+    """The functions of one C file, with their types; None where the reference engine does the work.
+
+    Args:
+        file: Its name; it exports ``FILE_version``.
+        version: What that gives; functions of another version, left from an earlier installation, are not used.
+        signatures: What is called.
+    """
+    found = library()
+    told = getattr(found, f"{file}_version", None)
+    return typed(found, signatures) if found is not None and told is not None and told() == version else None
+
+
+def typed(found: ctypes.CDLL, signatures: Signatures) -> ctypes.CDLL:
+    """The library, its functions knowing their types."""
+    for name, (result, arguments) in signatures.items():
+        function = getattr(found, name)
+        function.restype, function.argtypes = result, arguments
+    return found
 
 
 def engine() -> str:

@@ -36,11 +36,11 @@ def hint_line(evidence: str) -> bytes:
 def seal(folder: Path, digests: Mapping[str, str]) -> None:
     """Write the manifest and, when all else is on disk, its seal."""
     lines = b"".join(checksum_line(name.encode(), digests[name]) for name in sorted(digests))
+    sync_folders(folder)
     for name, data in ((MANIFEST, lines), (SEAL, checksum_line(MANIFEST.encode(), hashlib.sha256(lines).hexdigest()))):
-        sync_folders(folder)
         with whole(folder / name) as file:
             file.write(data)
-    sync_folder(folder)
+        sync_folder(folder)
 
 
 def lock(folder: Path) -> int | None:

@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 KERNELS = Path(__file__).resolve().parents[2] / "forensics" / "kernels"
 _FLAGS = ("-g", "-O1", "-shared", "-fPIC", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -30,22 +32,27 @@ def main() -> None:
     if chosen.library:
         print(f"{run(ctypes.CDLL(str(chosen.library)), chosen.seconds)} inputs, nothing found")
         return
+    again("tests.fuzz._sanitized", ("log_lines.c", "log_records.c"), "--seconds", str(chosen.seconds))
+
+
+def again(module: str, sources: Sequence[str], *arguments: str, **environment: str) -> NoReturn:
+    """Build C files, and start a module with them and the sanitizer's runtime; ends as that ends."""
     with tempfile.TemporaryDirectory() as scratch:
-        library = Path(scratch) / "logs.so"
-        sources = [KERNELS / "log_lines.c", KERNELS / "log_records.c"]
+        library = Path(scratch) / "kernel.so"
         compiler = os.environ.get("CC", "gcc")
-        subprocess.run([compiler, *_FLAGS, "-o", library, *sources], check=True)
+        subprocess.run([compiler, *_FLAGS, "-o", library, *(KERNELS / name for name in sources)], check=True)
         asked = [compiler, "-print-file-name=libasan.so"]
         runtime = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-        again = [sys.executable, "-m", "tests.fuzz._sanitized", "--seconds", str(chosen.seconds), "--library", library]
-        environment = os.environ | {"LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"}
-        sys.exit(subprocess.run(again, env=environment, check=False).returncode)
+        command = [sys.executable, "-m", module, *arguments, "--library", library]
+        told = os.environ | {"LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"} | environment
+        sys.exit(subprocess.run(command, env=told, check=False).returncode)
 
 
 def run(library: ctypes.CDLL, seconds: float) -> int:
     """Call each function on mutated inputs for so long; a fault ends the process."""
     import numpy as np
 
+    from forensics import kernels
     from forensics.loaders.lines import _kernel
     from forensics.loaders.lines._fields import SECOND_NS, TEXT_FIELDS, Fields
     from forensics.loaders.lines._join import Grouping
@@ -55,7 +62,7 @@ def run(library: ctypes.CDLL, seconds: float) -> int:
     from tests.fuzz._mutation import endless
     from tests.fuzz.log_lines import seeds
 
-    _kernel.typed(library)
+    kernels.typed(library, _kernel.FUNCTIONS)
     until, count = time.monotonic() + seconds, 0
     for data in endless(seeds(), "sanitized"):
         octets = np.frombuffer(data, np.uint8).copy()

@@ -11,14 +11,10 @@ from __future__ import annotations
 import argparse
 import ctypes
 import itertools
-import os
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 
-from tests.fuzz._sanitized import _FLAGS, KERNELS
+from tests.fuzz._sanitized import again
 
 
 def main() -> None:
@@ -31,27 +27,20 @@ def main() -> None:
     if chosen.library:
         print(f"{run(ctypes.CDLL(str(chosen.library)), chosen.seconds, chosen.seed)} inputs, nothing found")
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        library = Path(scratch) / "json_rows.so"
-        compiler = os.environ.get("CC", "gcc")
-        subprocess.run([compiler, *_FLAGS, "-o", library, KERNELS / "json_rows.c"], check=True)
-        asked = [compiler, "-print-file-name=libasan.so"]
-        runtime = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-        again = [sys.executable, "-m", "tests.fuzz._sanitized_notifications", "--library", library]
-        again += ["--seconds", str(chosen.seconds), "--seed", chosen.seed]
-        environment = os.environ | {"LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0", "PYTHONMALLOC": "malloc"}
-        sys.exit(subprocess.run(again, env=environment, check=False).returncode)
+    arguments = ("--seconds", str(chosen.seconds), "--seed", chosen.seed)
+    again("tests.fuzz._sanitized_notifications", ("json_rows.c",), *arguments, PYTHONMALLOC="malloc")
 
 
 def run(library: ctypes.CDLL, seconds: float, seed: str) -> int:
     """Call each function on the seeds, and on mutations for so long; a fault ends the process."""
     import numpy as np
 
+    from forensics import kernels
     from forensics.loaders.documents import _notification_kernel as kernel
     from tests.fuzz._mutation import endless
     from tests.fuzz.notifications import seeds
 
-    kernel.typed(library)
+    kernels.typed(library, kernel.FUNCTIONS)
     own = seeds()
     until, count = time.monotonic() + seconds, 0
     for data in itertools.chain(own, endless(own, f"sanitized {seed}")):

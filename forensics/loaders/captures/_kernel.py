@@ -10,7 +10,7 @@ from typing import Any, Final
 from forensics import kernels
 
 VERSION: Final = 5
-"""Of the kernel's functions; one of another version, left from an earlier installation, is not used."""
+"""Of the kernel's functions."""
 
 COLUMNS: Final = (
     *("ethertype", "ip_version", "ip_bytes", "ttl", "ip_id", "dont_fragment", "more_fragments"),
@@ -109,10 +109,4 @@ _FUNCTIONS = {
 @functools.cache
 def kernel() -> CDLL | None:
     """The compiled functions; None where the reference engine is to do the work."""
-    library = kernels.library()
-    if library is None or library.packets_version() != VERSION:
-        return None
-    for name, (result, arguments) in _FUNCTIONS.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library
+    return kernels.functions("packets", VERSION, _FUNCTIONS)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from forensics.loaders._lent import lent
 
 CHUNK_BYTES = 16 << 20
 """Large enough that a chunk's fixed costs vanish, small enough that four of them are nothing."""
@@ -82,7 +83,4 @@ class Window:
         if size > usual:
             return np.empty(size, np.uint8)
         owner = self._spare.pop() if self._spare else np.empty(usual, np.uint8)
-        # this array owns nothing, but is what its views hold, and theirs: none is left when it goes
-        memory = np.frombuffer(owner.data, np.uint8)
-        weakref.finalize(memory, self._spare.append, owner).atexit = False
-        return memory[:size]
+        return lent(owner, self._spare.append)[:size]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from forensics.kernels import library
+from forensics.kernels import Signatures, functions
 from forensics.loaders.documents._notification_fields import FULL, INSTANTS, PLACES, RARE_NAMES, path_of
 
 Bytes = npt.NDArray[np.uint8]
@@ -83,26 +83,18 @@ class Read:
     odd: bool
 
 
+_POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
+FUNCTIONS: Signatures = {
+    "json_plan": (_NUMBER, [_POINTER]),
+    "json_feeds": (_NUMBER, [_POINTER, _NUMBER, _NUMBER, _POINTER]),
+    "json_rows": (_NUMBER, [_POINTER, _NUMBER, _POINTER, _POINTER, _NUMBER, ctypes.c_int32, _POINTER, _POINTER]),
+}
+
+
 @cache
 def kernel() -> ctypes.CDLL | None:
     """The functions, with their types; None where the reference engine does the work."""
-    found = library()
-    if found is None or not hasattr(found, "json_rows_version") or found.json_rows_version() != VERSION:
-        return None
-    return typed(found)
-
-
-def typed(found: ctypes.CDLL) -> ctypes.CDLL:
-    """The library, its functions knowing their arguments."""
-    place, number = ctypes.c_void_p, ctypes.c_int64
-    for name, arguments in (
-        ("json_plan", [place]),
-        ("json_feeds", [place, number, number, place]),
-        ("json_rows", [place, number, place, place, number, ctypes.c_int32, place, place]),
-    ):
-        function = getattr(found, name)
-        function.argtypes, function.restype = arguments, number
-    return found
+    return functions("json_rows", VERSION, FUNCTIONS)
 
 
 def feeds(library_: ctypes.CDLL, octets: Bytes) -> Ints:

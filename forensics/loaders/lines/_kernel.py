@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from forensics.kernels import library
+from forensics.kernels import Signatures, functions
 from forensics.loaders.lines._fields import TEXT_FIELDS, Fields, Stamps
 from forensics.loaders.lines._memory import memory, whole_numbers
 
@@ -76,34 +76,26 @@ class _Columns(ctypes.Structure):
     )
 
 
+_POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
+FUNCTIONS: Signatures = {
+    "log_split": (_NUMBER, [_POINTER, _NUMBER, _NUMBER, _POINTER, _POINTER]),
+    "log_views": (_NUMBER, [_POINTER, _NUMBER, _POINTER, _POINTER, _NUMBER, _POINTER, _POINTER]),
+    "log_remarks": (_NUMBER, [_POINTER, _NUMBER, _NUMBER, _POINTER]),
+    "log_possible": (_NUMBER, [_POINTER, _NUMBER, _POINTER, _POINTER, _POINTER, _NUMBER, _POINTER]),
+    "log_headers": (_NUMBER, [_POINTER, _NUMBER, _POINTER, _POINTER, _POINTER, _NUMBER, _POINTER, _POINTER, _POINTER]),
+    "log_groups": (_NUMBER, [_POINTER, _POINTER, _POINTER, _NUMBER, _POINTER, _POINTER, _POINTER]),
+    "log_messages": (_NUMBER, [_POINTER, _POINTER, _POINTER, _NUMBER, _POINTER, _POINTER, _POINTER]),
+    "log_columns": (_NUMBER, [_POINTER, _NUMBER, _POINTER, _POINTER, _POINTER, _NUMBER, _POINTER, _POINTER, _POINTER]),
+    "log_runs": (_NUMBER, [_POINTER, _NUMBER, _POINTER, _POINTER]),
+    "log_instants": (_NUMBER, [_POINTER, _POINTER, _POINTER]),
+    "log_find": (_NUMBER, [_POINTER, _NUMBER, _NUMBER]),
+}
+
+
 @cache
 def kernel() -> ctypes.CDLL | None:
     """The functions, with their types; None where the reference engine does the work."""
-    found = library()
-    if found is None or not hasattr(found, "log_lines_version") or found.log_lines_version() != VERSION:
-        return None
-    return typed(found)
-
-
-def typed(found: ctypes.CDLL) -> ctypes.CDLL:
-    """The library, its functions knowing their arguments."""
-    place, number = ctypes.c_void_p, ctypes.c_int64
-    for name, arguments in (
-        ("log_split", [place, number, number, place, place]),
-        ("log_views", [place, number, place, place, number, place, place]),
-        ("log_remarks", [place, number, number, place]),
-        ("log_possible", [place, number, place, place, place, number, place]),
-        ("log_headers", [place, number, place, place, place, number, place, place, place]),
-        ("log_groups", [place, place, place, number, place, place, place]),
-        ("log_messages", [place, place, place, number, place, place, place]),
-        ("log_columns", [place, number, place, place, place, number, place, place, place]),
-        ("log_runs", [place, number, place, place]),
-        ("log_instants", [place, place, place]),
-        ("log_find", [place, number, number]),
-    ):
-        function = getattr(found, name)
-        function.argtypes, function.restype = arguments, number
-    return found
+    return functions("log_lines", VERSION, FUNCTIONS)
 
 
 def split(library_: ctypes.CDLL, octets: Bytes) -> tuple[Ints, int]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import weakref
-
 import numpy as np
 import numpy.typing as npt
+
+from forensics.loaders._lent import lent
 
 _LEAST_BYTES = 1 << 18
 _KEPT_BYTES = 64 << 20
@@ -23,10 +23,7 @@ def memory(size: int) -> npt.NDArray[np.uint8]:
         owner = _spare[usual].pop()
     except LookupError:
         owner = np.empty(usual, np.uint8)
-    # this array owns nothing, but is what its views hold, and theirs: none is left when it goes
-    lent = np.frombuffer(owner.data, np.uint8)
-    weakref.finalize(lent, _put_back, owner).atexit = False
-    return lent[:size]
+    return lent(owner, _put_back)[:size]
 
 
 def whole_numbers(rows: int, count: int) -> npt.NDArray[np.int64]:
