@@ -24,6 +24,7 @@ _BARE = re.compile(r"[^\s\"]+")
 _DEEP = 200
 _REJECT, _HEADING, _ROW, _BLANK = range(4)
 _SCHEMA = LogRecord.polars_schema()
+_NONE = LogRecord.empty()
 
 
 @dataclass(slots=True)
@@ -94,12 +95,12 @@ class EventLines:
             texts, offsets = lines_of(ledger.data[ledger.at : end], ledger.offset)
             events = parser.read(texts, ended)
             taken = len(texts) if events.taken is None else events.taken
-            frame = self._frame(events.rows, offsets, ledger.line, origin)
-            rest = self._rest(events, texts[:taken], offsets, ledger.line, tally)
-            ledger.pass_by(offsets[taken] - ledger.offset)
+            frame = self._frame(events.rows, offsets, ledger.line, origin) if events.rows.height else _NONE
             rows: dict[type[Record], pl.DataFrame] = (
                 {LogRecord: frame} if records is None or LogRecord in records else {}
             )
+            rest = self._rest(events, texts[:taken], offsets, ledger.line, tally)
+            ledger.pass_by(offsets[taken] - ledger.offset)
             facts = {"format": self.name} | ({"rejects": str(tally.rejects)} if tally.rejects else {})
             yield Batch(rows, (*ledger.batch().stretches, *rest), (), facts)
 

@@ -225,6 +225,8 @@ class Tables:
                 position, offset, length = count.places.get(state, count.place)
                 place = {"position": position, "offset_bytes": offset, "length_bytes": length}
                 rows.append({**places, **own, **place, "is_complete": whole, "state": state, "rows": number})
+        if not rows:
+            return RowCount.empty()
         schema = {name: pl.Int64() if name == "ts" else kind for name, kind in RowCount.polars_schema().items()}
         told = [{name: row.get(name) for name in schema} for row in rows]
         return pl.DataFrame(told, schema=schema, orient="row").cast(RowCount.polars_schema())

@@ -104,6 +104,8 @@ def _instants(rows: pl.DataFrame, plaso: bool) -> pl.DataFrame:
 
     ``datetime`` counts; but ``timestamp`` does where it only adds the fraction of that second.
     """
+    if not rows.height:
+        return rows.drop("said", "counted").with_columns(ts=pl.lit(None, pl.Int64), zone_basis=pl.lit(None, pl.String))
     counts = re.compile(r"\s*-?\d{9,19}(?:\.\d{1,9})?\s*$", re.ASCII)
     stamps = [
         _seconds(text, plaso) if text is not None and counts.match(text) else None for text in rows["said"].to_list()

@@ -49,6 +49,8 @@ def stream_of_file(name: str) -> str | None:
 
 def instants(stamps: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Instants (nanoseconds) of seconds since 1970 or of ISO 8601 stamps, and the basis of their zone."""
+    if not len(stamps):
+        return pl.Series([], dtype=pl.Int64), pl.Series([], dtype=pl.String)
     counted = epoch(stamps)["ts"]
     said = pl.Series([None] * len(stamps), dtype=counted.dtype)
     if counted.null_count():

@@ -1,6 +1,8 @@
 """Nothing is lost, whatever the octets: rows and stretches cover the file, and both ways of reading agree."""
 
+import io
 import os
+import random
 import re
 import subprocess
 import sys
@@ -8,16 +10,20 @@ import time
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from forensics.loaders.lines._reader import grammar, likeness
+from forensics.evidence import stream_of
+from forensics.loaders._reader import Origin
+from forensics.loaders.lines._reader import batches, grammar, likeness
+from forensics.records import LogRecord
 from tests._system import PEAK_MIB
-from tests.loaders.lines._reading import read, whole
+from tests.fuzz._mutation import mutated
+from tests.loaders.lines._reading import NOON, assert_covered, read, whole
 
 SAMPLES = [sample.text for form in grammar().formats for sample in form.samples]
-EXAMPLES = int(os.environ.get("FORENSICS_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("FORENSICS_EXAMPLES", "500"))
 PIECES = st.one_of(
     st.sampled_from(SAMPLES).map(str.encode),
     st.sampled_from(SAMPLES).flatmap(lambda text: st.integers(0, len(text)).map(lambda cut: text[:cut].encode())),
@@ -38,25 +44,53 @@ PIECES = st.one_of(
     ),
     st.text(max_size=30).map(lambda text: text.encode("utf-8", "surrogatepass")),
 )
-LOGS = st.lists(PIECES, max_size=12).flatmap(
-    lambda pieces: st.lists(st.sampled_from([b"\n", b"\r\n", b""]), min_size=len(pieces), max_size=len(pieces)).map(
-        lambda ends: b"".join(piece + end for piece, end in zip(pieces, ends, strict=True))
-    )
-)
-QUICK = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
-@QUICK
-@given(LOGS)
+def logs(most: int) -> st.SearchStrategy[bytes]:
+    """So many pieces at most, each with one of the line ends or none."""
+    ends = st.sampled_from([b"\n", b"\r\n", b""])
+    return st.lists(st.tuples(PIECES, ends), max_size=most).map(lambda told: b"".join(map(b"".join, told)))
+
+
+def damaged(seed: int) -> bytes:
+    """A few lines of one framing, damaged."""
+    rng = random.Random(seed)
+    lines = [rng.choice(SAMPLES).encode()] * rng.randint(1, 3)
+    return mutated(b"\n".join(lines) + b"\n", rng)
+
+
+LOGS = logs(12)
+SMALL_LOGS = st.one_of(logs(3), st.integers(0, 1 << 32).map(damaged))
+MANY = settings(
+    max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+QUICK = settings(MANY, max_examples=EXAMPLES // 20)
+
+
+@MANY
+@given(SMALL_LOGS)
 def test_every_octet_is_in_one_row_or_one_stretch(data: bytes) -> None:
-    frame, found = whole(data)
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    """R01: places of rows alone, which spares the columns that the examples below look at."""
+    stream = stream_of(io.BytesIO(data), "x")
+    if stream.compression is not None:
         return
-    lines = sum(batch.rows.__len__() >= 0 for batch in found)
-    assert lines
-    for offset, length, message in frame.select("offset_bytes", "length_bytes", "message").rows():
+    places = ("offset_bytes", "length_bytes")
+    found = list(batches(stream, Origin("host1/x.log", modified_ns=NOON), columns=places))
+    frames = [batch.rows[LogRecord].select(places) for batch in found]
+    assert_covered(pl.concat(frames) if frames else LogRecord.empty(), found, len(data))
+
+
+def test_a_thousand_rows_read_again_from_their_octets_say_the_same() -> None:
+    """R01: in another order, and without what stood between them."""
+    data = "".join(f"{line}\n" for line in SAMPLES * 2).encode()
+    rows = read(data, year=2020).sample(1000, with_replacement=True, seed=1)
+    places = rows.select("offset_bytes", "length_bytes").rows()
+    again = read(b"".join(data[offset : offset + length] for offset, length in places), year=2020)
+    assert again.height == 1000
+    assert_frame_equal(*(_where_told(frame.drop("position", "offset_bytes")) for frame in (rows, again)))
+    for message, (_, length) in zip(rows["message"], places, strict=True):
         assert len(message.encode()) <= 4 * length + 8, "a message says no more than its octets"
-        assert 0 <= offset <= len(data)
 
 
 @QUICK
