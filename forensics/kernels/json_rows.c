@@ -83,7 +83,7 @@ typedef struct {
     uint64_t hashes[MOST_KEYS];
 } Row;
 
-EXPORT int32_t json_rows_version(void) { return 2; }
+EXPORT int32_t json_rows_version(void) { return 3; }
 
 /* ---- Tokens ---- */
 
@@ -1162,6 +1162,65 @@ EXPORT int64_t json_feeds(const uint8_t *text, int64_t size, int64_t room, int64
     for (const uint8_t *at = text, *end = text + size; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++) {
         if (count < room) feeds[count] = at - text;
         count++;
+    }
+    return count;
+}
+
+static int64_t past_blanks(const uint8_t *text, int64_t size, int64_t at) {
+    while (at < size && blank(text[at])) at++;
+    return at;
+}
+
+/* Behind the string whose quotation mark is at `at`; `size` where it does not end. */
+static int64_t past_string(const uint8_t *text, int64_t size, int64_t at) {
+    at++;
+#if defined(__SSE2__)
+    for (; size - at >= WORD; at += WORD) {
+        __m128i w = _mm_loadu_si128((const __m128i *)(text + at));
+        __m128i quote = _mm_cmpeq_epi8(w, _mm_set1_epi8('"')), slash = _mm_cmpeq_epi8(w, _mm_set1_epi8('\\'));
+        uint32_t found = (uint32_t)_mm_movemask_epi8(_mm_or_si128(quote, slash));
+        if (!found) continue;
+        at += lowest(found);
+        if (text[at] == '"') return at + 1;
+        at += 2 - WORD;
+    }
+#endif
+    for (; at < size; at++)
+        if (text[at] == '"') return at + 1;
+        else if (text[at] == '\\') at++;
+    return size;
+}
+
+/* Behind the bracket that closes the one at `at`, whatever is between them; -1 where there is none. */
+static int64_t past_value(const uint8_t *text, int64_t size, int64_t at) {
+    for (int64_t depth = 0; at < size;) switch (text[at]) {
+        case '"': at = past_string(text, size, at); break;
+        case '[': case '{': depth++; at++; break;
+        case ']': case '}': at++; if (!--depth) return at; break;
+        default: at++;
+    }
+    return -1;
+}
+
+/* Finds objects, and lists that begin with a text, one behind the other, with nothing but blanks and commas between.
+
+   Writes where each begins and ends, as its brackets say, and returns how many there are: fewer than `room` where
+   something else follows, the text ends within one, or what follows could be an object that holds such values. */
+EXPORT int64_t json_values(const uint8_t *text, int64_t size, int64_t at, int64_t room, int64_t *start, int64_t *end) {
+    int64_t count = 0;
+    for (; count < room; count++) {
+        while (at < size && (blank(text[at]) || text[at] == ',')) at++;
+        int64_t next = past_blanks(text, size, at + 1);
+        if (next >= size || (text[at] != '{' && (text[at] != '[' || text[next] != '"'))) break;
+        if (text[at] == '{' && text[next] == '"') {
+            next = past_blanks(text, size, past_string(text, size, next));
+            if (next < size && text[next] == ':') next = past_blanks(text, size, next + 1);
+            if (next < size && text[next] == '[') break;
+        }
+        int64_t stop = past_value(text, size, at);
+        if (stop < 0) break;
+        start[count] = at;
+        end[count] = at = stop;
     }
     return count;
 }

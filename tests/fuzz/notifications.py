@@ -1,4 +1,4 @@
-"""Notifications as JSON lines by both engines: the compiled kernel and the reference say the same of any octets."""
+"""Notifications as JSON, lines and documents: the compiled kernel and the reference say the same of any octets."""
 
 from __future__ import annotations
 
@@ -60,6 +60,21 @@ def lines() -> list[bytes]:
     return [form(value).encode() for value in VALUES for form in forms]
 
 
+def documents() -> list[bytes]:
+    """The same values in lists and behind one another, over many lines and on one."""
+    wide = [json.dumps(value, indent=2, ensure_ascii=False) for value in VALUES]
+    close = [json.dumps(value) for value in VALUES]
+    own = [
+        "[\n" + ",\n".join(wide) + "\n]\n",
+        "[" + ", ".join(close) + "]",
+        "\n".join(wide) + "\n",
+        json.dumps([["monitor.info", value] for value in VALUES], indent=1),
+        json.dumps({"events": VALUES, "links": [{"rel": "next"}]}),
+        "[" + ",".join([*close[:3], close[3][:-40], *close[4:]]),
+    ]
+    return [text.encode() for text in own]
+
+
 def one(data: bytes) -> None:
     """Rows, stretches and notes are equal; so are rows that a table holds, with what it tells beside them."""
     texts = pl.Series(data.decode("utf-8", "replace").split("\n"), dtype=pl.String)
@@ -89,7 +104,7 @@ def _read(data: bytes) -> tuple[pl.DataFrame, list[Stretch], str | None]:
 def seeds() -> list[bytes]:
     """Lines alone, and all together."""
     own = lines()
-    return [*own, b"\n".join(own) + b"\n"]
+    return [*own, b"\n".join(own) + b"\n", *documents()]
 
 
 TARGETS = (Target("engines-notifications", one, seeds),) if kernel() is not None else ()

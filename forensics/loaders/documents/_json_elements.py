@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from forensics.evidence import Stream
 from forensics.loaders._reader import Stretch
+from forensics.loaders.documents._notification_kernel import TAKEN, Run
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -30,9 +31,23 @@ _DECODER = json.JSONDecoder(strict=False)
 _NEAR_END = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Values that the kernel took, and the places of all that are in its run."""
+
+    run: Run
+    octets: bytes
+    offset: int
+    """Of the first octet in the source."""
+    lines: Ints
+    """On which each value of the run begins."""
+
+
 @dataclass(slots=True)
 class Values:
     """Some values: where each one is, and what lies between them."""
+
+    taken: list[Taken] = field(default_factory=list)
 
     texts: list[str] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
@@ -48,21 +63,27 @@ class Values:
         self.lines.append(line)
 
 
-def elements(stream: Stream) -> Iterator[Values]:
+def elements(stream: Stream, run: Callable[[bytes, int], Run] | None = None) -> Iterator[Values]:
     """Objects, and lists that begin with a text, of a JSON document; of several behind one another, too.
 
     Lists are entered where their elements are lists or objects, and so is an object that holds such a list first.
     Every octet is in a value or in a stretch.
+
+    Args:
+        stream: The document.
+        run: Gives some of the values of a text from a place on, by the kernel, if there is one.
     """
-    walk = _Walk(stream)
+    walk = _Walk(stream, run)
     while walk.fill():
         yield walk.some()
     yield walk.rest()
 
 
 class _Walk:
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, run: Callable[[bytes, int], Run] | None) -> None:
         self.stream = stream
+        self.run = run
+        self.regular = False  # whether the kernel may still be asked: in each buffer up to what it does not know
         self.octets = b""
         self.text = ""
         self.at = 0  # in the buffer: what is before it is accounted for
@@ -82,6 +103,7 @@ class _Walk:
         self.octets = kept + more
         self.base += self.at
         self.at = self.counted = 0
+        self.regular = True
         self.text = self.octets.decode("latin-1")  # one character an octet, so that places are offsets
         return True
 
@@ -109,6 +131,9 @@ class _Walk:
             self._stretch(found, at, "framing", "what holds the values together")
             if at >= len(self.text):
                 return found
+            if self.run and self.regular:
+                self._take(found, self.run(self.octets, at))
+                continue
             end = self._end(at)
             if end is None:
                 return found
@@ -119,6 +144,26 @@ class _Walk:
                 onward = self._resync(found, at)
                 if not onward:
                     return found
+
+    def _take(self, found: Values, run: Run) -> None:
+        """Values of a run, as far as those that the kernel left are what their brackets say."""
+        count = len(run.start)
+        for row in np.flatnonzero(run.read.verdict != TAKEN).tolist():
+            start = int(run.start[row])
+            if WRAPPED.match(self.text, start) or self._end(start) != run.end[row]:
+                run, self.regular = run.first(row), False
+                break
+        if not count:
+            self.regular = False
+            return
+        lines = []
+        for row, (start, end) in enumerate(zip(run.start.tolist(), run.end.tolist(), strict=True)):
+            self._stretch(found, start, "framing", "what holds the values together")
+            lines.append(self._count(start))
+            if run.read.verdict[row] != TAKEN:
+                found.add(self.octets[start:end], self.base + start, lines[-1])
+            self.at = end
+        found.taken.append(Taken(run, self.octets, self.base, np.array(lines, np.int64)))
 
     def _end(self, at: int) -> int | None:
         """Where the value ends; the same place where it is none; None where it goes on behind the buffer."""

@@ -74,7 +74,7 @@ def compiled_rows(read: Read, texts: Callable[[pl.Series], pl.Series], places: p
         frame = frame.with_columns(frame["payload"].scatter(hinted, shown))
     if "error" in frame.columns:
         frame = frame.with_columns(without_secrets(frame["error"]))
-    if read.odd:
+    if read.odd and "ips" in frame.columns:  # the row may have been left after all
         frame = frame.with_columns(_canonical(frame["ips"]))
     known = [name for name in _FALLBACKS if name in places.columns and places[name].null_count() < places.height]
     beside = places.select(pl.col(known).name.prefix("_"), *_PLACE)

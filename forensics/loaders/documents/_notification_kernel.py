@@ -21,7 +21,7 @@ Ints = npt.NDArray[np.int64]
 
 LEFT, TAKEN, CUT = range(3)
 """What became of a row: left to the reference, taken, sound as far as it goes and too short."""
-VERSION = 2
+VERSION = 3
 """Of the functions' arguments; a library that was built for another one is not used."""
 SLOTS = (
     "event_type", "publisher_id", "metadata/message_id", "metadata/timestamp", "payload/exception",
@@ -44,6 +44,7 @@ _FIRST = ("stamp", "context_stamp", *INSTANTS, "root_gb", "fault", "complaint", 
 _MADE = ("priority", "host", "service", "payload", "error")
 _OTHERS = tuple(name for name in PLACES if name not in _FIRST)
 _TABLE = 1024
+_MOST_VALUES = 4096
 _VIEW = pa.string_view()
 _VIEWS = pa.large_list(_VIEW)
 _INSTANT = pa.timestamp("ns", "UTC")
@@ -87,6 +88,7 @@ _POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
 FUNCTIONS: Signatures = {
     "json_plan": (_NUMBER, [_POINTER]),
     "json_feeds": (_NUMBER, [_POINTER, _NUMBER, _NUMBER, _POINTER]),
+    "json_values": (_NUMBER, [_POINTER, _NUMBER, _NUMBER, _NUMBER, _POINTER, _POINTER]),
     "json_rows": (_NUMBER, [_POINTER, _NUMBER, _POINTER, _POINTER, _NUMBER, ctypes.c_int32, _POINTER, _POINTER]),
 }
 
@@ -106,6 +108,31 @@ def feeds(library_: ctypes.CDLL, octets: Bytes) -> Ints:
         if count <= room:
             return found[:count]
         room = count
+
+
+@dataclass(slots=True)
+class Run:
+    """Values one behind the other, as their brackets say; those that are taken are what they seem."""
+
+    start: Ints
+    end: Ints
+    read: Read
+
+    def first(self, count: int) -> Run:
+        """The first of them."""
+        verdict = self.read.verdict[:count]
+        taken = int(np.count_nonzero(verdict == TAKEN))
+        return Run(self.start[:count], self.end[:count], Read(verdict, self.read.frame.head(taken), self.read.odd))
+
+
+def run(library_: ctypes.CDLL, octets: bytes, at: int) -> Run:
+    """Some of the values from a place on; none where what stands there has to be looked at more closely."""
+    text = np.frombuffer(octets, np.uint8)
+    start, end = np.empty(_MOST_VALUES, np.int64), np.empty(_MOST_VALUES, np.int64)
+    places = start.ctypes.data, end.ctypes.data
+    count = library_.json_values(text.ctypes.data, len(text), at, _MOST_VALUES, *places)
+    start, end = start[:count], end[:count]
+    return Run(start, end, read(library_, text, start, end, commas=False))
 
 
 def read(library_: ctypes.CDLL, text: Bytes, start: Ints, end: Ints, *, commas: bool) -> Read:

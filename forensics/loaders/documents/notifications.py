@@ -16,7 +16,7 @@ from forensics.loaders._reader import Batch, Origin, Stretch
 from forensics.loaders.documents._json_elements import Block, Values, add_line, blocks, elements, feeds_of, lines
 from forensics.loaders.documents._notification import READABLE, compiled_rows, notification_rows, places_of_table
 from forensics.loaders.documents._notification_forms import FRAME, by_lines, event_of, is_payload, likeness, unwrapped
-from forensics.loaders.documents._notification_kernel import CUT, TAKEN, feeds, kernel
+from forensics.loaders.documents._notification_kernel import CUT, TAKEN, Bytes, Ints, Read, feeds, kernel, run
 from forensics.loaders.documents._notification_kernel import read as read_rows
 from forensics.loaders.documents._notification_text import Schema, decoded, loads
 from forensics.records import Notification, Record
@@ -61,15 +61,15 @@ class _Notifications:
         state = _State(event_of(origin.source))
         head = stream.peek()
         wanted = records is None or Notification in records
+        library = kernel()
         if by_lines(head):
-            library = kernel()
             for block in blocks(stream, feeds_of if library is None else partial(feeds, library)):
                 if library is None:
                     yield _batch(lines(block), origin, state, wanted)
                 else:
                     yield _lines_batch(library, block, origin, state, wanted)
         else:
-            for values in elements(stream):
+            for values in elements(stream, None if library is None else partial(run, library)):
                 yield _batch(values, origin, state, wanted)
         note = _note(state)
         if note:
@@ -87,22 +87,49 @@ def _note(state: _State) -> str | None:
 
 
 def _batch(values: Values, origin: Origin, state: _State, wanted: bool) -> Batch:
-    if not values.texts:
+    rows = []
+    for some in values.taken:
+        if some.run.read.frame.height:
+            octets, (start, end) = np.frombuffer(some.octets, np.uint8), (some.run.start, some.run.end)
+            rows.append(_taken(some.run.read, octets, (start, end, some.lines), some.offset, origin))
+    return _told(rows, values, origin, state, wanted)
+
+
+def _told(taken: list[pl.DataFrame], values: Values, origin: Origin, state: _State, wanted: bool) -> Batch:
+    """Rows that the kernel took, and those of values that it left."""
+    left = [_rows(values, origin, state)] if values.texts else []
+    if not taken and not left:
         return Batch({}, tuple(values.stretches))
-    rows = _rows(values, origin, state)
-    return _told(rows, values.stretches, state, wanted)
-
-
-def _told(rows: pl.DataFrame, stretches: list[Stretch], state: _State, wanted: bool) -> Batch:
+    rows = pl.concat([*taken, *left])
+    if taken and left:
+        rows = rows.sort("offset_bytes")
     _count_doubles(rows["message_id"], state)
-    return Batch({Notification: rows} if wanted else {}, tuple(sorted(stretches, key=_offset)))
+    return Batch({Notification: rows} if wanted else {}, tuple(sorted(values.stretches, key=_offset)))
+
+
+def _taken(read: Read, octets: Bytes, places: tuple[Ints, Ints, Ints], offset: int, origin: Origin) -> pl.DataFrame:
+    """The rows that the kernel took: of all that it read, where each begins and ends, and its number."""
+    start, end, position = (place[read.verdict == TAKEN] for place in places)
+    frame = pl.DataFrame({
+        "source": pl.repeat(origin.source, len(start), eager=True),
+        "position": position,
+        "offset_bytes": start + offset,
+        "length_bytes": end - start,
+    })  # fmt: skip
+
+    def texts(some: pl.Series) -> pl.Series:
+        found = [bytes(octets[start[at] : end[at]]).decode() for at in some]
+        return unwrapped(pl.Series(found, dtype=pl.String))["text"]
+
+    return compiled_rows(read, texts, frame).drop(READABLE)
 
 
 def _lines_batch(library: CDLL, block: Block, origin: Origin, state: _State, wanted: bool) -> Batch:
     """Lines by the kernel; what it leaves as `_batch` reads it."""
     end = block.ends
     start = np.append(0, end[:-1])
-    read = read_rows(library, np.frombuffer(block.octets, np.uint8), start, end, commas=True)
+    octets = np.frombuffer(block.octets, np.uint8)
+    read = read_rows(library, octets, start, end, commas=True)
     taken = read.verdict == TAKEN
     values = Values()
     for at in np.flatnonzero(~taken).tolist():
@@ -112,27 +139,9 @@ def _lines_batch(library: CDLL, block: Block, origin: Origin, state: _State, wan
             values.stretches.append(Stretch(place[0], len(line), "reject", _DAMAGED, place[1]))
         else:
             add_line(values, line, line.decode("utf-8", "replace").removesuffix("\n"), *place)
-    begins, rows = start[taken], []
-    if len(begins):
-        places = pl.DataFrame({
-            "source": pl.repeat(origin.source, len(begins), eager=True),
-            "position": np.flatnonzero(taken) + block.line,
-            "offset_bytes": begins + block.offset,
-            "length_bytes": end[taken] - begins,
-        })  # fmt: skip
-        stops = end[taken]
-
-        def texts(some: pl.Series) -> pl.Series:
-            found = [bytes(block.octets[begins[at] : stops[at]]).decode() for at in some]
-            return unwrapped(pl.Series(found, dtype=pl.String))["text"]
-
-        rows.append(compiled_rows(read, texts, places).drop(READABLE))
-    if values.texts:
-        rows.append(_rows(values, origin, state))
-    if not rows:
-        return Batch({}, tuple(values.stretches))
-    both = rows[0] if len(rows) == 1 else pl.concat(rows).sort("offset_bytes")
-    return _told(both, values.stretches, state, wanted)
+    numbers = np.arange(len(start)) + block.line
+    rows = [_taken(read, octets, (start, end, numbers), block.offset, origin)] if taken.any() else []
+    return _told(rows, values, origin, state, wanted)
 
 
 def _rows(values: Values, origin: Origin, state: _State) -> pl.DataFrame:

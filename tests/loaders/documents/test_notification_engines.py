@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from forensics.loaders.documents import _notification_kernel
+from forensics.loaders.documents import _json_elements, _notification_kernel, notifications
 from forensics.loaders.documents._notification import notification_rows
 from forensics.loaders.documents._notification_kernel import CUT, LEFT, TAKEN
-from tests.fuzz.notifications import VALUES, lines, one, reference
-from tests.loaders.documents._notifications import legacy, versioned
+from tests.fuzz.notifications import VALUES, documents, lines, one, reference
+from tests.loaders.documents._notifications import legacy, read, versioned
 
 pytestmark = pytest.mark.skipif(_notification_kernel.kernel() is None, reason="the compiled engine is not installed")
 
@@ -29,6 +29,25 @@ def verdicts(*rows: bytes | str) -> list[int]:
 
 def test_both_engines_say_the_same_of_every_form() -> None:
     one(b"\n".join(lines()) + b"\n")
+
+
+@pytest.mark.parametrize("chunk_bytes", [600, 5_000, 8 << 20])
+def test_both_engines_say_the_same_of_every_document(chunk_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_json_elements, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(_notification_kernel, "_MOST_VALUES", 5)
+    for document in documents():
+        one(document)
+        one(document[: len(document) // 2] + b"\n}]{ oops" + document[len(document) // 2 :])
+
+
+def test_of_a_regular_document_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_json_elements._Walk, "_end", None)
+    values = [legacy(), legacy(payload={"args": [{"instance_id": "i"}]}), versioned()] * 2000
+    for document in (json.dumps(values), json.dumps(values, indent=1)):
+        rows, stretches, _ = read(notifications.READERS[0], document.encode())
+        assert len(rows) == len(values)
+        assert len(stretches) == len(values) + 1
+        assert {stretch.kind for stretch in stretches} == {"framing"}
 
 
 def test_what_is_regular_is_taken_in_every_form() -> None:
