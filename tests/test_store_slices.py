@@ -1,4 +1,4 @@
-"""R07, P5: a large capture that is read slice by slice, by anybody, killed or not: the case is the same octets."""
+"""R07, P5: a large capture or log read slice by slice, by anybody, killed or not: the case is the same octets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from forensics.evidence import walk
 from forensics.loaders._reader import Origin
 from forensics.loaders.captures import amqp as amqp_leaf
 from forensics.loaders.captures import dhcp, packets
-from forensics.records import BrokerTransfer, DhcpMessage, Packet, Span
+from forensics.records import BrokerTransfer, DhcpMessage, LogRecord, Packet, Span
 from forensics.store import _draft
 from tests._captures import Pcapng, pcap
 from tests._small_evidence import MODIFIED_S, log
@@ -74,6 +74,7 @@ def evidence_at(folder: Path) -> Path:
         "f.pcapng": sections.octets,
         "few.pcap": truth("us", 3, 3).octets,
         "syslog": log(160),
+        "syslog2": log(240),
     }
     for name, data in files.items():
         folder.mkdir(parents=True, exist_ok=True)
@@ -164,12 +165,17 @@ def test_slices_hold_what_the_whole_holds(
     one = forensics.open_case(evidence, out=tmp_path / "one.case", workers=1)
     assert tree(one.path) == tree(case.path)
     assert {"records/Packet/000001.parquet", "records/Packet/000001_000001.parquet"} <= tree(case.path).keys()
+    logs = [name for name in tree(case.path) if "/LogRecord/" in name and "_" in name]
+    assert len({name.partition("_")[0] for name in logs}) == 2
+    repeated = case.records(LogRecord).filter(pl.col("duplicate_of").is_not_null()).collect()
+    assert repeated["source"].unique().to_list() == ["syslog2"]
+    assert repeated["offset_bytes"].max() > CUT_BYTES
     assert [name for name in tree(case.path) if "/BrokerTransfer/" in name] == ["records/BrokerTransfer/000001.parquet"]
     monkeypatch.setattr(_load, "SLICE_BYTES", 1 << 30)
     monkeypatch.setattr(packets, "CHUNK_BYTES", CUT_BYTES)  # as for slices of this size
     whole = forensics.open_case(evidence, out=tmp_path / "whole.case", workers=1)
     assert not [name for name in tree(whole.path) if "_00000" in name]
-    for record in (Packet, DhcpMessage, BrokerTransfer, Span):
+    for record in (Packet, DhcpMessage, BrokerTransfer, LogRecord, Span):
         assert_frame_equal(case.records(record).collect(), whole.records(record).collect())
     assert_frame_equal(case.sources, whole.sources)
     assert_frame_equal(case.problems, whole.problems)

@@ -46,12 +46,13 @@ def mark(folder: Path, rows: Rows) -> list[dict[str, Any]]:
     for number, paths in numbers.items():
         if names[number] in marked:
             own = found.filter(source=names[number]).lazy()
-            length = scan(LogRecord, paths).select(pl.len()).collect().item()
-            with Sink(folder, number) as sink:  # no log is cut into slices
-                for start in range(0, length, ROW_GROUP):
-                    part = scan(LogRecord, paths).slice(start, ROW_GROUP).drop("duplicate_of")
-                    joined = part.join(own, on=["source", "position"], how="left", maintain_order="left")
-                    sink.append(LogRecord, joined.collect())
+            for path in paths:
+                length = scan(LogRecord, [path]).select(pl.len()).collect().item()
+                with Sink(folder, number, int(path.stem.partition("_")[2] or 0)) as sink:  # `part_name`
+                    for start in range(0, length, ROW_GROUP):
+                        part = scan(LogRecord, [path]).slice(start, ROW_GROUP).drop("duplicate_of")
+                        joined = part.join(own, on=["source", "position"], how="left", maintain_order="left")
+                        sink.append(LogRecord, joined.collect())
     return problems
 
 

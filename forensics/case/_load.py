@@ -13,7 +13,7 @@ from forensics.case._tally import MOST_REASONS, Tally
 from forensics.errors import EvidenceError, StoppedError
 from forensics.evidence import PADDING, EvidenceFile, Stream, archive_kind, archive_parts, open_stream
 from forensics.loaders._reader import Batch, Cuts, Origin, Reader, SliceReader
-from forensics.loaders._registry import pick, readers
+from forensics.loaders._registry import pick
 from forensics.records import LogRecord, Loss, Record, Span
 from forensics.store import Sink
 
@@ -41,7 +41,6 @@ class Share:
     """What is known where the slice begins; None at the start of the file."""
     end: Mapping[str, Any] | None = None
     """The same where it ends; None at the end of the file."""
-    format: str = ""
     sha256: str = ""
     """Digest of the file, as the survey found it."""
 
@@ -129,7 +128,8 @@ class _Intake:
         if self._stir is not None:
             self._stir()
         for record, frame in batch.rows.items():
-            self.sink.append(record, frame)
+            if self.marks is None or record in self.spanning:
+                self.sink.append(record, frame)
         if (log := batch.rows.get(LogRecord)) is not None and "zone_basis" in log.columns:
             assumed = log.filter(pl.col("zone_basis") == "assumed")
             self.hosts |= set(assumed["host"].unique().to_list())
@@ -272,7 +272,10 @@ def _load_slice(job: Job, share: Share, advance: Advance | None, stir: Callable[
         intake = _Intake(file.source, sink, stir)
         end = None
         try:
-            reader = next(one for one in readers() if one.name == share.format)
+            with open_stream(file) as stream:
+                reader = pick(stream.peek(_HEAD_BYTES), file.source)
+            if reader is None:
+                return failed
             with open_stream(file, start=share.start) as stream:
                 for batch in intake.batches(job, reader, stream):
                     end = batch.mark if batch.mark is not None else end

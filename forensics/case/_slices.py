@@ -104,7 +104,7 @@ class Work:
         of = _Sliced(survey, [None] * len(starts))
         self._sliced[job.number] = of
         shares = [
-            Share(cut, start, end, survey.source["format"], survey.source["sha256"])
+            Share(cut, start, end, survey.source["sha256"])
             for cut, (start, end) in enumerate(zip(starts, ends, strict=True))
         ]
         jobs = [replace(job, share=share) for share in shares]

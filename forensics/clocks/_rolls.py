@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from forensics.clocks._stamps import DAY_S, NS, Flags, Ints
@@ -34,6 +37,22 @@ class RollCounter:
         self._lines = 0
         self._position: int | None = None
         self._left: tuple[bool, int, int, int] | None = None  # turned?, left at, landed at, line of the landing
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that later lines need, as plain values; not the strays, which are told to whoever counts."""
+        left = None if self._left is None else list(self._left)
+        return {"turn": self.turn, "lines": self._lines, "position": self._position, "left": left}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> RollCounter:
+        """The counter that had this state."""
+        counter = cls()
+        counter.turn, counter._lines, counter._position = state["turn"], state["lines"], state["position"]
+        if state["left"] is not None:
+            turned, left, landed, line = state["left"]
+            counter._left = (turned, left, landed, line)
+        return counter
 
     def turns(self, month: Ints, day: Ints, clock_ns: Ints, dated: Flags) -> tuple[Ints, Ints]:
         """Turns before each line, and the lines (within this call) whose step is a doubt."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,6 +24,7 @@ from forensics.clocks._stamps import (
     is_leap,
     whole_numbers,
 )
+from forensics.clocks._steps import Run, Steps
 
 NO_TIME = int(np.iinfo(np.int64).min)
 """Stands for "no reference" in an array that cannot hold a null."""
@@ -46,65 +45,6 @@ _BACKWARD_YEARS = 28
 """How far back a 29 February may push the newest year: the calendar repeats after that."""
 
 
-@dataclass(slots=True)
-class _Run:
-    """Consecutive lines with a second clock that agree on the year of turn 0."""
-
-    first: int
-    last: int
-    base: int
-
-
-@dataclass(slots=True)
-class _Steps:
-    """Year of turn 0 by line number, and the lines at either end that a doubtful step parts from it."""
-
-    starts: Ints
-    bases: Ints
-    known: Flags
-    doubtful_before: int = 0
-    doubtful_from: int | None = None
-
-    @classmethod
-    def constant(cls, base: int) -> _Steps:
-        """One base for all lines."""
-        return cls(np.zeros(1, dtype=np.int64), np.array([base], dtype=np.int64), np.ones(1, dtype=np.bool_))
-
-    @classmethod
-    def between(cls, runs: list[_Run], doubts: Ints, overflow: bool) -> _Steps:
-        """Bases from neighbours: where two disagree, a single doubtful step between them is the place."""
-        pieces: list[tuple[int, int, bool]] = [(0, runs[0].base, True)]
-        for before, after in itertools.pairwise(runs):
-            low, high = np.searchsorted(doubts, [before.last, after.first], side="right")
-            if high - low == 1:
-                pieces.append((int(doubts[low]), after.base, True))
-                continue
-            # A silence of more than a year, or more than one doubtful step: nobody knows where the year changed.
-            if after.first > before.last + 1:
-                pieces.append((before.last + 1, 0, False))
-            pieces.append((after.first, after.base, True))
-        if overflow:
-            pieces.append((runs[-1].last + 1, 0, False))
-        starts, bases, known = zip(*pieces, strict=True)
-        return cls(
-            np.array(starts, dtype=np.int64),
-            np.array(bases, dtype=np.int64),
-            np.array(known, dtype=np.bool_),
-            doubtful_before=int(max(doubts[doubts <= runs[0].first], default=0)),
-            doubtful_from=min((int(line) for line in doubts[doubts > runs[-1].last]), default=None),
-        )
-
-    def at(self, lines: Ints) -> tuple[Ints, Flags]:
-        """Base of each line, and whether it is known."""
-        index = np.searchsorted(self.starts, lines, side="right") - 1
-        return self.bases[index], self.known[index]
-
-    def doubtful(self, lines: Ints) -> Flags:
-        """Lines that a doubtful step parts from what decides the year."""
-        doubtful: Flags = lines < self.doubtful_before
-        return doubtful if self.doubtful_from is None else doubtful | (lines >= self.doubtful_from)
-
-
 class YearPlan:
     """Second of the two passes: years for the lines of one log, in the order of the file.
 
@@ -118,7 +58,7 @@ class YearPlan:
         basis: str,
         note: str | None = None,
         *,
-        steps: _Steps | None = None,
+        steps: Steps | None = None,
         lines: int = 0,
         bound_ns: int | None = None,
         strays: Collection[tuple[int, int]] = (),
@@ -131,6 +71,29 @@ class YearPlan:
         self._strays = np.array(list(strays), dtype=np.int64).reshape(-1, 2)
         self._rolls = RollCounter()
         self._lines = 0
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that later lines need, as plain values."""
+        steps = None if self._steps is None else self._steps.state
+        told = {"basis": self.basis, "note": self.note, "steps": steps, "counted": self._counted}
+        strays = self._strays.tolist()
+        return told | {"bound_ns": self._bound_ns, "strays": strays, "rolls": self._rolls.state, "lines": self._lines}
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> YearPlan:
+        """The plan that had this state."""
+        steps = None if state["steps"] is None else Steps.of(state["steps"])
+        plan = cls(
+            state["basis"],
+            state["note"],
+            steps=steps,
+            lines=state["counted"],
+            bound_ns=state["bound_ns"],
+            strays=state["strays"],
+        )
+        plan._rolls, plan._lines = RollCounter.of(state["rolls"]), state["lines"]
+        return plan
 
     def years(self, month: Column, day: Column, clock_ns: Column, reference_ns: Column | None = None) -> pl.DataFrame:
         """Years of further lines: the same lines in the same order as in the first pass.
@@ -229,7 +192,7 @@ class YearCounter:
     def __init__(self) -> None:
         self._rolls = RollCounter()
         self._lines = 0
-        self._runs: list[_Run] = []
+        self._runs: list[Run] = []
         self._doubts: list[int] = []
         self._overflow = False
         self._leap_turns: set[int] = set()
@@ -276,7 +239,7 @@ class YearCounter:
             if self._runs and self._runs[-1].base == base:
                 self._runs[-1].last = last + self._lines
             elif len(self._runs) < _MOST_RUNS:
-                self._runs.append(_Run(first + self._lines, last + self._lines, base))
+                self._runs.append(Run(first + self._lines, last + self._lines, base))
             else:
                 self._overflow = True
                 return
@@ -306,17 +269,17 @@ class YearCounter:
         if self._last is None or self._first_turn is None:
             return YearPlan("none", "no line has a stamp")
         if declared is not None:
-            steps = _Steps.constant(declared - self._first_turn)
+            steps = Steps.constant(declared - self._first_turn)
             steps.doubtful_from = int(doubts[0]) if len(doubts) else None
             return YearPlan("declared", steps=steps, lines=self._lines, strays=strays)
         if self._runs:
-            steps = _Steps.between(self._runs, doubts, self._overflow)
+            steps = Steps.between(self._runs, doubts, self._overflow)
             note = None if steps.known.all() else "neighbours leave the year open"
             return YearPlan("neighbour", note, steps=steps, lines=self._lines, strays=strays)
         if rotated_on_ns is not None:
             return self._before("file-name", rotated_on_ns + NAME_SLACK_NS, [])
         if elsewhere_ns is not None and (base := self._base_near(*elsewhere_ns)) is not None:
-            steps = _Steps.constant(base)
+            steps = Steps.constant(base)
             steps.doubtful_before = self._doubts[-1] if self._doubts else 0
             return YearPlan("neighbour", "the year of other sources", steps=steps, lines=self._lines, strays=strays)
         if modified_ns is None:
@@ -356,7 +319,7 @@ class YearCounter:
             return YearPlan("none", "no year gives every 29 February of this log its day")
         if fits[0] != years[0]:
             notes.append(f"29 February moved the year from {years[0]} to {fits[0]}")
-        steps = _Steps.constant(int(fits[0]) - turn)
+        steps = Steps.constant(int(fits[0]) - turn)
         steps.doubtful_before = self._doubts[-1] if self._doubts else 0
         note = "; ".join(notes) or None
         return YearPlan(basis, note, steps=steps, lines=self._lines, bound_ns=bound_ns, strays=self._rolls.strays)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import importlib.resources
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -85,6 +87,15 @@ class LocalClock:
         self.zone = zone
         self._fixed = zone_offset(zone)
         self._window: tuple[int, int, bool] | None = None  # end of the window (local), last line in it, second pass
+
+    @property
+    def state(self) -> list[Any] | None:
+        """What the order of earlier lines has decided, as plain values."""
+        return None if self._window is None else list(self._window)
+
+    def resume(self, state: Sequence[Any] | None) -> None:
+        """Go on where a clock of the same zone had this state."""
+        self._window = None if state is None else (state[0], state[1], state[2])
 
     def utc(self, local_ns: Column) -> pl.DataFrame:
         """UTC of wall clock times.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from types import MappingProxyType
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -173,6 +174,19 @@ class Speakers:
 class Memory:
     """What a format keeps from earlier lines of a source: see `forensics.loaders.messages.dhclient`."""
 
+    _STATE: ClassVar[Mapping[str, type[pl.DataType]]]
+    _state: pl.DataFrame
+    """All that later lines need: columns of `_STATE`."""
+
+    @property
+    def state(self) -> dict[str, list[Any]]:
+        """All that later lines need, as plain values."""
+        return self._state.to_dict(as_series=False)
+
+    def resume(self, state: Mapping[str, list[Any]]) -> None:
+        """Go on where another memory had this state."""
+        self._state = pl.DataFrame(state, schema=self._STATE)
+
     def observe(self, candidates: pl.DataFrame) -> None:
         """Take in a further chunk of lines of the program."""
         raise NotImplementedError
@@ -197,6 +211,24 @@ class MessageReader:
     def yields(self) -> tuple[type[Record], ...]:
         """The records that it can find."""
         return tuple(dict.fromkeys(f.record for f in self._formats))
+
+    @property
+    def state(self) -> dict[str, dict[str, list[Any]]]:
+        """All that later lines need, as plain values."""
+        return {name: memory.state for name, memory in self._memories.items()}
+
+    def resume(self, state: Mapping[str, Mapping[str, list[Any]]]) -> None:
+        """Go on where a reader of the same records had this state."""
+        for name, memory in self._memories.items():
+            memory.resume(state[name])
+
+    def observe(self, log_records: pl.DataFrame) -> None:
+        """Take in a further chunk only for what later lines need of it."""
+        speakers = Speakers(log_records)
+        for one in self._formats:
+            candidates = one.candidates_among(speakers) if one.name in self._memories else None
+            if candidates is not None and not candidates.is_empty():
+                self._memories[one.name].observe(candidates)
 
     def leaves(self, log_records: pl.DataFrame) -> dict[type[Record], pl.DataFrame]:
         """Narrower records of a chunk of log records.

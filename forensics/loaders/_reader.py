@@ -81,6 +81,10 @@ class Cuts:
     single: bool = False
     """Whether to stop at the next cut."""
 
+    def behind(self, offset: int) -> int | None:
+        """Where the next cut is due, None for never."""
+        return (offset // self.every_bytes + 1) * self.every_bytes if self.every_bytes else None
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -143,6 +147,8 @@ class SliceReader(Reader, Protocol):
 
     spanning: tuple[type[Record], ...]
     """Records that need the whole source, in order; all others can be read slice by slice."""
+    cores: int
+    """How many cores one process keeps busy that reads a whole source."""
 
     def batches(
         self,

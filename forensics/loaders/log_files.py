@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 import polars as pl
@@ -11,7 +12,7 @@ from forensics.errors import NotUnderstoodError, UnknownColumnError
 from forensics.evidence import Stream, host_of, series_of
 from forensics.loaders._message_format import MessageReader
 from forensics.loaders._paths import Given, Paths, given
-from forensics.loaders._reader import Batch, Origin, Reader
+from forensics.loaders._reader import Batch, Cuts, Origin, Reader
 from forensics.loaders._release import ReleaseObserver
 from forensics.loaders._scan import scan, selected
 from forensics.loaders.lines._chunks import CHUNK_BYTES
@@ -22,6 +23,8 @@ from forensics.records import LogRecord, Record
 __all__ = ["READERS", "LogFiles", "mark_duplicates", "scan_logs"]
 
 _NAMES = tuple(LogRecord.polars_schema().names())
+_MARKS_BYTES = 64 << 20
+"""All marks of a source take so much as JSON, those of most logs a kilobyte each; what follows is one slice."""
 
 
 class LogFiles:
@@ -30,6 +33,8 @@ class LogFiles:
     name: str = "log"
     record: type[Record] = LogRecord
     bases: tuple[type[Record], ...] = (LogRecord,)
+    spanning: tuple[type[Record], ...] = ()
+    cores: int = 1
     reference: str = "the framings in forensics/loaders/lines, each with its own reference"
 
     @property
@@ -42,19 +47,43 @@ class LogFiles:
         return likeness(head, name)
 
     def batches(
-        self, stream: Stream, origin: Origin, *, records: Collection[type[Record]] | None = None
+        self,
+        stream: Stream,
+        origin: Origin,
+        *,
+        records: Collection[type[Record]] | None = None,
+        cuts: Cuts = Cuts(0),  # noqa: B008 - frozen
     ) -> Iterator[Batch]:
-        """Read the whole stream; see `Reader`."""
+        """Read the whole stream, or a slice of it; see `SliceReader`."""
         leaves = None if records is None else [record for record in records if record is not LogRecord]
-        messages = MessageReader(leaves) if leaves is None or leaves else None
+        wanted = leaves is None or bool(leaves)
+        messages = MessageReader(leaves) if wanted else MessageReader() if cuts.every_bytes else None
+        room = _MARKS_BYTES
+        if cuts.mark is not None and messages is not None:
+            messages.resume(cuts.mark["messages"])
+            room = cuts.mark["room"]
         release = ReleaseObserver()
-        for batch in batches(stream, origin):
+        for batch in batches(stream, origin, cuts=cuts):
             frame = batch.rows[LogRecord]
             facts = dict(batch.facts)
             told = (mark.partition("=") for mark in facts.pop(MARKS, "").split())
-            release.see(frame, {name: int(line) for name, _, line in told})
-            narrower = messages.leaves(frame) if messages is not None and frame.height else {}
-            yield Batch({LogRecord: frame, **narrower}, batch.stretches, batch.losses, facts | release.facts())
+            if not cuts.single:
+                release.see(frame, {name: int(line) for name, _, line in told})
+            narrower: Mapping[type[Record], pl.DataFrame] = {}
+            if messages is not None and frame.height:
+                if wanted:
+                    narrower = messages.leaves(frame)
+                else:
+                    messages.observe(frame)
+            mark = None
+            if batch.mark is not None and messages is not None:
+                mark = {**batch.mark, "messages": messages.state}
+                room -= len(json.dumps(mark))
+                mark = {**mark, "room": room} if room >= 0 else None
+            rows: dict[type[Record], pl.DataFrame] = {LogRecord: frame, **narrower}
+            yield Batch(rows, batch.stretches, batch.losses, facts | release.facts(), mark)
+            if mark is not None and cuts.single:
+                return
 
 
 READERS: tuple[Reader, ...] = (LogFiles(),)  # type: ignore[assignment]  # what mypy misses: `yields` is only read

@@ -46,6 +46,7 @@ class CaptureReader:
     reference: str
     record: type[Record] = Packet
     bases: tuple[type[Record], ...] = (Packet,)
+    cores: int = 2
 
     @property
     def yields(self) -> tuple[type[Record], ...]:

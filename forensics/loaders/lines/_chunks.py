@@ -48,16 +48,46 @@ class Chunk:
 
 
 class Chunks:
-    """Reads chunks; what the reader of a chunk does not take comes again at the start of the next."""
+    """Reads chunks; what the reader of a chunk does not take comes again at the start of the next.
 
-    def __init__(self, stream: Stream, chunk_bytes: int = CHUNK_BYTES, longest_line: int = LONGEST_LINE) -> None:
+    Args:
+        stream: The source.
+        chunk_bytes: How much is read at a time.
+        longest_line: Of a longer line only the beginning is kept.
+        begin: What `begin` was where an earlier reader of the source stopped; the stream is at that offset.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        chunk_bytes: int = CHUNK_BYTES,
+        longest_line: int = LONGEST_LINE,
+        begin: tuple[int, int] = (0, 0),
+    ) -> None:
         self._stream = stream
         self._chunk_bytes = chunk_bytes
         self._longest = longest_line
-        self._rest = self._whole = Chunk(np.zeros(0, np.uint8), 0, [], [], False)
+        offset, held = begin
+        rest = np.frombuffer(stream.read(held), np.uint8)
+        self._rest = self._whole = Chunk(rest, offset, [], [], False)
         self._nul_before = False
         self.gaps: list[Stretch] = []
         self.nul_bytes = 0
+
+    @property
+    def begin(self) -> tuple[int, int] | None:
+        """Where the next chunk begins, and how much of it has been read already; None where more is to be known.
+
+        Whoever begins with these, the stream being at that offset, has the same chunks from there on.
+        """
+        rest = self._rest
+        torn = rest.left_out or rest.breaks or self._nul_before or self._whole.final
+        return None if torn else (rest.offset, len(rest.octets))
+
+    @property
+    def told(self) -> int:
+        """How many of the gaps will not grow any more."""
+        return len(self.gaps) - self._nul_before
 
     def __iter__(self) -> Iterator[Chunk]:
         while True:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from forensics.clocks import NO_TIME, LocalClock
@@ -34,6 +37,15 @@ class DayPlan:
         self._known: bool | None = None
         self.whole = False
         self.basis = "none"
+
+    @property
+    def state(self) -> list[Any]:
+        """All that later lines need, as plain values."""
+        return [self._last, self._day, self._known, self.basis]
+
+    def resume(self, state: Sequence[Any]) -> None:
+        """Go on where a plan of the same origin had this state."""
+        self._last, self._day, self._known, self.basis = state
 
     def local_ns(self, clocks: Ints) -> Ints:
         """Nanoseconds since 1970 of the wall clock, `NO_TIME` where the day is unknown.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,14 +14,15 @@ import polars as pl
 from forensics._discovery import modules
 from forensics.evidence import Stream, host_of
 from forensics.loaders._line_format import LineFormat
-from forensics.loaders._reader import Batch, Origin, Stretch
+from forensics.loaders._reader import Batch, Cuts, Origin, Stretch
 from forensics.loaders.lines import _kernel
 from forensics.loaders.lines._chunks import CHUNK_BYTES, Chunk, Chunks
-from forensics.loaders.lines._clean import FILE_END, FRAMING, apart, peel, peel_continued, unescape
+from forensics.loaders.lines._clean import FILE_END, apart, peel, peel_continued, unescape
 from forensics.loaders.lines._fast import read_fast
 from forensics.loaders.lines._fields import Fields, Stamps, distinct
 from forensics.loaders.lines._frame import SMALL_BYTES, name_of, rows
 from forensics.loaders.lines._join import LONGEST_MESSAGE, Grouping, grouped
+from forensics.loaders.lines._lone import stretches
 from forensics.loaders.lines._losses import Loss, losses, may_lose
 from forensics.loaders.lines._marks import marks
 from forensics.loaders.lines._slow import LAST_RESORT, Grammar, read_lines
@@ -29,7 +31,6 @@ from forensics.loaders.lines._times import RecordClock
 from forensics.loaders.lines._wrapped import join_wrapped
 from forensics.records import LogRecord
 
-REJECT = "line in no known framing"
 UPTIME = "kernel-uptime"
 _CONSOLE = re.compile(r"console\.log[\w.-]*$")
 MARKS = "marks"
@@ -179,6 +180,16 @@ class _Source:
     more_bytes: int = 0
     marks: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that later records need, as plain values; what is counted for `facts` is not among it."""
+        return {"number": self.number, "uptimes": self.uptimes, "clock": self.clock.state}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on where a source had this state."""
+        self.number, self.uptimes = state["number"], state["uptimes"]
+        self.clock.resume(state["clock"])
+
     def frame(self, part: Parsed) -> pl.DataFrame:
         first = part.records.first
         times = self.clock.times(_of(part.fields.inner, first), _of(part.fields.outer, first))
@@ -225,8 +236,14 @@ def batches(
     columns: Collection[str] | None = None,
     chunk_bytes: int = CHUNK_BYTES,
     fast: bool = True,
+    cuts: Cuts = Cuts(0),  # noqa: B008 - frozen
 ) -> Iterator[Batch]:
     """Read a log from its first octet to its last.
+
+    A chunk ends in front of the record that may not be whole, so the next one begins with a record, and what is known
+    between them is little: how much has been read ahead, the number of the line, the clocks. That is a mark, at the
+    first such place behind each multiple of ``cuts.every_bytes``; none lies inside a record too long to be held, nor
+    beside octets that were left out.
 
     Args:
         stream: The log, decompressed.
@@ -234,25 +251,38 @@ def batches(
         columns: Columns of `LogRecord` that are wanted; all where None. Losses need ``ts``, ``position``, ``message``.
         chunk_bytes: How much is read at a time.
         fast: Whether to use the fast reader where it can; the result is the same.
+        cuts: Where to tell what is known, and the mark to go on from, the stream being at its ``base``. Reading goes on
+            behind each mark, also where ``cuts.single``.
 
     Yields:
         Rows of `LogRecord` by position. ``facts`` has ``format`` (the commonest framing, or that none is known),
         ``rejects`` (lines of all stretches of that kind, which are merged where they touch), and what `RecordClock`
         found out.
     """
-    if stream.peek(2) in _UTF16:
+    if cuts.mark is None and stream.peek(2) in _UTF16:
         yield _refused(stream, "text in UTF-16")
         return
     source = _Source(origin, columns, RecordClock(origin), [form.name for form in grammar().formats])
     source.uptimes = _uptimes(origin.source)
-    chunks = Chunks(stream, chunk_bytes)
+    begin = 0, 0
+    if cuts.mark is not None:
+        source.resume(cuts.mark)
+        begin = cuts.mark["base"], cuts.mark["held"]
+    chunks = Chunks(stream, min(chunk_bytes, cuts.every_bytes or chunk_bytes), begin=begin)
+    due = cuts.behind(begin[0])
     told = 0
     for chunk in chunks:
         part = parsed(chunk, source.number, fast=fast, uptimes=source.uptimes)
         if source.uptimes is None and len(part.text):
             source.uptimes = bool((part.fields.framing == grammar().codes[UPTIME]).any())
-        yield _batch(chunk, chunks, part, source, chunks.gaps[told:] if chunk.final else chunks.gaps[told:-1])
-        told = len(chunks.gaps) if chunk.final else max(told, len(chunks.gaps) - 1)
+        sure = len(chunks.gaps) if chunk.final else chunks.told
+        batch = _batch(chunk, chunks, part, source, chunks.gaps[told:sure])
+        told = sure
+        if due is not None and source.pending is None and chunks.begin is not None and chunks.begin[0] >= due:
+            place = dict(zip(("base", "held"), chunks.begin, strict=True))
+            batch = replace(batch, mark=place | source.state)
+            due = cuts.behind(place["base"])
+        yield batch
 
 
 def _refused(stream: Stream, reason: str) -> Batch:
@@ -302,8 +332,9 @@ def _batch(chunk: Chunk, chunks: Chunks, part: Parsed, source: _Source, gaps: li
         elif may_lose(text.buffer.tobytes()):
             admitted = losses(whole)
     nul = tuple((None, None, "octets replaced by NUL", gap.length_bytes) for gap in gaps)
-    stretches = (*_stretches(part, lone, source), *gaps)
-    return Batch({LogRecord: whole}, stretches, (*admitted, *nul), source.facts())
+    unread, rejects = stretches(text, lone, part.reasons)
+    source.rejects += rejects
+    return Batch({LogRecord: whole}, (*unread, *gaps), (*admitted, *nul), source.facts())
 
 
 def _remarkable(part: Parsed) -> Ints | None:
@@ -333,31 +364,6 @@ def _absorb(part: Parsed, source: _Source, lone: Ints) -> Ints:
 
 def _of(stamps: Stamps, rows_: Ints) -> Stamps:
     return Stamps(stamps.kind.take(rows_), stamps.ns.take(rows_))
-
-
-def _stretches(part: Parsed, lone: Ints, source: _Source) -> Iterator[Stretch]:
-    """Lines of no record, adjacent ones of one kind together."""
-    if not len(lone):
-        return
-    text = part.text
-    blank = text.end[lone] <= text.start[lone]
-    kinds = np.where(blank, 0, 1)
-    reasons = {0: ("padding", "blank line"), 1: ("reject", REJECT)}
-    codes = {reason: code for code, reason in enumerate(sorted(set(part.reasons.values())), 2)}
-    if part.reasons:
-        special = np.array(list(part.reasons), np.int64)
-        at = np.minimum(np.searchsorted(lone, special), len(lone) - 1)
-        there = lone[at] == special
-        kinds[at[there]] = np.array([codes[reason] for reason in part.reasons.values()], np.int64)[there]
-    reasons |= {code: ("framing" if reason in FRAMING else "reject", reason) for reason, code in codes.items()}
-    rejected = [code for code, (kind, _) in reasons.items() if kind == "reject"]
-    source.rejects += int(np.isin(kinds, rejected).sum())
-    apart_ = (np.diff(lone) != 1) | (np.diff(kinds) != 0) | (text.raw_start[lone[1:]] != text.raw_end[lone[:-1]])
-    for run in np.split(np.arange(len(lone)), np.flatnonzero(apart_) + 1):
-        first, last = lone[run[0]], lone[run[-1]]
-        kind, reason = reasons[int(kinds[run[0]])]
-        begin, end = int(text.raw_start[first]), int(text.raw_end[last])
-        yield Stretch(begin, end - begin, kind, reason, int(text.number[first]))
 
 
 def likeness(head: bytes, name: str = "") -> float:

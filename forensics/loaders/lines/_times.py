@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -89,6 +91,21 @@ class RecordClock:
         self.days = DayPlan(origin)
         self._bases: dict[str, int] = {}
         self._zones: dict[str, int] = {}
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that later records need, as plain values."""
+        plan = None if self._plan is None else self._plan.state
+        clocks = {"inner": self._inner.state, "outer": self._outer.state, "days": self.days.state}
+        return {"yearless": self._yearless, "plan": plan} | clocks
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on where a clock of the same origin had this state; `facts` are of later records alone."""
+        self._yearless, plan = state["yearless"], state["plan"]
+        self._plan = None if plan is None else YearPlan.of(plan)
+        self._inner.resume(state["inner"])
+        self._outer.resume(state["outer"])
+        self.days.resume(state["days"])
 
     def times(self, inner: Stamps, outer: Stamps) -> Times:
         """Instants of further records.
