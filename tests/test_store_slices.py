@@ -182,6 +182,16 @@ def test_slices_hold_what_the_whole_holds(
     assert set(case.problems["source"]) >= {"c.pcap", "d.pcapng", "e.pcap"}
 
 
+@pytest.mark.parametrize(("workers", "cut"), [(1, set()), (2, {"syslog", "syslog2"}), (3, {"syslog", "a.pcap"})])
+def test_only_what_gains_is_cut(evidence: Path, workers: int, cut: set[str]) -> None:
+    files = [file for file in walk(evidence) if file.source != "case.toml"]
+    jobs = [Job(number, file, Origin(file.source), evidence) for number, file in enumerate(files, 1)]
+    waiting = _slices.Work(jobs, workers, cores=_pool._cores).waiting
+    surveyed = {unit[0].file.source for unit in waiting if unit[0].share is not None}
+    assert surveyed >= cut
+    assert surveyed == cut or workers > 2
+
+
 def test_processes_of_this_machine(evidence: Path, plain: dict[str, object], tmp_path: Path) -> None:
     seen: list[int] = []
     assert read(evidence, tmp_path / "x.case", workers=3, advance=seen.append) == plain

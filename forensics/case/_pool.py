@@ -17,12 +17,13 @@ from typing import Any
 
 from forensics.case._load import Advance, Job, Outcome, discard, load_one
 from forensics.case._slices import Kept, Taken, Work
+from forensics.errors import EvidenceError
+from forensics.evidence import open_stream
+from forensics.loaders._registry import readers
 
 MOST_WORKERS = 8
 _POOL_FROM_BYTES, _POOL_FROM_FILES = 64 << 20, 300
 """Below this much evidence one process is done before a second one has started."""
-_BUSY_BY_ONE = 2
-"""So many cores are kept busy by one process that reads a capture whole: for these, slices are only more work."""
 _PATIENCE_S, _PATIENCE_BYTES = 300, 1_000_000
 """A reader that yields nothing for so long, and a second more for so many octets of the file, hangs."""
 _LEAST_BYTES = 2 << 30
@@ -55,7 +56,7 @@ def load_all(
     if workers == 0:
         pays = apart or total >= _POOL_FROM_BYTES or len(jobs) >= _POOL_FROM_FILES
         workers = max(min(os.cpu_count() or 1, MOST_WORKERS), 2 if apart else 1) if pays else 1
-    work = Work(jobs, workers if workers > _BUSY_BY_ONE else 0, taken, kept)
+    work = Work(jobs, workers, taken, kept, _cores)
     if workers <= 1 or not jobs:
         for job in jobs:
             work.take(job, load_one(job, advance))
@@ -68,6 +69,17 @@ def load_all(
                 if _in_pool([[job]], 1, work.take, advance):
                     work.give_up(job)
     return [work.done[job.number] for job in jobs]
+
+
+def _cores(job: Job) -> int:
+    """How many cores a process keeps busy that reads a file whole, as far as its first octets tell at once."""
+    several = [(cores, reader) for reader in readers() if (cores := getattr(reader, "cores", 1)) > 1]
+    try:
+        with open_stream(job.file) as stream:
+            head = stream.peek()
+    except EvidenceError:  # whoever reads it will say so
+        return 1
+    return max((cores for cores, reader in several if reader.likeness(head, job.file.source)), default=1)
 
 
 def _in_pool(waiting: list[list[Job]], workers: int, take: Taken, advance: Advance | None) -> list[Job]:

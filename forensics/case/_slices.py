@@ -48,20 +48,30 @@ class Work:
         workers: Processes that read at the same time.
         taken: Called with each outcome, of shares and of whole files.
         kept: Knows what earlier runs did.
+        cores: How many of the cores that workers share one of them keeps busy that reads a file whole. Only where there
+            are more workers does a file gain by being cut.
 
     Attributes:
         waiting: What one process reads in a row, the next one last.
         done: What became of whole files, by number.
     """
 
-    def __init__(self, jobs: Sequence[Job], workers: int, taken: Taken | None = None, kept: Kept | None = None) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        workers: int,
+        taken: Taken | None = None,
+        kept: Kept | None = None,
+        cores: Callable[[Job], int] = lambda _: 1,
+    ) -> None:
         self.done: dict[int, Outcome] = {}
         self.waiting: list[list[Job]] = []
         self._taken, self._kept = taken, kept
         self._sliced: dict[int, _Sliced] = {}
         total = sum(job.file.size_bytes for job in jobs)
         for unit in reversed(units(jobs)):
-            if _may_be_cut(unit[0]) and unit[0].file.size_bytes * workers * FAIR_SHARE >= total:
+            long = _may_be_cut(unit[0]) and unit[0].file.size_bytes * workers * FAIR_SHARE >= total
+            if long and workers > cores(unit[0]):
                 self._begin(unit[0])
             else:
                 self.waiting.append(unit)
