@@ -7,7 +7,7 @@ however the line was stored. Patterns run in Rust's regex engine, on the few row
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from types import MappingProxyType
@@ -86,7 +86,7 @@ class MessageFormat:
 
     def candidates(self, log_records: pl.DataFrame) -> pl.DataFrame:
         """The rows that the program (or logger) may have written, with the first line of the message as ``said``."""
-        found = self.candidates_among(Speakers(log_records))
+        found = self.candidates_among(Speakers(log_records, [self]))
         return log_records.clear().with_columns(said=pl.Series([], dtype=pl.String)) if found is None else found
 
     def candidates_among(self, speakers: Speakers) -> pl.DataFrame | None:
@@ -129,8 +129,8 @@ class MessageFormat:
 class Speakers:
     """A chunk of log records, and which programs and loggers speak in it: asked by many formats, looked up once."""
 
-    def __init__(self, rows: pl.DataFrame) -> None:
-        self.rows = _unwrapped(rows)
+    def __init__(self, rows: pl.DataFrame, formats: Sequence[MessageFormat]) -> None:
+        self.rows, self._formats = _unwrapped(rows), formats
         self._names: dict[str, list[str]] = {}
         self._silent: dict[str, pl.DataFrame] = {}
         self._said: dict[tuple[str, tuple[str, ...], tuple[str, ...]], pl.DataFrame] = {}
@@ -146,10 +146,10 @@ class Speakers:
         return bool(self._unnamed(column).height)
 
     def _unnamed(self, column: str) -> pl.DataFrame:
-        """Rows without a name that hold a text of any format: looked through once for all of them."""
+        """Rows without a name that hold a text of any of the formats: looked through once for all of them."""
         if column not in self._silent:
             unnamed = self.rows.filter(self.rows[column].is_null()) if self.rows[column].null_count() else None
-            texts = [text for one in message_formats() for text in one.alone if one.asks == column]
+            texts = [text for one in self._formats for text in one.alone if one.asks == column]
             if unnamed is None or not texts:
                 self._silent[column] = self.rows.clear()
             else:
@@ -174,6 +174,8 @@ class Speakers:
 class Memory:
     """What a format keeps from earlier lines of a source: see `forensics.loaders.messages.dhclient`."""
 
+    heeds: ClassVar[str | None] = None
+    """Names that alone it learns from, of those whose messages the format reads; None for all of them."""
     _STATE: ClassVar[Mapping[str, type[pl.DataType]]]
     _state: pl.DataFrame
     """All that later lines need: columns of `_STATE`."""
@@ -224,11 +226,16 @@ class MessageReader:
 
     def observe(self, log_records: pl.DataFrame) -> None:
         """Take in a further chunk only for what later lines need of it."""
-        speakers = Speakers(log_records)
-        for one in self._formats:
-            candidates = one.candidates_among(speakers) if one.name in self._memories else None
+        learning = [(one, self._memories[one.name]) for one in self._formats if one.name in self._memories]
+        speakers = Speakers(log_records, [one for one, memory in learning if memory.heeds is None])
+        for one, memory in learning:
+            if memory.heeds is None:
+                candidates = one.candidates_among(speakers)
+            else:
+                names = _matching(memory.heeds, speakers.names(one.asks))
+                candidates = speakers.said(one.asks, tuple(names), ()) if names else None
             if candidates is not None and not candidates.is_empty():
-                self._memories[one.name].observe(candidates)
+                memory.observe(candidates)
 
     def leaves(self, log_records: pl.DataFrame) -> dict[type[Record], pl.DataFrame]:
         """Narrower records of a chunk of log records.
@@ -241,7 +248,7 @@ class MessageReader:
             ``ts``, ``host``, ``source``, ``position`` and the byte range are those of the line.
         """
         parts: dict[type[Record], list[pl.DataFrame]] = {}
-        speakers = Speakers(log_records)
+        speakers = Speakers(log_records, message_formats())
         for message_format in self._formats:
             candidates = message_format.candidates_among(speakers)
             if candidates is None or candidates.is_empty():

@@ -17,6 +17,7 @@ _ARGUMENT = r"^(?:(action):\s+|arg:\s+(InstanceId(?:\.1)?|ImageId(?:\.1)?|Client
 class Actions(Memory):
     """What nova's EC2 filter (and, at level DEBUG, its executor) said of the request that an access line ends."""
 
+    heeds: ClassVar = LOGGER
     _STATE: ClassVar = {"request_id": pl.String, "key": pl.String, "value": pl.String}
 
     def __init__(self) -> None:
