@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from forensics.evidence import archive_parts, open_stream, unfolded, walk
+from tests._linear import SIZE, repeated, takes_linear_time
 from tests.test_evidence_archives import COMPRESSED, MANY, content, spans, tar, zipped
 
 ROUNDS = 500 if os.environ.get("FORENSICS_SLOW") == "1" else 6
@@ -153,6 +154,46 @@ def test_hostile_archives_make_nothing_and_end_soon(tmp_path: Path) -> None:
         assert time.process_time() - start < 10, name
         assert [one.name for one in tmp_path.rglob("*")] == ["e", name]
         path.unlink()
+
+
+def endless() -> dict[str, Callable[[int], bytes]]:
+    """Archives of any size that are nothing but one thing."""
+    entry = zipped({"a": b"x"})
+    local = entry[: entry.index(b"PK\x01\x02")]
+    streamed = b"PK\x03\x04\x14\0\x08\0\x08\0" + bytes(16) + struct.pack("<HH", 1, 0) + b"a\x03\0"
+    huge = b"PK\x03\x04\x14" + bytes(13) + b"\xff\xff\xff\x7f" * 2 + struct.pack("<HH", 1, 0) + b"a"
+    named = header(kind=b"L", size=b"%011o\0" % 512)
+    pax = header(kind=b"x", size=b"%011o\0" % 512) + b"9 path=a\n" * 56 + bytes(8)
+    return {
+        "one name.tar": repeated(header(size=b"%011o\0" % 3) + b"abc".ljust(512, b"\0")),
+        "one name.zip": repeated(local),
+        "headers.tar": repeated(header()),
+        "near headers.tar": repeated(header()[:150] + b"?" + header()[151:], header()),
+        "sizes.tar": repeated(header(size=b"77777777777"), header()),
+        "names.tar": repeated(named + b"n" * 512, header()),
+        "pax.tar": repeated(pax, header()),
+        "openers.zip": repeated(b"PK\x03\x04" + bytes(26)),
+        "directories.zip": repeated(b"PK\x01\x02", entry),
+        "ends.zip": repeated(b"PK\x05\x06", entry),
+        "streamed.zip": repeated(streamed),
+        "sizes.zip": repeated(huge),
+        "overlapping.zip": lambda size: overlapping(size // 47),
+    }
+
+
+@pytest.mark.parametrize("name", endless())
+def test_hostile_archives_take_linear_time(tmp_path: Path, name: str) -> None:
+    """R04: with every member opened and read, which takes some 60 microseconds each."""
+
+    def consumed(data: bytes) -> None:
+        (tmp_path / name).write_bytes(data)
+        for file in unfolded(walk(tmp_path / name)):
+            if file.refusal is None and file.within is not None:
+                with open_stream(file) as stream:
+                    while stream.read(1 << 20):
+                        pass
+
+    takes_linear_time(consumed, endless()[name], size=SIZE // 2, s_per_mib=5.0)
 
 
 def damaged(way: str, whole: bytes, sound: list[tuple[int, int, str]], rng: random.Random) -> tuple[bytes, int, int]:

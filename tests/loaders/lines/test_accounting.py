@@ -6,7 +6,6 @@ import random
 import re
 import subprocess
 import sys
-import time
 
 import polars as pl
 import pytest
@@ -18,6 +17,7 @@ from forensics.evidence import stream_of
 from forensics.loaders._reader import Origin
 from forensics.loaders.lines._reader import batches, grammar, likeness
 from forensics.records import LogRecord
+from tests._linear import SIZE, repeated, takes_linear_time
 from tests._system import PEAK_MIB
 from tests.fuzz._mutation import mutated
 from tests.loaders.lines._reading import NOON, assert_covered, read, whole
@@ -194,52 +194,27 @@ def test_both_ways_agree_on_generated_lines() -> None:
     assert_frame_equal(read(data), read(data, fast=False))
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"[" * 400_000,
-        b"2012-12-19 " * 40_000,
-        b"<1>" * 150_000,
-        b"a:" * 200_000,
-        b"Dec 19 12:10:59 h " + b"[" * 400_000,
-        b"2012-12-19 12:10:59 INFO a [" + b" " * 400_000,
-        b"#012" * 100_000,
-        b"{" * 200_000,
-        b'{"log":"' * 60_000,
-    ],
-)
-def test_hostile_lines_take_linear_time(line: bytes) -> None:
-    def spent(data: bytes) -> float:
-        begin = time.process_time()
-        read(data)
-        return time.process_time() - begin
-
-    read(line[:1000])
-    half, full = spent(line[: len(line) // 2]), spent(line)
-    assert full < 2.0
-    assert full < 4 * max(half, 0.1)
+HOSTILE = [
+    b"[", b"2012-12-19 ", b"<1>", b"a:", b"#012", b"{", b'{"log":"', b"\r", b"\x1b[m", b"\xff", b"(a)", b"%A",
+    (b"Dec 19 12:10:59 h ", b"["), (b"2012-12-19 12:10:59 INFO a [", b" "),
+    b"\n", b"\n ", b"{}\n", b"#011a\n", b"Dec 19 12:10:5x h\n", b"2012-12-19 12:10:59 INFO\n", b"<1>1 - - - - - -\n",
+    b"--\nx\n", b"\0" * 16 + b"x", b"\0" * 16 + b"x\n", b"a:Dec 19 12:10:59 h b: c\na-d\n",
+]  # fmt: skip
 
 
-def test_many_near_misses_take_linear_time() -> None:
-    begin = time.process_time()
-    read(b"Dec 19 12:10:5x h\n" * 30_000)
-    read(b"\n" * 500_000)
-    read(b"2012-12-19 12:10:59 INFO\n" * 20_000)
-    assert time.process_time() - begin < 5.0
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "patterns"])
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_hostile_lines_take_linear_time(unit: bytes | tuple[bytes, bytes], fast: bool) -> None:
+    """R04, R45: delimiters, openers, near misses and disturbances without end, in one line and in very many."""
 
+    def consumed(data: bytes) -> None:
+        for _ in batches(stream_of(io.BytesIO(data), "x"), Origin("host1/x.log", modified_ns=NOON), fast=fast):
+            pass
 
-@pytest.mark.parametrize(
-    "piece", [b"--\nx\n", b"\0" * 16 + b"x", b"\0" * 16 + b"x\n", b"a:Dec 19 12:10:59 h b: c\na-d\n"]
-)
-def test_many_small_disturbances_take_linear_time(piece: bytes) -> None:
-    def spent(count: int) -> float:
-        begin = time.process_time()
-        read(piece * count)
-        return time.process_time() - begin
-
-    spent(100)
-    quarter, full = spent(4_000), spent(16_000)
-    assert full < 8 * max(quarter, 0.1)  # what is quadratic takes sixteen times as long
+    head, again = unit if isinstance(unit, tuple) else (b"", unit)
+    consumed(head + again)
+    # the shortest records that there are cost what records cost
+    takes_linear_time(consumed, repeated(again, head), size=SIZE // 2, s_per_mib=3.0 if b"--" in again else 1.0)
 
 
 LONG = """
