@@ -2,13 +2,15 @@
 
 import errno
 import os
+import random
 import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import forensics
@@ -21,24 +23,42 @@ from forensics.store import _draft
 from tests._small_evidence import log, small_evidence
 from tests.test_store_resume import SLOW, tree
 
-FATAL = {
+DEEDS = {
     "segfault": "os.kill(os.getpid(), 11)",
     "killed": "os._exit(137)",
     "abort": "os.abort()",
     "hang": "signal.alarm(1); time.sleep(60)",
+    "memory": "bytearray(1 << 45)",
+    "raise": "raise RuntimeError('no')",
+    "panic": "raise BaseException('no')",
+    "eio": "unreadable.add(source)",
+    "denied": "pass",
 }
+"""What a file makes its reader do. The system refuses to open the last one."""
+FATAL = ("segfault", "killed", "abort", "hang")
 WORKER = """
-import os, signal, time
+import errno, os, signal, time
 from forensics.case import _load
 
-picked = _load.pick
+picked, opened, read = _load.pick, os.open, os.readv
+unreadable = set()
 
 def pick(head, source):
-    if b"EVIL" in head:
-        {deed}
+    word = head[:20].partition(b" ")[2].split(b"\\n")[0].decode() if head.startswith(b"EVIL") else ""
+    {deeds}
     return picked(head, source)
 
-_load.pick = pick
+def refuse(path, *given, **more):
+    if str(path).endswith("denied.log"):
+        raise PermissionError(errno.EACCES, "Permission denied")
+    return opened(path, *given, **more)
+
+def fail(descriptor, into):
+    if unreadable and os.readlink(f"/proc/self/fd/{{descriptor}}").endswith(tuple(unreadable)):
+        raise OSError(errno.EIO, "Input/output error")
+    return read(descriptor, into)
+
+_load.pick, os.open, os.readv = pick, refuse, fail
 from forensics.case._pool import _work
 
 def work(unit):
@@ -47,41 +67,54 @@ def work(unit):
 
 
 @pytest.fixture
-def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Makes workers do something fatal to themselves when they meet one file."""
-
-    def make(deed: str) -> None:
-        (tmp_path / "lethal").mkdir(exist_ok=True)
-        (tmp_path / "lethal" / "lethal.py").write_text(WORKER.format(deed=deed))
-        monkeypatch.syspath_prepend(tmp_path / "lethal")
-        monkeypatch.setattr(_load, "pick", _load.pick)
+def deadly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Makes workers do to themselves what they read in a file."""
+    (tmp_path / "lethal").mkdir()
+    deeds = "\n    ".join(f"if word == {word!r}: {deed}" for word, deed in DEEDS.items())
+    (tmp_path / "lethal" / "lethal.py").write_text(WORKER.format(deeds=deeds))
+    monkeypatch.syspath_prepend(tmp_path / "lethal")
+    with monkeypatch.context() as patch:
+        patch.setattr(_load, "pick", _load.pick)
+        patch.setattr(os, "open", os.open)
+        patch.setattr(os, "readv", os.readv)
         import lethal
 
-        monkeypatch.setattr(_pool, "_work", lethal.work)
-
-    yield make
+        work = lethal.work
+    monkeypatch.setattr(_pool, "_work", work)
+    yield
     sys.modules.pop("lethal", None)
 
 
-def folder_with_evil(folder: Path, files: int = 6) -> Path:
+def folder_with(folder: Path, deeds: Sequence[str], files: int) -> Path:
+    """Logs, and as many more as there are deeds, somewhere among them."""
     folder.mkdir()
-    for n in range(files):
-        (folder / f"{n}.log").write_bytes(log(30 + n) if n != 3 else b"EVIL\n" + log(33))
-        os.utime(folder / f"{n}.log", (1_360_900_000, 1_360_900_000))
+    at = random.Random(24).sample(range(files), len(deeds))
+    named = [(f"{n:04d}.log", log(3 + n % 30)) for n in range(files)]
+    named += [(f"{n:04d}-{deed}.log", f"EVIL {deed}\n".encode() + log(33)) for n, deed in zip(at, deeds, strict=True)]
+    for name, octets in named:
+        (folder / name).write_bytes(octets)
+        os.utime(folder / name, (1_360_900_000, 1_360_900_000))
     return folder
 
 
-@pytest.mark.parametrize("deed", FATAL if SLOW else ["segfault"])
-def test_a_file_that_kills_its_reader(deadly, tmp_path: Path, deed: str) -> None:
-    evidence = folder_with_evil(tmp_path / "evidence", 1000 if SLOW else 6)
-    deadly(FATAL[deed])
+def test_a_file_that_kills_its_reader(deadly: None, tmp_path: Path) -> None:
+    """R24: of some files, or of a thousand, the others are read as if it were not there."""
+    deeds = list(DEEDS) if SLOW else ["segfault"]
+    evidence = folder_with(tmp_path / "evidence", deeds, 1000 if SLOW else 2)
     case = forensics.open_case(evidence, out=tmp_path / "x.case", workers=2)
-    assert case.problems.select("source", "type", "count").rows() == [("3.log", "poison", 1)]
-    assert case.sources.filter(source="3.log").select("status", "rows").row(0) == ("damaged", 0)
-    (evidence / "3.log").unlink()
+    evil = {path.name.partition("-")[2].removesuffix(".log"): path for path in evidence.glob("*-*")}
+    told = {source: kind for source, kind, _ in case.problems.select("source", "type", "count").rows()}
+    status = dict(case.sources.select("source", "status").rows())
+    for deed in deeds:
+        name = evil[deed].name
+        assert (told[name] == "poison") == (deed in FATAL), (deed, told[name])
+        assert status[name] == ("refused" if deed == "denied" else "damaged"), (deed, status[name])
+        evil[deed].unlink()
+    assert set(told) == {path.name for path in evil.values()}
     alone = forensics.open_case(evidence, out=tmp_path / "y.case", workers=1)
-    assert case.log_records.collect().equals(alone.log_records.collect())
-    assert case.spans.collect().equals(alone.spans.collect())
+    mine = pl.col("source").is_in(list(told)).not_()
+    assert case.log_records.filter(mine).collect().equals(alone.log_records.collect())
+    assert case.spans.filter(mine).collect().equals(alone.spans.collect())
 
 
 def test_workers_may_not_take_all_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +133,7 @@ def test_members_of_a_solid_archive_are_read_by_one(tmp_path: Path) -> None:
     import tarfile
 
     with tarfile.open(tmp_path / "all.tar.gz", "w:gz") as tar:
-        for path in sorted(folder_with_evil(tmp_path / "evidence").iterdir()):
+        for path in sorted(folder_with(tmp_path / "evidence", ["none"], 5).iterdir()):
             tar.add(path, path.name)
     files = list(unfolded(walk(tmp_path / "all.tar.gz")))
     jobs = [Job(n, file, Origin(file.source), tmp_path) for n, file in enumerate(files, 1)]
@@ -118,7 +151,7 @@ def stopped_by(run: Callable[[], object]) -> StoppedError | None:
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS] if SLOW else [errno.EIO])
 def test_a_refused_sync_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     """From the nth on, all fail; what was made is resumed to the same case."""
-    evidence = folder_with_evil(tmp_path / "evidence")
+    evidence = folder_with(tmp_path / "evidence", ["none"], 5)
     monkeypatch.setattr(_build, "versions", dict)
     monkeypatch.setattr(_draft, "COMMIT_S", 0)
     wanted = tree(forensics.open_case(evidence, out=tmp_path / "w.case").path)
@@ -169,12 +202,12 @@ def test_no_room_is_exit_4(tmp_path: Path) -> None:
 
 
 def test_no_descriptors_is_nothing_that_the_evidence_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    evidence = folder_with_evil(tmp_path / "evidence")
-    (file,) = walk(evidence / "3.log")
+    evidence = folder_with(tmp_path / "evidence", ["none"], 5)
+    (file,) = walk(evidence / "0003.log")
     opened = os.open
 
     def refuse(path: object, *given: object, **more: object) -> int:
-        if str(path).endswith("3.log"):
+        if str(path).endswith("0003.log"):
             raise OSError(errno.EMFILE, "Too many open files")
         return opened(path, *given, **more)
 
