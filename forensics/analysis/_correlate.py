@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -108,6 +110,18 @@ def _in_pieces(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
             told = {name: pl.when(inside).then(f"_{name}_{n}").otherwise(known) for name, known in told.items()}
         rows = rows.with_columns(**told).select(columns)
     return rows
+
+
+def named(column: str, names: Mapping[str, str]) -> pl.Expr:
+    """What a table has for the texts of a column, null where it has none.
+
+    Part by part: ``replace_strict`` says the same, but a streamed query holds all of its rows for it.
+    """
+
+    def told(texts: pl.Series) -> pl.Series:
+        return texts.replace_strict(names, default=None, return_dtype=pl.String)
+
+    return pl.col(column).map_batches(told, return_dtype=pl.String, is_elementwise=True)
 
 
 def of_last(name: str) -> pl.Expr:

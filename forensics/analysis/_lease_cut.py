@@ -19,12 +19,12 @@ def typed(rows: pl.DataFrame) -> pl.DataFrame:
     well be an INFORM, what a relay carries and plain BOOTP, whose options are there without a type, stay untyped.
 
     Args:
-        rows: DHCP messages of any source, with ``at`` (ns).
+        rows: DHCP messages of any source, with ``at`` (ns) and ``bare``: whether they have no options.
 
     Returns:
         The rows, with ``inferred``: whether ``message_type`` was told by the fixed fields alone.
     """
-    cut = (pl.col("seen_by") == "capture") & pl.col("message_type").is_null() & pl.col("options").is_null()
+    cut = (pl.col("seen_by") == "capture") & pl.col("message_type").is_null() & pl.col("bare")
     if rows.filter(cut).is_empty():
         return rows.with_columns(inferred=pl.lit(value=False))
 

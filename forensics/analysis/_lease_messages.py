@@ -95,6 +95,12 @@ class Message:
         return tuple(dict.fromkeys(seen.reference() for seen in ranked))
 
 
+_READ = (
+    *("ts", "host", "source", "position", "seen_by", "message_type", "xid", "chaddr", "ciaddr", "yiaddr", "giaddr"),
+    *("requested_ip", "server_id", "lease_s", "renewal_s", "rebinding_s", "src", "dst", "refusal"),
+)
+
+
 def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
     """DHCP rows on one clock, each with its client.
 
@@ -104,9 +110,9 @@ def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFram
         clocks: One row per `Clock`.
 
     Returns:
-        The rows with ``at``, ``half``, ``point``, ``xkey`` (the smaller of xid and its byte swap: dhclient prints
-        either), ``unicast``, ``ip``, ``server``, ``series`` and ``client`` (hardware address, or
-        ``host:NAME`` where none is told).
+        `FIELDS`, among them ``at``, ``half``, ``point``, ``xkey`` (the smaller of xid and its byte swap: dhclient
+        prints either), ``unicast``, ``ip``, ``server``, ``series``; and ``chaddr``, ``machine``, ``reference`` and
+        ``client`` (hardware address, or ``host:NAME`` where none is told).
     """
     xid = pl.col("xid").cast(pl.UInt64)
     swapped = ((xid & 0xFF) * 2**24) + ((xid & 0xFF00) * 2**8) + ((xid // 2**8) & 0xFF00) + (xid // 2**24)
@@ -120,8 +126,9 @@ def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFram
     address = pl.when(asks).then(pl.coalesce(told("ciaddr"), told("requested_ip"), told("yiaddr")))
     given = pl.coalesce(told("yiaddr"), told("ciaddr"), told("requested_ip"))
     to = pl.when((pl.col("dst") != EVERYBODY) & own_leg).then(pl.col("dst"))
+    read = messages.select(*_READ, bare=pl.col("options").is_null())
     rows = (
-        typed(on_one_clock(messages, clocks).collect(engine="streaming"))
+        typed(on_one_clock(read, clocks).collect(engine="streaming"))
         .filter(pl.col("message_type").is_not_null())
         .with_columns(
             point=pl.coalesce("host", "source"),
@@ -141,7 +148,8 @@ def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFram
         machine=pl.coalesce("host", "source"),
         series=pl.when(pl.col("seen_by") == "capture").then("point").otherwise(stem()),
     )
-    return rows.with_columns(client=pl.coalesce("chaddr", _owners(rows, events)))
+    client = pl.coalesce("chaddr", _owners(rows, events))
+    return rows.select("chaddr", "machine", "reference", *FIELDS, client=client)
 
 
 def _owners(rows: pl.DataFrame, events: pl.DataFrame) -> pl.Series:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
-from forensics.analysis._correlate import SECOND_NS, of_first, of_last, on_one_clock
+from forensics.analysis._correlate import SECOND_NS, named, of_first, of_last, on_one_clock
 
 GROUP_BIT = list("13579bdf")
 """Second digit of a group address (IEEE 802: lowest bit of the first octet)."""
@@ -86,7 +87,10 @@ def watch(packets: pl.LazyFrame, clocks: pl.LazyFrame, clients: pl.DataFrame) ->
     spans = rows.group_by("point").agg(
         from_at=pl.col("at").min(), to_at=pl.col("at").max(), n=pl.len(), bound=pl.col("bound").max()
     )
-    sent, reached, asked, to_all = _labelled(rows, clients)
+    # Chosen by what the packets have before anything is made of it: the scan reads the other columns of few packets.
+    chosen = packets.filter(_of_any(clients, ("", "inner_") if tunnelled.item() else ("",)))
+    own = on_one_clock(chosen.select(*used, **columns), clocks).with_columns(point=pl.coalesce("host", "source"))
+    sent, reached, asked, to_all = _labelled(own, clients)
     near = pl.concat([reached, to_all]).filter(_around(clients["first_at"]))
     since = min(clients["since_at"].to_list(), default=0)
     until = max(clients["ends_at"].to_list(), default=0) + 60 * SECOND_NS
@@ -128,6 +132,19 @@ def _around(instants: pl.Series) -> pl.Expr:
     return pl.col("at").map_batches(near, return_dtype=pl.Boolean, is_elementwise=True)
 
 
+def _of_any(clients: pl.DataFrame, layers: Sequence[str]) -> pl.Expr:
+    """Whether a packet is of any of the clients, to one or about one, or to all, in any of its layers."""
+    parts = []
+    for told, names in ((clients["mac"], ("eth_src", "eth_dst")), (clients["ip"], ("src", "dst", "arp_target_ip"))):
+        values = told.drop_nulls().unique().to_list()
+        parts += [pl.col(f"{layer}{name}").is_in(values) for layer in layers for name in names if values]
+    return pl.any_horizontal(*parts, *(_to_all(layer) for layer in layers)).fill_null(value=False)
+
+
+def _to_all(layer: str = "") -> pl.Expr:
+    return pl.col(f"{layer}eth_dst").str.slice(1, 1).is_in(GROUP_BIT).fill_null(value=False)
+
+
 def _labelled(rows: pl.LazyFrame, clients: pl.DataFrame) -> tuple[pl.LazyFrame, ...]:
     """What a client sent, what was sent to it, who asked for it by ARP, and what went to all.
 
@@ -137,22 +154,22 @@ def _labelled(rows: pl.LazyFrame, clients: pl.DataFrame) -> tuple[pl.LazyFrame, 
     ips = dict(clients.select("ip", "client").drop_nulls().iter_rows())
 
     def owner(column: str, names: dict[str, str]) -> pl.Expr:
-        return pl.col(column).replace_strict(names, default=None, return_dtype=pl.String) if names else _NOBODY
+        return named(column, names) if names else _NOBODY
 
-    group = pl.col("eth_dst").str.slice(1, 1).is_in(GROUP_BIT).fill_null(value=False)
+    group = _to_all()
     by_mac, by_ip = owner("eth_src", macs), owner("src", ips)
     to_mac, to_ip = owner("eth_dst", macs), owner("dst", ips)
 
-    def named(client: pl.Expr, way: pl.Expr) -> pl.LazyFrame:
+    def labelled(client: pl.Expr, way: pl.Expr) -> pl.LazyFrame:
         return rows.with_columns(client=client, way=way, sender=by_mac).filter(pl.col("client").is_not_null())
 
-    sent = named(
+    sent = labelled(
         pl.coalesce(by_mac, by_ip), pl.when(by_mac.is_not_null()).then(pl.lit("out")).otherwise(pl.lit("out-ip"))
     )
     to_client = pl.when(group.not_()).then(pl.coalesce(to_mac, to_ip))
-    reached = named(to_client, pl.when(to_mac.is_not_null()).then(pl.lit("in")).otherwise(pl.lit("in-ip")))
+    reached = labelled(to_client, pl.when(to_mac.is_not_null()).then(pl.lit("in")).otherwise(pl.lit("in-ip")))
     wanted = pl.when((pl.col("arp_op") == 1) & group).then(owner("arp_target_ip", ips))
-    asked = named(wanted, pl.lit("asked"))
+    asked = labelled(wanted, pl.lit("asked"))
     to_all = rows.filter(group).with_columns(
         client=_NOBODY, way=pl.lit("group"), sender=owner("eth_src", dict(zip(macs, macs, strict=True)))
     )
