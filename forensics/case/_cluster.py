@@ -131,7 +131,7 @@ class Cluster:
 
         def take(job: Job, outcome: Outcome) -> None:
             if advance is not None:
-                advance(octets(job))
+                advance(octets(job, outcome))
             work.take(job, outcome)
 
         with self._handover() as place:

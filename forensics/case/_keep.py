@@ -135,7 +135,7 @@ class Reading:
                 if job.share is not None:
                     said["marks"] = outcome.marks
                 entry = Entry(key_of(job), job.file.source, job.number, sha256, said, None)
-                self._draft.finished(entry, outcome.parts, octets(job), piece=job.share is not None)
+                self._draft.finished(entry, outcome.parts, octets(job, outcome), piece=job.share is not None)
 
         for job in missing:
             survey = self._entries.get(key_of(replace(job, share=Share(SURVEY))))

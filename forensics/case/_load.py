@@ -43,6 +43,8 @@ class Share:
     """The same where it ends; None at the end of the file."""
     sha256: str = ""
     """Digest of the file, as the survey found it."""
+    early: bool = False
+    """Whether it is the first slice, read while the survey is still looking for its end."""
 
     @property
     def start(self) -> int:
@@ -88,7 +90,7 @@ class Outcome:
     hosts: list[str | None] = field(default_factory=list)
     """Machines whose log records have a zone that is only assumed."""
     marks: list[Mapping[str, Any]] | None = None
-    """What is known at each cut, where this is a survey."""
+    """What is known at each cut, where this is a survey; at the end of a slice that was read before it."""
     failed: bool = False
     """Whether a file cannot be read in slices, or not right now."""
 
@@ -267,30 +269,39 @@ def _load_slice(job: Job, share: Share, advance: Advance | None, stir: Callable[
     """Read one slice into the store: what the survey did not read of it."""
     file = job.file
     tell = _teller(share.start, advance)
+    stop = min(job.slice_bytes, file.size_bytes) if share.early else share.stop(file.size_bytes)
     failed = Outcome({"source": file.source}, failed=True)
     with Sink(job.folder, job.number, share.cut) as sink:
         intake = _Intake(file.source, sink, stir)
         end = None
         try:
             with open_stream(file) as stream:
-                reader = pick(stream.peek(_HEAD_BYTES), file.source)
-            if reader is None:
+                reader = _reader_of(job, stream.peek(_HEAD_BYTES))
+            if reader is None or not hasattr(reader, "spanning") or stream.compression is not None:
                 return failed
             with open_stream(file, start=share.start) as stream:
                 for batch in intake.batches(job, reader, stream):
                     end = batch.mark if batch.mark is not None else end
                     intake.take(batch, reader)
-                    tell(min(stream.offset, share.stop(file.size_bytes)))
+                    tell(min(stream.offset, stop))
                 sound = not stream.gaps and stream.finish().changed is None
         except (KeyboardInterrupt, SystemExit, GeneratorExit, StoppedError):
             raise
         except BaseException:  # read whole, it will say what is wrong
             return failed
-    if not (sound and end == share.end and as_listed(job)):
+    if not (sound and (share.early or end == share.end) and as_listed(job)):
         return failed
+    tell(file.size_bytes if end is None else int(end["base"]))
     row = {"source": file.source, "sha256": share.sha256, "rows": intake.rows}
     row |= {"started_at": intake.first, "ended_at": intake.last}
-    return Outcome(row, rows=_counted(sink), parts=sink.parts)
+    marks = [end] if share.early and end is not None else [] if share.early else None
+    return Outcome(row, rows=_counted(sink), parts=sink.parts, marks=marks)
+
+
+def _reader_of(job: Job, head: bytes) -> Reader | None:
+    """Who reads a file with these first octets; nobody reads an archive."""
+    alone = job.zone is not None and head.strip(b"\0\r\n").count(b"\n") == 0  # a stamp, and nothing that it stamps
+    return None if alone or archive_kind(head) is not None else pick(head, job.file.source)
 
 
 def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: Advance) -> str:
@@ -298,13 +309,12 @@ def _read(job: Job, stream: Stream, intake: _Intake, row: dict[str, Any], tell: 
     head = stream.peek(_HEAD_BYTES)
     reader = None
     archive = archive_kind(head)
-    alone = job.zone is not None and head.strip(b"\0\r\n").count(b"\n") == 0  # a stamp, and nothing that it stamps
     try:
         if archive is not None:
             row |= {"format": archive, "note": _unfold(job, intake)}
             stream.skip()
             return "read"
-        reader = None if alone else pick(head, job.file.source)
+        reader = _reader_of(job, head)
         if reader is not None:
             row["format"] = reader.name
             for batch in intake.batches(job, reader, stream):

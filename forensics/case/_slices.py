@@ -26,7 +26,8 @@ class Kept(Protocol):
 class _Sliced:
     """A file of which slices are read."""
 
-    survey: Outcome
+    survey: Outcome | None
+    """None while it is being made; then, only the first slice is known."""
     slices: list[Outcome | None]
     missing: set[int] = field(default_factory=set)
     """Slices that are waiting, or being read."""
@@ -80,48 +81,81 @@ class Work:
         """Something was read."""
         plain, share = replace(job, share=None), job.share
         at_once = share is not None and share.cut == SURVEY and outcome.marks is None and not outcome.failed
-        if share is None or at_once:  # no capture, or compressed, where a survey was asked for
+        if share is None or at_once:  # neither capture nor log, or compressed, where a survey was asked for
+            self._forget(plain)
+            self._sliced.pop(job.number, None)
             self._finish(plain, outcome)
-            return
-        if not outcome.failed:
-            self._tell(job, outcome)
-        if share.cut == SURVEY:
+        elif share.cut == SURVEY:
+            if not outcome.failed:
+                self._tell(job, outcome)
             self._surveyed(plain, outcome)
+        elif share.early:
+            self._put_early(plain, outcome)
         else:
+            if not outcome.failed:
+                self._tell(job, outcome)
             self._put(plain, share.cut, outcome)
 
     def give_up(self, job: Job) -> None:
         """A file killed whoever read it, twice. Nothing else of it is being read now."""
         self._sliced.pop(job.number, None)
-        self.waiting[:] = [unit for unit in self.waiting if unit[0].number != job.number]
+        self._forget(job)
         self._drop(job)
         self._finish(replace(job, share=None), poison(job))
 
     def _begin(self, job: Job) -> None:
         survey = replace(job, share=Share(SURVEY))
         known = self._known(survey)
-        if known is None:
-            self.waiting.append([survey])
-        else:
+        if known is not None:
             self._surveyed(job, known)
+            return
+        self._sliced[job.number] = _Sliced(None, [None], {0})
+        self.waiting += [[replace(job, share=Share(0, early=True))], [survey]]
 
     def _surveyed(self, job: Job, survey: Outcome) -> None:
+        waits = self._forget(job)
+        before = self._sliced.pop(job.number, None)
+        early = before.slices[0] if before is not None else None
+        running = before is not None and early is None and not waits
         if survey.failed or survey.marks is None:
-            self._drop(job)
-            self.waiting.append([job])
+            of = self._sliced[job.number] = _Sliced(survey, [early], {0} if running else set(), failed=True)
+            self._look(job, of)
             return
-        starts, ends = [None, *survey.marks], [*survey.marks, None]
-        of = _Sliced(survey, [None] * len(starts))
-        self._sliced[job.number] = of
-        shares = [
-            Share(cut, start, end, survey.source["sha256"])
-            for cut, (start, end) in enumerate(zip(starts, ends, strict=True))
-        ]
-        jobs = [replace(job, share=share) for share in shares]
-        of.slices = [self._known(one) for one in jobs]
+        of = self._sliced[job.number] = _Sliced(survey, [None] * (len(survey.marks) + 1))
+        of.slices = [self._known(self._slice(job, survey, cut)) for cut in range(len(of.slices))]
         of.missing = {cut for cut, known in enumerate(of.slices) if known is None}
-        self.waiting += [[jobs[cut]] for cut in sorted(of.missing, reverse=True)]
-        self._look(job, of)
+        begun = {0} if running or early is not None else set()
+        self.waiting += [[self._slice(job, survey, cut)] for cut in sorted(of.missing - begun, reverse=True)]
+        if early is not None:
+            self._put_early(job, early)
+        else:
+            self._look(job, of)
+
+    @staticmethod
+    def _slice(job: Job, survey: Outcome, cut: int) -> Job:
+        marks = [None, *(survey.marks or ()), None]
+        return replace(job, share=Share(cut, marks[cut], marks[cut + 1], survey.source["sha256"]))
+
+    def _put_early(self, job: Job, outcome: Outcome) -> None:
+        """The first slice was read; it counts if it ends where the survey says."""
+        of = self._sliced.get(job.number)
+        if of is None:  # all of it was read meanwhile
+            return
+        if of.survey is None:
+            of.slices[0] = outcome
+            return
+        outcome.failed |= outcome.marks != (of.survey.marks or [])[:1]
+        if not (outcome.failed or of.failed):
+            outcome = replace(outcome, source=outcome.source | {"sha256": of.survey.source["sha256"]}, marks=None)
+            self._tell(self._slice(job, of.survey, 0), outcome)
+        self._put(job, 0, outcome)
+
+    def _forget(self, job: Job) -> bool:
+        """Nothing that waits of a file is wanted any more; whether anything did."""
+        mine = [unit for unit in self.waiting if unit[0].number == job.number]
+        if mine:
+            self.waiting[:] = [unit for unit in self.waiting if unit[0].number != job.number]
+        return bool(mine)
 
     def _put(self, job: Job, cut: int, outcome: Outcome) -> None:
         of = self._sliced[job.number]
@@ -131,14 +165,14 @@ class Work:
             of.failed = True
             mine = [unit[0].share for unit in self.waiting if unit[0].number == job.number]
             of.missing -= {share.cut for share in mine if share is not None}
-            self.waiting[:] = [unit for unit in self.waiting if unit[0].number != job.number]
+            self._forget(job)
         self._look(job, of)
 
     def _look(self, job: Job, of: _Sliced) -> None:
         if of.missing:
             return
         del self._sliced[job.number]
-        if of.failed:
+        if of.failed or of.survey is None:
             self._drop(job)
             self.waiting.append([job])
         else:
@@ -194,14 +228,16 @@ def units(jobs: Sequence[Job]) -> list[list[Job]]:
     return sorted(found.values(), key=lambda unit: (-sum(job.file.size_bytes for job in unit), unit[0].number))
 
 
-def octets(job: Job) -> int:
+def octets(job: Job, outcome: Outcome) -> int:
     """How much of the evidence is done when a job is; a survey does none."""
-    share = job.share
+    size, share, marks = job.file.size_bytes, job.share, outcome.marks
     if share is None:
-        return job.file.size_bytes
+        return size
     if share.cut == SURVEY:
-        return 0
-    return share.stop(job.file.size_bytes) - share.start
+        return size if marks is None and not outcome.failed else 0
+    if share.early:
+        return 0 if marks is None else int(marks[0]["base"]) if marks else size
+    return share.stop(size) - share.start
 
 
 def poison(job: Job) -> Outcome:
