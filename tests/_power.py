@@ -15,6 +15,17 @@ import pytest
 
 SECTOR = 512
 Names = dict[str, int]
+Left = dict[str, bytes | None]
+"""Octets of files by their path; folders, whose path ends with a slash, have none."""
+
+
+def lay(left: Left, place: Path) -> None:
+    """Write it where there is nothing yet."""
+    for name, octets in left.items():
+        if octets is None:
+            (place / name).mkdir()
+        else:
+            (place / name).write_bytes(octets)
 
 
 @dataclass(frozen=True)
@@ -27,12 +38,14 @@ class Moment:
     synced_files: dict[int, bytes]
     synced_folders: dict[int, Names]
 
-    def cut(self, place: Path, rng: random.Random) -> None:
-        """Write what is left after the power is gone here."""
-        self._folder(self.root, place, rng, rng.choice((0.0, 0.1, 0.5, 0.9, 1.0)))
+    def cut(self, rng: random.Random) -> Left:
+        """What is left after the power is gone here."""
+        left: Left = {}
+        self._folder(self.root, "", left, rng, rng.choice((0.0, 0.1, 0.5, 0.9, 1.0)))
+        return left
 
-    def _folder(self, inode: int, place: Path, rng: random.Random, late: float) -> None:
-        place.mkdir()
+    def _folder(self, inode: int, place: str, left: Left, rng: random.Random, late: float) -> None:
+        left[place] = None
         old, new = self.synced_folders.get(inode, {}), self.folders.get(inode, {})
         for name in sorted({*old, *new}):
             is_late = rng.random() < late
@@ -40,9 +53,9 @@ class Moment:
             if own is None:
                 continue
             if own in self.folders or own in self.synced_folders:
-                self._folder(own, place / name, rng, late)
+                self._folder(own, f"{place}{name}/", left, rng, late)
             else:
-                (place / name).write_bytes(self._file(own, rng, late))
+                left[place + name] = self._file(own, rng, late)
 
     def _file(self, inode: int, rng: random.Random, late: float) -> bytes:
         old, new = self.synced_files.get(inode, b""), self.files.get(inode, b"")

@@ -13,16 +13,29 @@ from forensics import report
 from forensics.case import _build
 from forensics.errors import CaseError, StoreDamagedError
 from forensics.store import Store, _draft
-from tests._power import Disk
+from tests._power import Disk, Left, lay
 from tests._small_evidence import log, small_evidence
 from tests.test_store_resume import tree as every_file
 
+CASE = "x.case"
 CUTS = 1000 if os.environ.get("FORENSICS_SLOW") != "1" else 20_000
 
 
 def tree(case: Path) -> dict[str, bytes]:
     """All that is the case: what is still to be added lies beside it."""
     return {name: data for name, data in every_file(case).items() if not name.startswith(".adding/")}
+
+
+def case_in(left: Left) -> dict[str, bytes] | None:
+    """The same of what a cut leaves; None where there is no case."""
+    if f"{CASE}/" not in left:
+        return None
+    inside = {name.removeprefix(f"{CASE}/"): octets for name, octets in left.items() if name.startswith(f"{CASE}/")}
+    return {
+        name: octets
+        for name, octets in inside.items()
+        if octets is not None and not name.startswith(".adding/") and not name.endswith("evidence.path")
+    }
 
 
 def triaged(evidence: Path, out: Path) -> Path:
@@ -40,65 +53,68 @@ def _as_one_version() -> Iterator[None]:
 
 def test_no_power_cut_leaves_a_wrong_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evidence = small_evidence(tmp_path / "evidence")
-    place, left = tmp_path / "place", tmp_path / "left"
+    place, there = tmp_path / "place", tmp_path / "there"
     place.mkdir()
     disk = Disk(place)
     with monkeypatch.context() as patch:
         disk.watch(patch)
-        first = tree(triaged(evidence, place / "x.case"))
+        first = tree(triaged(evidence, place / CASE))
         begun = len(disk.moments)
         (evidence / "node1" / "syslog.2").write_bytes(log(7))
         os.utime(evidence / "node1" / "syslog.2", (1_360_900_000, 1_360_900_000))
-        second = tree(triaged(evidence, place / "x.case"))
+        second = tree(triaged(evidence, place / CASE))
     disk.close()
     assert first != second
     assert len(disk.moments) > begun + 100 > 200
     rng = random.Random(8)
     cases = 0
     for n in range(CUTS):
-        rng.choice(disk.moments).cut(left, rng)
-        if (left / "x.case").exists():  # one that is there is whole
+        left = rng.choice(disk.moments).cut(rng)
+        case = case_in(left)
+        if case is not None:  # one that is there is whole
             cases += 1
-            assert Store(left / "x.case").about
-            assert tree(left / "x.case") in (first, second)
+            assert case in (first, second)
         if n % 200 == 0:
-            assert tree(triaged(evidence, left / "x.case")) == second, n
-            assert [path.name for path in left.iterdir()] == ["x.case"], n
-        shutil.rmtree(left)
+            lay(left, there)
+            if case is not None:
+                assert Store(there / CASE).about
+            assert tree(triaged(evidence, there / CASE)) == second, n
+            assert [path.name for path in there.iterdir()] == [CASE], n
+            shutil.rmtree(there)
     assert cases > CUTS / 4
     for _ in range(20):  # when the run is over nothing is lost any more
-        disk.moments[-1].cut(left, rng)
-        assert tree(left / "x.case") == second
-        shutil.rmtree(left)
+        assert case_in(disk.moments[-1].cut(rng)) == second
+    lay(disk.moments[-1].cut(rng), there)
+    assert Store(there / CASE).about
 
 
 def test_a_disk_that_only_says_that_it_synced_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evidence = small_evidence(tmp_path / "evidence")
-    place, left = tmp_path / "place", tmp_path / "left"
+    place, there = tmp_path / "place", tmp_path / "there"
     place.mkdir()
     disk = Disk(place, honest=False)
     with monkeypatch.context() as patch:
         disk.watch(patch)
-        wanted = tree(triaged(evidence, place / "x.case"))
+        wanted = tree(triaged(evidence, place / CASE))
     disk.close()
     rng = random.Random(9)
     broken = 0
     for _ in range(CUTS // 2):
-        rng.choice(disk.moments[-20:]).cut(left, rng)
-        try:
-            Store(left / "x.case")
-        except (StoreDamagedError, CaseError):
-            broken += (left / "x.case").exists()
-        else:
-            assert tree(left / "x.case") == wanted
-        shutil.rmtree(left)
+        left = rng.choice(disk.moments[-20:]).cut(rng)
+        if case_in(left) in (None, wanted):
+            continue
+        lay(left, there)
+        with pytest.raises((StoreDamagedError, CaseError)):
+            Store(there / CASE)
+        broken += 1
+        shutil.rmtree(there)
     assert broken
 
 
 def test_what_is_added_is_there_or_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place, left = tmp_path / "place", tmp_path / "left"
+    place, there = tmp_path / "place", tmp_path / "there"
     place.mkdir()
-    case = triaged(small_evidence(tmp_path / "evidence"), place / "x.case")
+    case = triaged(small_evidence(tmp_path / "evidence"), place / CASE)
     trees = [tree(case)]
     disk = Disk(place)
     with monkeypatch.context() as patch:
@@ -109,10 +125,13 @@ def test_what_is_added_is_there_or_not(tmp_path: Path, monkeypatch: pytest.Monke
     disk.close()
     rng = random.Random(10)
     for n in range(CUTS // 4):
-        rng.choice(disk.moments).cut(left, rng)
-        Store(left / "x.case")
-        assert tree(left / "x.case") in trees, n
-        shutil.rmtree(left)
-    disk.moments[-1].cut(left, rng)
-    Store(left / "x.case")
-    assert tree(left / "x.case") == trees[-1]
+        left = rng.choice(disk.moments).cut(rng)
+        if n % 25 and case_in(left) in trees and f"{CASE}/.adding/" not in left:
+            continue
+        lay(left, there)  # what was begun is ended by whoever opens it
+        Store(there / CASE)
+        assert tree(there / CASE) in trees, n
+        shutil.rmtree(there)
+    lay(disk.moments[-1].cut(rng), there)
+    Store(there / CASE)
+    assert tree(there / CASE) == trees[-1]
