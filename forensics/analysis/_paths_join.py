@@ -34,7 +34,12 @@ def joined(seen: pl.DataFrame) -> pl.DataFrame:
     if seen.is_empty():
         return seen.with_columns(packet=pl.lit(0, pl.UInt32), copies=pl.lit(0, pl.UInt32), place=pl.lit(0, pl.UInt32))
     whole = _filled(seen)
-    keyed = whole.with_columns(key=pl.struct(IDENTITY).hash(), site=pl.struct("point", "form", "hops").hash())
+    # Numbers are found out on few columns, and the rows are taken once at the end: copies of wide rows add up.
+    strong = pl.col("protocol").is_in([ICMP, ICMPV6, TCP]) | (pl.col("ip_id").fill_null(0) != 0)
+    keyed = whole.select(
+        *("src", "dst", "at", "source", "position"),
+        key=pl.struct(IDENTITY).hash(), site=pl.struct("point", "form", "hops").hash(), strong=strong,
+    ).with_row_index("row")  # fmt: skip
     keyed = _once(keyed.sort("key", "site", "at", "source", "position"))
     twice = keyed.group_by("key", "site").len().filter(pl.col("len") > 1).select("key").unique()
     lag, spread = _lags(keyed.join(twice, on="key", how="anti"))
@@ -51,13 +56,14 @@ def joined(seen: pl.DataFrame) -> pl.DataFrame:
     parts = [plain]
     if plain.height < keyed.height:
         parts.append(_turns(keyed.filter("again"), spread))
-    whole = pl.concat(parts, how="diagonal_relaxed").sort("at", "source", "position").with_row_index("nth")
-    first = whole.group_by("key", "turn").agg(pl.col("nth").min()).sort("nth").drop("nth").with_row_index("packet")
-    numbered = whole.drop("nth").join(first, on=["key", "turn"], maintain_order="left")
-    places = numbered.select("site").unique(maintain_order=True).with_row_index("place")
-    return numbered.join(places, on="site", maintain_order="left").drop(
-        "key", "site", "again", "turn", "strong", "lag", "due"
+    told = pl.concat(parts, how="diagonal_relaxed").sort("at", "source", "position").with_row_index("nth")
+    first = told.group_by("key", "turn").agg(pl.col("nth").min()).sort("nth").drop("nth").with_row_index("packet")
+    numbered = told.select("row", "key", "turn", "site", "copies").join(
+        first, on=["key", "turn"], maintain_order="left"
     )
+    places = numbered.select("site").unique(maintain_order=True).with_row_index("place")
+    numbered = numbered.join(places, on="site", maintain_order="left")
+    return whole[numbered["row"]].with_columns(numbered.select("copies", "packet", "place"))
 
 
 def _once(keyed: pl.DataFrame) -> pl.DataFrame:
@@ -66,14 +72,12 @@ def _once(keyed: pl.DataFrame) -> pl.DataFrame:
     What has no identification of its own (id 0, and no sequence number) may be many packets; those are taken for
     copies only where the place doubles what has one.
     """
-    numbered = pl.col("protocol").is_in([ICMP, ICMPV6, TCP]) | (pl.col("ip_id").fill_null(0) != 0)
     soon = (pl.col("at") - pl.col("at").shift()).over("key", "site") <= DOUBLE_NS
-    keyed = keyed.with_columns(strong=numbered, soon=soon.fill_null(value=False))
+    keyed = keyed.with_columns(soon=soon.fill_null(value=False))
     doubling = (pl.col("soon") & pl.col("strong")).sum() * 3 >= pl.col("strong").sum()
     keyed = keyed.with_columns(copy=pl.col("soon") & (pl.col("strong") | doubling.over("site")))
-    run = (~pl.col("copy")).cum_sum()
-    rest = [pl.col(name).first() for name in keyed.columns if name not in ("soon", "copy")]
-    return keyed.group_by(run.alias("run"), maintain_order=True).agg(*rest, copies=pl.len()).drop("run")
+    copies = keyed.select(run=(~pl.col("copy")).cum_sum()).group_by("run", maintain_order=True).len("copies")
+    return keyed.filter(~pl.col("copy")).drop("soon", "copy").with_columns(copies["copies"])
 
 
 def _turns(repeated: pl.DataFrame, spread: int) -> pl.DataFrame:
@@ -138,15 +142,14 @@ def _filled(seen: pl.DataFrame) -> pl.DataFrame:
         .when(tcp).then(pl.col("tcp_flags").is_not_null() & whole).otherwise(whole)
     )  # fmt: skip
     cut = needs & ~there
-    marked = seen.with_row_index("nth").with_columns(cut=cut.fill_null(value=False))
+    own = ["src", "dst", *_HEADER]
+    marked = seen.select(*own, "at", *_BEHIND, cut=cut.fill_null(value=False)).with_row_index("nth")
     if not marked["cut"].any():
         return seen
-    own = ["src", "dst", *_HEADER]
-    full = marked.filter(~pl.col("cut") & needs.fill_null(value=False)).sort("at")
-    told = full.select(*own, "at", *_BEHIND)
-    parts = [marked.filter(~pl.col("cut"))]
+    told = marked.filter(~pl.col("cut") & needs.fill_null(value=False)).select(*own, "at", *_BEHIND).sort("at")
+    parts = [marked.filter(~pl.col("cut")).select("nth", *_BEHIND)]
     for numbered, tolerance in ((True, LONGEST_JOURNEY_NS), (False, MOST_SPREAD_NS)):
         some = marked.filter(pl.col("cut"), (pl.col("ip_id").fill_null(0) != 0) == numbered).sort("at").drop(*_BEHIND)
         near = some.join_asof(told, on="at", by=own, strategy="nearest", tolerance=tolerance, check_sortedness=False)
-        parts.append(near.select(marked.columns))
-    return pl.concat(parts).sort("nth").drop("nth", "cut")
+        parts.append(near.select("nth", *_BEHIND))
+    return seen.with_columns(pl.concat(parts).sort("nth").drop("nth"))

@@ -97,8 +97,9 @@ def ways(joined: pl.DataFrame) -> dict[tuple[str, str], Way]:
         is_reply=ECHO_REPLY.fill_null(value=False),
     )
     insisting = set(_insisting(numbered).iter_rows())
-    for own in numbered.partition_by("src", "dst", maintain_order=True):
-        way = _way(own)
+    whose = numbered.group_by("src", "dst", maintain_order=True).agg("cell")
+    for cells in whose["cell"]:  # one after the other: all parts at once would be a copy of all rows
+        way = _way(numbered[cells])
         found[way.src, way.dst] = way
         way.insists = (way.src, way.dst) in insisting
     for pair, way in found.items():

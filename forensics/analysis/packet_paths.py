@@ -173,8 +173,8 @@ def _scenes(packets: pl.LazyFrame, clocks: pl.LazyFrame | None, only: Collection
         suspects = _suspects(seen)
     if suspects.is_empty():
         return []
-    own = _in_part(seen, suspects).collect(engine="streaming")
-    table = joined(own.sort("source", "position"))
+    own = _in_part(sightings(_between(packets, suspects), clocks), suspects)
+    table = joined(own.collect(engine="streaming").sort("source", "position"))
     found, reach = ways(table), spans(seen if only is None else sightings(packets, clocks))
     needed = _needed(seen)
     lossy = hops(found, reach, needed)
@@ -229,6 +229,13 @@ def _shares(chosen: pl.DataFrame) -> pl.DataFrame:
         most = weight
     share = pl.col("weight").truediv(max(most, 1)).ceil().clip(1).cast(pl.UInt64)
     return pairs.select("pair", share=share)
+
+
+def _between(packets: pl.LazyFrame, suspects: pl.DataFrame) -> pl.LazyFrame:
+    """Packets with these addresses at both ends, in any of their layers: what the scan need not read is left there."""
+    ends = [(name, suspects[name].unique().to_list()) for name in ("src", "dst")]
+    layers = (pl.all_horizontal(pl.col(f"{layer}{name}").is_in(own) for name, own in ends) for layer in ("", "inner_"))
+    return packets.filter(pl.any_horizontal(*layers))
 
 
 def _in_part(seen: pl.LazyFrame, suspects: pl.DataFrame) -> pl.LazyFrame:
