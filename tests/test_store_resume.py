@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import forensics
 from forensics import report
 from forensics.case import _build
 from forensics.store._journal import Entry, Journal
-from tests._small_evidence import small_evidence
+from tests._small_evidence import log, small_evidence
 
 SLOW = os.environ.get("FORENSICS_SLOW") == "1"
 IMAGES = """
@@ -115,24 +116,37 @@ def test_killed_before_the_nth_write(evidence: Path, wanted: dict[str, bytes], t
 
 
 @pytest.mark.slow
-def test_killed_at_any_time(wanted: dict[str, bytes], evidence: Path, tmp_path: Path) -> None:
-    """Several times in a row, with readers in processes of their own."""
+@pytest.mark.timeout(14_400)
+def test_killed_at_any_time(tmp_path: Path) -> None:
+    """Two hundred times, up to nine times in a row, with readers in processes of their own."""
     rng = random.Random(200)
-    for n in range(20):
+    evidence = small_evidence(tmp_path / "evidence")
+    for n in range(60):
+        (evidence / "node2" / f"{n}.log").write_bytes(log(2000 + n))
+        os.utime(evidence / "node2" / f"{n}.log", (1_360_900_000, 1_360_900_000))
+    begun = time.monotonic()
+    wanted = tree(triaged(evidence, tmp_path / "w.case")[0])
+    most_s = time.monotonic() - begun
+    kills = n = 0
+    while kills < 200:
+        n += 1
         place = tmp_path / str(n)
         place.mkdir()
-        for _ in range(rng.randrange(1, 4)):
+        for _ in range(rng.randint(1, 9)):
             command = [sys.executable, "-P", "-c", KILLED, str(evidence), str(place / "x.case"), str(n % 3)]
             with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as child:
                 assert child.stdout is not None
                 child.stdout.readline()
-                time.sleep(rng.uniform(0, 2))
-                os.killpg(child.pid, signal.SIGKILL)
+                time.sleep(rng.uniform(0, most_s))
+                if child.poll() is None:
+                    os.killpg(child.pid, signal.SIGKILL)
+                    kills += 1
         case = forensics.open_case(evidence, out=place / "x.case", again=n % 5 == 4, finish=report.pages)
         if not (case.path / report.NAME).is_file():  # the run that was to be killed came to its end
             case = forensics.open_case(evidence, out=place / "x.case", again=True, finish=report.pages)
         assert tree(case.path) == wanted
         assert [path.name for path in place.iterdir()] == ["x.case"]
+        shutil.rmtree(place)
 
 
 def test_a_journal_that_was_cut_or_altered_tells_nothing_wrong(tmp_path: Path) -> None:
