@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import _bundled
+from tests._bundled import Bundled
+
 collect_ignore_glob = ["golden/*"]  # scripts that write the inputs, not tests
 
 
@@ -40,6 +43,15 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return code, out, err
 
     return command
+
+
+@pytest.fixture(scope="session")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Bundled:
+    """The case of a bundled half: see `Bundled`."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "bundled"
+    folder.mkdir(exist_ok=True)
+    return lambda name, half="guilty": _bundled.made(name, half, folder)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from forensics.bundle._pseudonyms import Pseudonyms
 from forensics.bundle._text import Text
 from forensics.case import Case, open_case
 from forensics.errors import CaseError
+from tests._bundled import Bundled
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("bpdu_cutoff", "double_vlan", "lost_lease", "vanished_images")
@@ -39,9 +40,9 @@ class Round:
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def done(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Round:
+def done(request: pytest.FixtureRequest, bundled: Bundled, tmp_path_factory: pytest.TempPathFactory) -> Round:
     folder = tmp_path_factory.mktemp(request.param)
-    case = open_case(ROOT / "data" / request.param / "guilty", out=folder / "x.case")
+    case = open_case(bundled(request.param))
     made = share(case, folder / "x.bundle", Options(everything=True, pseudonymise=True))
     assert made.key is not None
     assert not made.left_out

@@ -18,7 +18,7 @@ from forensics.case._progress import Bar, watched
 from forensics.charts._theme import DARK, LIGHT
 from forensics.errors import CaseError
 from forensics.records import Finding, Reference, Step
-from tests._evidence import REPOSITORY
+from tests._bundled import Bundled
 
 EVIL = "<img src=x onerror=alert(1)>"
 CASES = (
@@ -34,14 +34,13 @@ HAS_BROWSER = any(map(shutil.which, ("chromium", "chromium-browser", "google-chr
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Findings]:
+def findings(bundled: Bundled) -> Callable[[str], Findings]:
     """The findings of a bundled incident, made once."""
     made: dict[str, Findings] = {}
 
     def of(name: str) -> Findings:
         if name not in made:
-            out = tmp_path_factory.mktemp(name) / "guilty.case"
-            made[name] = open_case(REPOSITORY / "data" / name / "guilty", out=out).findings
+            made[name] = open_case(bundled(name)).findings
         return made[name]
 
     return of
@@ -143,9 +142,8 @@ def test_charts_of_a_case_stand_on_one_axis(findings: Callable[[str], Findings],
         charts.save(tmp_path / "all.png")
 
 
-def test_the_command_draws_what_it_is_told(run, findings: Callable[[str], Findings], tmp_path: Path) -> None:
-    case = tmp_path / "x.case"
-    open_case(REPOSITORY / "data" / "vanished_images" / "guilty", out=case)
+def test_the_command_draws_what_it_is_told(run, bundled: Bundled, tmp_path: Path) -> None:
+    case = shutil.copytree(bundled("vanished_images"), tmp_path / "x.case")
     code, out, _ = run("chart", case, "--out", tmp_path / "x.html", "--dark")
     assert (code, out) == (0, f"Chart: {tmp_path / 'x.html'}\n")
     assert DARK.paper.encode() in (tmp_path / "x.html").read_bytes()

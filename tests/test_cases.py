@@ -1,8 +1,6 @@
 """The bundled cases, as a person would run them: what each truth says, and nothing else above info."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +8,7 @@ import polars as pl
 import pytest
 
 import forensics
+from tests._bundled import Bundled
 from tests._truths import CONCLUDED, clocks_off, score
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,17 +27,13 @@ class Triaged(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=TRUTHS, ids=lambda p: f"{p.parent.name}-{p.name.split('.')[0]}")
-def triaged(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Triaged:
-    """Triage one half of a case."""
+def triaged(request: pytest.FixtureRequest, bundled: Bundled) -> Triaged:
+    """One half of a case, triaged."""
     truth: Path = request.param
-    out = tmp_path_factory.mktemp("cases") / "out.case"
-    half = truth.parent / truth.name.split(".")[0]
-    command = [sys.executable, "-P", "-m", "forensics", "triage", str(half), "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode in (0, 3), done.stderr
+    out = bundled(truth.parent.name, truth.name.split(".")[0])
     clocks, sources = (pl.read_parquet((out / f"{name}.parquet").read_bytes()) for name in ("clocks", "sources"))
     said = json.loads((out / "findings.json").read_text())
-    return Triaged(json.loads(truth.read_text()), said, done.stdout, clocks, sources)
+    return Triaged(json.loads(truth.read_text()), said, out.with_suffix(".txt").read_text(), clocks, sources)
 
 
 def test_every_expected_finding_with_its_facts_and_nothing_else(triaged: Triaged) -> None:

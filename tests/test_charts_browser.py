@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import forensics as fx
-from tests._evidence import REPOSITORY
+from tests._bundled import Bundled
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = """<script>
@@ -28,8 +28,8 @@ DRIVER = """<script>
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (Debian package: chromium)")
-def test_all_charts_follow_the_one_that_is_zoomed(tmp_path: Path) -> None:
-    case = fx.open_case(REPOSITORY / "data" / "vanished_images" / "guilty", out=tmp_path / "x.case")
+def test_all_charts_follow_the_one_that_is_zoomed(tmp_path: Path, bundled: Bundled) -> None:
+    case = fx.open_case(bundled("vanished_images"))
     saved = case.charts().save(tmp_path / "charts.html")
     saved.write_text(DRIVER.join(saved.read_text().rsplit("</body>", 1)))
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--enable-logging=stderr"]

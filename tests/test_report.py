@@ -22,7 +22,7 @@ from forensics.case._rows import Rows
 from forensics.errors import CaseError
 from forensics.records import Alternative, Clock, Finding, Problem, Reference, Source, Step
 from forensics.report import _chart
-from tests._evidence import REPOSITORY
+from tests._bundled import Bundled
 from tests._small_evidence import log, small_evidence
 from tests._system import program
 
@@ -192,8 +192,8 @@ def test_shown_text_is_the_escaped_text(monkeypatch: pytest.MonkeyPatch) -> None
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", "".join(text))
 
 
-def test_strict_policy_and_nothing_that_it_forbids(tmp_path: Path) -> None:
-    case = open_case(REPOSITORY / "data" / "lost_lease" / "guilty", out=tmp_path / "x.case", finish=report.pages)
+def test_strict_policy_and_nothing_that_it_forbids(bundled: Bundled) -> None:
+    case = open_case(bundled("lost_lease"))
     data = (case.path / "report.html").read_bytes()
     text = data.decode()
     shown = Skeleton(text)
@@ -231,8 +231,8 @@ def test_strict_policy_and_nothing_that_it_forbids(tmp_path: Path) -> None:
     assert data == report.render(case.content, case.rows)
 
 
-def test_says_everything_that_the_case_knows(tmp_path: Path) -> None:
-    case = open_case(REPOSITORY / "data" / "lost_lease" / "guilty", out=tmp_path / "x.case", finish=report.pages)
+def test_says_everything_that_the_case_knows(bundled: Bundled) -> None:
+    case = open_case(bundled("lost_lease"))
     text = "".join(Skeleton((case.path / "report.html").read_text()).text)
     finding = case.findings[0]
     assert "`" not in text
@@ -271,8 +271,8 @@ def test_steps_that_say_the_same_are_one_with_all_its_evidence() -> None:
     assert all(f"line {n}" in text for n in range(1, 4))
 
 
-def test_the_chart_names_its_lanes_shades_the_silence_and_marks_the_end_of_the_lease(tmp_path: Path) -> None:
-    case = open_case(REPOSITORY / "data" / "lost_lease" / "guilty", out=tmp_path / "x.case")
+def test_the_chart_names_its_lanes_shades_the_silence_and_marks_the_end_of_the_lease(bundled: Bundled) -> None:
+    case = open_case(bundled("lost_lease"))
     (drawn,) = _chart.charts([case.findings[0].finding], case.rows)
     assert drawn is not None
     assert [(lane.name, lane.note) for lane in drawn.lanes] == [
@@ -312,15 +312,14 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (Debian package: chromium)")
-def test_a_browser_finds_nothing_to_complain_about(tmp_path: Path) -> None:
+def test_a_browser_finds_nothing_to_complain_about(tmp_path: Path, bundled: Bundled) -> None:
     evidence = small_evidence(tmp_path / "evidence")
     nasty = '"><img src=x onerror=alert(1)><script>alert(1)<'
     (evidence / f"{nasty}.log").write_bytes(log(9).replace(b"node1", b"<svg/onload=alert(1)>"))
     (evidence / "case.toml").write_text(f"title = '''{nasty}</title><style>*{{color:red}}</style>'''\n")
     os.utime(evidence / "case.toml", (1, 1))
     cases = [open_case(evidence, out=tmp_path / "hostile.case", finish=report.pages)]
-    guilty = REPOSITORY / "data" / "lost_lease" / "guilty"
-    cases.append(open_case(guilty, out=tmp_path / "guilty.case", finish=report.pages))
+    cases.append(open_case(bundled("lost_lease")))
 
     def complaints(path: Path) -> list[str]:
         command = [

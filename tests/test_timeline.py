@@ -13,13 +13,13 @@ import pytest
 import forensics as fx
 from forensics.case import Case, open_case
 from forensics.case._lanes import laned
-from tests._evidence import REPOSITORY
+from tests._bundled import Bundled
 
 
 @pytest.fixture(scope="module")
-def cutoff(tmp_path_factory: pytest.TempPathFactory) -> Case:
+def cutoff(bundled: Bundled) -> Case:
     """Two nodes that a switch cut off."""
-    return open_case(REPOSITORY / "data" / "bpdu_cutoff" / "guilty", out=tmp_path_factory.mktemp("lanes") / "x.case")
+    return open_case(bundled("bpdu_cutoff"))
 
 
 def test_host_and_words_narrow_it_down(cutoff: Case) -> None:

@@ -9,14 +9,15 @@ import polars as pl
 import pytest
 
 import forensics
+from tests._bundled import Bundled
 
 ROOT = Path(__file__).resolve().parents[2] / "data"
 TRUTHS = sorted(ROOT.glob("*/*.truth.json"))
 
 
 @pytest.mark.parametrize("path", TRUTHS, ids=lambda p: f"{p.parent.name}-{p.name.split('.')[0]}")
-def test_offsets_and_zones_are_those_of_the_truth(path: Path, tmp_path: Path) -> None:
-    case = forensics.open_case(path.parent / path.name.split(".")[0], out=tmp_path / "out.case", workers=1)
+def test_offsets_and_zones_are_those_of_the_truth(path: Path, bundled: Bundled) -> None:
+    case = forensics.open_case(bundled(path.parent.name, path.name.split(".")[0]))
     truth = json.loads(path.read_text())["clocks"]
     assert case.problems.filter(pl.col("source").str.starts_with("("))["example"].to_list() == []
     sources = {row["source"]: row for row in case.sources.iter_rows(named=True)}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import forensics
+from tests._bundled import Bundled
 from tests._leases import HEALTHY, LOGS, POINTS, Plan, history
 from tests._leases_files import write
 
@@ -40,9 +41,9 @@ def test_a_healthy_folder_yields_none(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("half", ["guilty", "healthy"])
-def test_the_incident_with_real_programs(half: str, tmp_path: Path) -> None:
+def test_the_incident_with_real_programs(half: str, bundled: Bundled) -> None:
     truth = json.loads((CASE / f"{half}.truth.json").read_text())
-    case = forensics.open_case(CASE / half, out=tmp_path / "case")
+    case = forensics.open_case(bundled("lost_lease", half))
     offsets = {row["source"]: row for row in case.clocks.iter_rows(named=True)}
     true_s = {source: clock["offset_s"] for source, clock in truth["clocks"].items()}
     base = "web-3/eth0.pcap.gz"

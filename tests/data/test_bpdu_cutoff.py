@@ -14,6 +14,7 @@ import pytest
 
 import forensics
 from forensics.records import Bpdu, Instance, InstancePort, Notification, PortEvent, ServiceState
+from tests._bundled import Bundled
 from tests._system import program
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "bpdu_cutoff"
@@ -46,9 +47,9 @@ def half(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def case(half: str, tmp_path_factory: pytest.TempPathFactory) -> forensics.Case:
+def case(half: str, bundled: Bundled) -> forensics.Case:
     """A half as the toolkit reads it."""
-    return forensics.open_case(DATA / half, out=tmp_path_factory.mktemp("bpdu") / "out.case")
+    return forensics.open_case(bundled("bpdu_cutoff", half))
 
 
 def rows(case: forensics.Case, record: Any) -> pl.DataFrame:

@@ -13,6 +13,7 @@ import pytest
 
 import forensics
 from forensics.records import ConfigOption, HostInterface
+from tests._bundled import Bundled
 from tests._system import program
 
 CASE = Path(__file__).resolve().parents[2] / "data" / "double_vlan"
@@ -52,10 +53,10 @@ def echoes(half: str, point: str, kind: str, src: str) -> list[tuple[str, str, i
 
 
 @pytest.fixture(scope="module", params=HALVES)
-def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, forensics.Case]:
+def loaded(request: pytest.FixtureRequest, bundled: Bundled) -> tuple[str, forensics.Case]:
     """A half, and the case that the toolkit makes of it."""
     half: str = request.param
-    return half, forensics.open_case(CASE / half, out=tmp_path_factory.mktemp("double_vlan") / "out.case")
+    return half, forensics.open_case(bundled("double_vlan", half))
 
 
 @pytest.mark.parametrize("half", HALVES)

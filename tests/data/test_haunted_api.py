@@ -15,6 +15,7 @@ import pytest
 
 import forensics
 from forensics.records import ApiRequest, Instance, ProcessMemory, RowCount, ShellCommand
+from tests._bundled import Bundled
 from tests.loaders.documents._mariadb import server
 
 CASE = Path(__file__).resolve().parents[2] / "data" / "haunted_api"
@@ -71,10 +72,10 @@ def counts(half: str, table: str) -> list[tuple[datetime, int]]:
 
 
 @pytest.fixture(scope="module", params=HALVES)
-def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, forensics.Case]:
+def loaded(request: pytest.FixtureRequest, bundled: Bundled) -> tuple[str, forensics.Case]:
     """A half, and the case that the toolkit makes of it."""
     half: str = request.param
-    return half, forensics.open_case(CASE / half, out=tmp_path_factory.mktemp("haunted_api") / "out.case")
+    return half, forensics.open_case(bundled("haunted_api", half))
 
 
 @pytest.mark.parametrize("half", HALVES)

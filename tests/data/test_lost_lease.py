@@ -15,6 +15,7 @@ import pytest
 import forensics
 from forensics.analysis._lease_verdict import CAUSES
 from forensics.records import DhcpMessage
+from tests._bundled import Bundled
 from tests._system import program
 
 CASE = Path(__file__).resolve().parents[2] / "data" / "lost_lease"
@@ -214,8 +215,8 @@ def test_halves_differ_in_the_fault_alone(half: str) -> None:
 
 
 @pytest.mark.parametrize("half", HALVES)
-def test_loaders_read_it_all(half: str, tmp_path: Path) -> None:
-    case = forensics.open_case(CASE / half, out=tmp_path / "lost_lease.case")
+def test_loaders_read_it_all(half: str, bundled: Bundled) -> None:
+    case = forensics.open_case(bundled("lost_lease", half))
     assert case.sources.filter(pl.col("rejects") > 0).rows() == []
     read = case.records(DhcpMessage).filter(pl.col("seen_by") == "capture").collect()
     for place in (NEAR, FAR):

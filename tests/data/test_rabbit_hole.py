@@ -12,6 +12,7 @@ import pytest
 import forensics
 from forensics import scan_records
 from forensics.records import ApiRequest, BrokerEvent, BrokerTransfer, ConsoleRequest, FileSize, Instance
+from tests._bundled import Bundled
 from tests._system import program
 
 CASE = Path(__file__).resolve().parents[2] / "data" / "rabbit_hole"
@@ -115,7 +116,7 @@ def test_the_capture_tells_the_answers_sizes(half: str) -> None:
 
 
 @pytest.mark.parametrize("half", HALVES)
-def test_nothing_is_left_unread(half: str, tmp_path: Path) -> None:
-    case = forensics.open_case(CASE / half, out=tmp_path / "rabbit_hole.case")
+def test_nothing_is_left_unread(half: str, bundled: Bundled) -> None:
+    case = forensics.open_case(bundled("rabbit_hole", half))
     sources = case.sources
     assert sources.filter(pl.col("rejects") > 0).height == 0

@@ -18,10 +18,11 @@ import forensics
 from data.synth import port_cutoffs
 from data.synth._cloud import digest
 from forensics.records import Bpdu, Instance, InstancePort, Notification, PortEvent
+from tests._slow import SLOW
 from tests._system import program
 
 REAL = Path(__file__).resolve().parents[2] / "data" / "bpdu_cutoff" / "guilty"
-SEEDS = range(30)
+SEEDS = range(30 if SLOW else 10)
 Loaded = tuple[dict[str, Any], Any, Path]
 GUARDS = r"BLOCK_BPDUGUARD|BPDU_BLOCK_ERROR_DISABLED"
 

@@ -19,9 +19,10 @@ from data.synth import lost_lease
 from data.synth._cloud import digest
 from data.synth._lease_facts import PLACES, FaultSeen
 from forensics.records import DhcpMessage, LogRecord
+from tests._slow import SLOW
 from tests._system import program
 
-SEEDS = range(36)
+SEEDS = range(36 if SLOW else 12)
 Loaded = tuple[dict[str, Any], Any, Path]
 
 

@@ -14,10 +14,11 @@ import forensics
 from data.synth import stacked_vlan
 from data.synth._cloud import digest
 from forensics.records import ConfigOption, HostInterface
+from tests._slow import SLOW
 from tests._system import program
 
 REAL = Path(__file__).resolve().parents[2] / "data" / "double_vlan" / "guilty.truth.json"
-SEEDS = range(30)
+SEEDS = range(30 if SLOW else 10)
 KEY = ("src", "dst", "protocol", "icmp_type", "icmp_id", "icmp_seq", "src_port", "tcp_seq", "tcp_flags", "ip_bytes")
 
 

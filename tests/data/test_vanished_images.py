@@ -16,6 +16,7 @@ import pytest
 
 import forensics
 from forensics.records import BaseFileEvent, DiskImage, FileSize, Instance, InstanceEvent, Notification, ServiceState
+from tests._bundled import Bundled
 from tests.loaders.documents._mariadb import server
 
 CASE = Path(__file__).resolve().parents[2] / "data" / "vanished_images"
@@ -179,9 +180,9 @@ CASES: dict[str, Any] = {}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _cases(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _cases(bundled: Bundled) -> None:
     for half in HALVES:
-        CASES[half] = forensics.open_case(CASE / half, out=tmp_path_factory.mktemp("vanished") / "out.case")
+        CASES[half] = forensics.open_case(bundled("vanished_images", half))
 
 
 def instances(half: str) -> pl.DataFrame:
