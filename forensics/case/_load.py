@@ -13,7 +13,7 @@ from forensics.case._tally import MOST_REASONS, Tally
 from forensics.errors import EvidenceError, StoppedError
 from forensics.evidence import PADDING, EvidenceFile, Stream, archive_kind, archive_parts, open_stream
 from forensics.loaders._reader import Batch, Cuts, Origin, Reader, SliceReader
-from forensics.loaders._registry import pick
+from forensics.loaders._registry import pick, readers
 from forensics.records import LogRecord, Loss, Record, Span
 from forensics.store import Sink
 
@@ -154,9 +154,9 @@ class _Intake:
             schema = {name: pl.Int64 if name == "ts" else kind for name, kind in Loss.polars_schema().items()}
             self.sink.append(Loss, pl.DataFrame(rows, schema=schema, orient="row"))
         self.facts |= batch.facts
-        if batch.mark is not None:
+        if (mark := _noted(batch, reader)) is not None:
             if self.marks is not None:
-                self.marks.append(batch.mark)
+                self.marks.append(mark)
             else:
                 self.sink.cut(self.spanning)
 
@@ -249,6 +249,11 @@ def load_one(job: Job, advance: Advance | None = None, stir: Callable[[], None] 
     return outcome
 
 
+def _noted(batch: Batch, reader: Reader) -> dict[str, Any] | None:
+    """The mark at the end of a batch, and whose it is."""
+    return None if batch.mark is None else {**batch.mark, "format": reader.name}
+
+
 def _counted(sink: Sink) -> dict[str, int]:
     return dict(sorted((record.__name__, count) for record, count in sink.rows.items()))
 
@@ -273,15 +278,19 @@ def _load_slice(job: Job, share: Share, advance: Advance | None, stir: Callable[
     failed = Outcome({"source": file.source}, failed=True)
     with Sink(job.folder, job.number, share.cut) as sink:
         intake = _Intake(file.source, sink, stir)
-        end = None
+        reader, end = None, None
         try:
-            with open_stream(file) as stream:
-                reader = _reader_of(job, stream.peek(_HEAD_BYTES))
-            if reader is None or not hasattr(reader, "spanning") or stream.compression is not None:
+            if share.mark is not None:
+                reader = next(one for one in readers() if one.name == share.mark["format"])
+            else:
+                with open_stream(file) as stream:
+                    if stream.compression is None:
+                        reader = _reader_of(job, stream.peek(_HEAD_BYTES))
+            if reader is None or not hasattr(reader, "spanning"):
                 return failed
             with open_stream(file, start=share.start) as stream:
                 for batch in intake.batches(job, reader, stream):
-                    end = batch.mark if batch.mark is not None else end
+                    end = _noted(batch, reader) or end
                     intake.take(batch, reader)
                     tell(min(stream.offset, stop))
                 sound = not stream.gaps and stream.finish().changed is None
@@ -294,7 +303,9 @@ def _load_slice(job: Job, share: Share, advance: Advance | None, stir: Callable[
     tell(file.size_bytes if end is None else int(end["base"]))
     row = {"source": file.source, "sha256": share.sha256, "rows": intake.rows}
     row |= {"started_at": intake.first, "ended_at": intake.last}
-    marks = [end] if share.early and end is not None else [] if share.early else None
+    marks: list[Mapping[str, Any]] | None = None
+    if share.early:
+        marks = [] if end is None else [end]
     return Outcome(row, rows=_counted(sink), parts=sink.parts, marks=marks)
 
 
