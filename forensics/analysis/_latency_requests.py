@@ -25,6 +25,8 @@ _COLUMNS = (
     *("request_id", "path", "client", "started_at", "stamped", "written_by"),
 )
 
+_SAME = ("deployment", "request_id", "path", "client", "status", "response_bytes", "duration_s")
+
 
 def short(name: str) -> str:
     """A host without its domain, in lower case.
@@ -107,24 +109,27 @@ def once(requests: pl.LazyFrame, logs: pl.LazyFrame, clocks: pl.LazyFrame, owner
 
     Returns:
         Rows by ``at``: ``deployment``, ``host``, ``operation``, ``at`` (ns, of the line's stamp), ``start`` (ns),
-        ``duration_s``, ``response_bytes``, ``status``, ``service``, ``source``, ``position``.
+        ``duration_s``, ``response_bytes``, ``status``, ``service``, ``source``, ``position``; texts as categories.
     """
-    copies = logs.filter(pl.col("duplicate_of").is_not_null()).select("source", "position")
     timed = requests.filter(pl.col("operation").is_not_null(), pl.col("duration_s").is_not_null(), ~pl.col("malformed"))
+    asked = timed.select(pl.col("source").unique()).collect(engine="streaming")["source"].to_list()
+    copies = logs.filter(pl.col("duplicate_of").is_not_null(), pl.col("source").is_in(asked))
     told = at_home(on_one_clock(timed.select(_COLUMNS), clocks), owners)
-    fresh = told.join(copies, on=["source", "position"], how="anti")
+    fresh = told.join(copies.select("source", "position"), on=["source", "position"], how="anti")
     lasted = (pl.col("duration_s") * 1e9).round().cast(pl.Int64)
-    rows = fresh.with_columns(
+    layer, second = pl.col("written_by").cast(pl.String).alias("layer"), (pl.col("at") // SECOND_NS).alias("second")
+    few = {"layer": layer, "project": pl.col("service").str.split("-").list.first()}
+    few |= {name: pl.col(name) for name in ("deployment", "host", "operation", "service", "source")}
+    rows = fresh.select(
+        *("at", "duration_s", "response_bytes", "status", "position"),
+        *(text.cast(pl.Categorical).alias(name) for name, text in few.items()),
         start=pl.when(pl.col("stamped") == "start").then("at").otherwise(pl.col("at") - lasted),
-        layer=pl.col("written_by").cast(pl.String),
-        project=pl.col("service").str.split("-").list.first(),
-        second=pl.col("at") // SECOND_NS,
+        same=pl.struct(*_SAME, second, layer).hash(),
     ).collect(engine="streaming")
     rows = rows.sort("at", "source", "position")
-    same = ("deployment", "request_id", "path", "client", "status", "response_bytes", "duration_s", "second", "layer")
-    nth = pl.int_range(pl.len()).over("source", *same)
-    rows = rows.with_columns(nth=nth).unique([*same, "nth"], keep="first", maintain_order=True)
-    return _one_layer(rows).select(
+    nth = pl.int_range(pl.len()).over("source", "same")
+    first = rows.select("same", nth=nth).with_row_index().unique(["same", "nth"], keep="first", maintain_order=True)
+    return _one_layer(rows if first.height == rows.height else rows[first["index"]]).select(
         *("deployment", "host", "operation", "at", "start", "duration_s", "response_bytes", "status", "service"),
         *("source", "position"),
     )
@@ -136,7 +141,8 @@ def _one_layer(rows: pl.DataFrame) -> pl.DataFrame:
     spans = rows.group_by(*of, "layer").agg(n=pl.len(), from_at=pl.col("at").min(), to_at=pl.col("at").max())
     if spans.group_by(of).len()["len"].max() in (None, 1):
         return rows
-    place = pl.col("layer").replace_strict({name: n for n, name in enumerate(LAYERS)}, default=len(LAYERS))
+    places = {name: n for n, name in enumerate(LAYERS)}
+    place = pl.col("layer").cast(pl.String).replace_strict(places, default=len(LAYERS))
     spans = spans.with_columns(place=place)
     pairs = spans.join(spans, on=of, suffix="_b", nulls_equal=True).filter(pl.col("layer") != pl.col("layer_b"))
     meets = (pl.col("from_at") <= pl.col("to_at_b")) & (pl.col("from_at_b") <= pl.col("to_at"))

@@ -100,8 +100,11 @@ def segments(
     rows = rows.filter(pl.col("process").str.contains(_SERVES))
     if rows.is_empty() or requests.is_empty():
         return []
-    pids = logs.filter(pl.col("pid").is_not_null()).select("source", "position", "pid")
-    asked = requests.lazy().join(pids, on=["source", "position"], how="left").collect().sort("at", "source", "position")
+    line = ["source", "position"]
+    every = requests.select("deployment", pl.col("service", "source").cast(pl.String), "at", "position")
+    written = logs.filter(pl.col("pid").is_not_null(), pl.col("source").is_in(every["source"].unique().to_list()))
+    pids = written.select(*line, "pid").join(every.lazy().select(line), on=line, how="semi").collect(engine="streaming")
+    asked = every.join(pids, on=line, how="left").sort("at", "source", "position")
     begun = at_home(on_one_clock(logs.filter(pl.col("message").str.contains(_STARTED)), clocks), owners)
     starts = begun.select("deployment", "at", id=pl.col("message").str.extract(_STARTED).cast(pl.Int64)).collect()
     found = []

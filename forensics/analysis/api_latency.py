@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -145,25 +145,31 @@ def _growths(scene: _Scene) -> list[Growth]:
 def _judged(requests: pl.DataFrame, tables: Sequence[Series], tests: int) -> list[Growth]:
     found = []
     served = requests.filter(SERVED)
-    for (operation,), part in sorted(served.group_by("operation"), key=lambda item: str(item[0][0])):
-        rows = part.sort("at", "source", "position")
-        if (one := growth(rows, str(operation), requests, tables, tests)) is not None:
+    for operation, rows in _by_operation(served):
+        if (one := growth(rows, operation, requests, tables, tests)) is not None:
             found.append(replace(one, deployments=tuple(sorted(one.requests["deployment"].unique()))))
     return found
+
+
+def _by_operation(requests: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The requests of one operation after the other, by ``at``: all at once would be a copy of all."""
+    for operation in sorted(requests["operation"].unique()):
+        yield operation, requests.filter(pl.col("operation") == operation).sort("at", "source", "position")
 
 
 def _changes(scene: _Scene, slopes: Sequence[Growth]) -> list[Slower]:
     """Operations that got slower at a moment, and those that are slower in one deployment than in another."""
     found: list[Slower] = []
     explained = {(name, one.operation) for one in slopes for name in one.deployments}
-    whole = {str(name): part for (name,), part in scene.requests.group_by("deployment", maintain_order=True)}
+    every = scene.requests.select("deployment", "operation", "at", "start", "duration_s")
+    whole = {str(name): part for (name,), part in every.group_by("deployment", maintain_order=True)}
     served = scene.requests.filter(SERVED)
-    for (operation,), rows in sorted(served.group_by("operation"), key=lambda item: str(item[0][0])):
-        parts = {str(name): part for (name,), part in rows.group_by("deployment")}
-        parts = {name: parts[name].sort("at", "source", "position") for name in sorted(parts)}
+    for operation, rows in _by_operation(served):
+        parts = {str(name): part for (name,), part in rows.group_by("deployment", maintain_order=True)}
+        parts = {name: parts[name] for name in sorted(parts)}
         for name, part in parts.items():
-            if (name, str(operation)) not in explained:
-                one = over_time(part, str(operation), whole[name], name)
+            if (name, operation) not in explained:
+                one = over_time(part, operation, whole[name], name)
                 found += [one] if one else []
         if len(parts) > 1:
             enough = {
@@ -172,7 +178,7 @@ def _changes(scene: _Scene, slopes: Sequence[Growth]) -> list[Slower]:
             medians = sorted((float(np.median(seconds)), name) for name, seconds in enough.items())
             if len(medians) > 1:
                 fast, slow = medians[0][1], medians[-1][1]
-                apart = between(parts[fast], parts[slow], str(operation), whole[fast], whole[slow], (fast, slow))
+                apart = between(parts[fast], parts[slow], operation, whole[fast], whole[slow], (fast, slow))
                 found += [apart] if apart else []
     return found
 
@@ -228,7 +234,7 @@ def rows_frames(finding: Finding, *frames: pl.LazyFrame | None) -> dict[str, Any
         if grown(one, Purge(), one.deployments).id == finding.id:
             fell = one.fall.at if one.fall else None
             points = one.requests.select(
-                "duration_s", "source", "position",
+                "duration_s", pl.col("source").cast(pl.String), "position",
                 at=pl.from_epoch("start", time_unit="ns").dt.replace_time_zone("UTC"),
                 rows=pl.Series(one.rows),
                 after=pl.lit(value=False) if fell is None else pl.col("start") >= fell,
@@ -256,7 +262,7 @@ def quantile_frames(finding: Finding, *frames: pl.LazyFrame | None) -> dict[str,
                 part.with_columns(side=pl.lit(name)) for part, name in zip((one.before, one.after), names, strict=True)
             ]
             at = pl.from_epoch("start", time_unit="ns").dt.replace_time_zone("UTC")
-            columns = ["side", "duration_s", "source", "position"]
+            columns = [pl.col("side", "duration_s"), pl.col("source").cast(pl.String), pl.col("position")]
             return {"requests": pl.concat(sides).select(*columns, at=at), "finding": finding}
     return None
 
