@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,10 @@ class Target:
     """Reads the octets and asserts the promises; any exception is a finding."""
     seeds: Callable[[], list[bytes]]
     """Inputs to start from, sound ones."""
+    many: Callable[[Sequence[bytes]], None] | None = None
+    """The same of many inputs, where one reading can take them all: a reading costs more than what it reads."""
+    replayed: int = 200
+    """So many inputs, always the same, are tried on each run."""
 
     @property
     def regressions(self) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import partial
 
 from polars.testing import assert_frame_equal
@@ -24,6 +25,17 @@ def one(data: bytes) -> None:
     promised(LOGS, data, "cc12/x.log")
     if hashlib.sha256(data).digest()[0] % 8 == 0:
         assert_frame_equal(read(data), read(data, fast=False))
+
+
+def many(inputs: Sequence[bytes]) -> None:
+    """All as lines of one log, by octets and by patterns."""
+    data = b"\n".join(inputs)
+    assert_frame_equal(read(data), read(data, fast=False))
+
+
+def messages_of(inputs: Sequence[bytes]) -> None:
+    """All as lines of one log."""
+    promised(LOGS, b"\n".join(inputs), "cc12/x.log")
 
 
 def lines(formats: list[LineFormat]) -> list[bytes]:
@@ -66,9 +78,9 @@ def _framings() -> dict[str, list[LineFormat]]:
 
 
 TARGETS = (
-    *(Target(f"lines-{name}", one, partial(lines, formats)) for name, formats in _framings().items()),
+    *(Target(f"lines-{name}", one, partial(lines, formats), many) for name, formats in _framings().items()),
     *(
-        Target(f"messages-{name}", one, partial(messages, name))
+        Target(f"messages-{name}", one, partial(messages, name), messages_of)
         for name in sorted({form.record.__name__ for form in message_formats()})
     ),
 )

@@ -107,4 +107,8 @@ def seeds() -> list[bytes]:
     return [*own, b"\n".join(own) + b"\n", *documents()]
 
 
-TARGETS = (Target("engines-notifications", one, seeds),) if kernel() is not None else ()
+TARGETS = (
+    (Target("engines-notifications", one, seeds, lambda inputs: one(b"\n".join(inputs))),)
+    if kernel() is not None
+    else ()
+)

@@ -186,11 +186,11 @@ def head_seeds() -> list[bytes]:
 
 
 TARGETS = (
-    Target("stamps", stamps, stamp_seeds),
-    Target("zones", zones, zone_seeds),
+    Target("stamps", stamps, stamp_seeds, lambda inputs: stamps(b"\n".join(inputs))),
+    Target("zones", zones, zone_seeds, replayed=20),
     Target("years", years, year_seeds),
     Target("case-toml", case_file, case_seeds),
     Target("file-names", names, name_seeds),
     Target("escape", escaped, escape_seeds),
-    Target("pick", head, head_seeds),
+    Target("pick", head, head_seeds, replayed=20),
 )
