@@ -240,7 +240,8 @@ def of_base_files(rows: pl.LazyFrame, told_by: str, images: pl.LazyFrame) -> lis
     """Claims of rows that name a file below ``_base``, dated.
 
     Args:
-        rows: With ``file``, its name, and ``who``, the instance that is told to need it.
+        rows: With ``file``, its name, and ``who``, the instance that is told to need it; ``last`` is when that was
+            said last, and ``n`` how often.
         told_by: Name of the record.
         images: ``hash`` and ``of_image``: which image each SHA-1 is of.
     """
@@ -248,7 +249,7 @@ def of_base_files(rows: pl.LazyFrame, told_by: str, images: pl.LazyFrame) -> lis
         rows.filter(pl.col("file").is_not_null())
         .sort(_ORDER)
         .group_by("file", "who")
-        .agg(pl.col("at", *PLACE).first(), last=pl.col("at").max(), n=pl.len())
+        .agg(pl.col("at", *PLACE).first(), pl.col("last").max(), pl.col("n").sum())
         .with_columns(hash=pl.col("file").str.slice(0, 40))
         .join(images, on="hash", how="left")
     )

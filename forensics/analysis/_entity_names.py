@@ -49,7 +49,7 @@ def resolved(rows: Rows) -> dict[type[Record], pl.LazyFrame]:
     known = _known(found[Instance]).collect().lazy()
     for record in (Instance, InstancePort, Notification, InstanceEvent, DiskImage, ApiRequest, ConsoleRequest):
         found[record] = _named(found[record], known)
-    found[BaseFileEvent] = _named(found[BaseFileEvent].explode("instances").rename({"instances": "instance"}), known)
+    found[BaseFileEvent] = _named(found[BaseFileEvent], known)
     found[LldpNeighbour] = _shorter(found[LldpNeighbour], hosts, "system_name", "neighbour")
     ports = _ports(found).collect().lazy()
     for record in (PortEvent, ForwardingEntry, LldpNeighbour):

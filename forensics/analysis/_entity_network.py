@@ -142,15 +142,20 @@ def segment(vlan_ids: pl.Expr) -> pl.Expr:
     return pl.when(vlan_ids.list.len() > 0).then(pl.lit("VLAN ") + tags)
 
 
+def granted(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The messages by which an address becomes a client's."""
+    return rows.filter(pl.col("message_type") == "ACK", pl.col("chaddr").is_not_null())
+
+
 def of_leases(rows: pl.LazyFrame) -> list[pl.LazyFrame]:
     """Claims of `DhcpMessage` rows, dated: an address is a client's for the time that a server granted."""
     lent = pl.coalesce(*(pl.when(pl.col(name) != _NO_IP).then(name) for name in ("yiaddr", "ciaddr")))
-    granted = rows.filter(pl.col("message_type") == "ACK", pl.col("chaddr").is_not_null()).with_columns(lent=lent)
+    lends = granted(rows).with_columns(lent=lent)
     until = pl.col("at") + (pl.col("lease_s").clip(0, 1e9) * 1e9).cast(pl.Int64).fill_null(0)
     timed = pl.col("lease_s").is_not_null()
     return [
         claim(
-            granted.with_columns(network=segment(pl.col("vlan_ids"))),
+            lends.with_columns(network=segment(pl.col("vlan_ids"))),
             "DhcpMessage",
             ("mac", "chaddr", "ip", "lent"),
             (pl.col("at"), until),

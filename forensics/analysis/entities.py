@@ -11,7 +11,7 @@ from forensics.analysis import _entity_cloud as cloud
 from forensics.analysis import _entity_names as names
 from forensics.analysis import _entity_network as network
 from forensics.analysis._entity_conflicts import conflicting
-from forensics.analysis._entity_spans import spans
+from forensics.analysis._entity_spans import PLACE, spans
 from forensics.records import (
     ApiRequest,
     BaseFileEvent,
@@ -64,15 +64,45 @@ def edges(clocks: pl.LazyFrame, *records: pl.LazyFrame) -> DataFrame[Edge]:
 
 
 _LONG = ("payload", "message", "path", "options", "user_agent")
-_MANY = (ApiRequest, ConsoleRequest)
+_READ: dict[type[Record], tuple[str, ...]] = {
+    ApiRequest: ("request_id", "user_id", "project_id", "instance"),
+    ConsoleRequest: ("host", "request_id", "user_id", "project_id", "instance", "compute_host"),
+    DhcpMessage: ("message_type", "chaddr", "yiaddr", "ciaddr", "lease_s", "vlan_ids"),
+    PortEvent: ("host", "interface", "mac", "description", "vendor"),
+    BaseFileEvent: ("base_file", "image_hash", "image", "instances"),
+}
+"""What is asked of records of which there may be millions, beside ``at`` and `PLACE`."""
+_MOST_HELD = 500_000
 
 
 def _held(record: type[Record], rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Rows that are asked for again and again, read once and without their long texts; of requests those with an id."""
-    short = rows.drop(_LONG, strict=False)
-    if record in _MANY:
+    """Rows that are asked for again and again, read once and without what nobody asks for."""
+    if record not in _READ:
+        return rows.drop(_LONG, strict=False).collect(engine="streaming").lazy()
+    short = rows.select("at", *PLACE, *_READ[record])
+    if record is BaseFileEvent:
+        return _files(short).lazy()
+    if record is DhcpMessage:
+        short = network.granted(short)
+    elif record is not PortEvent:
         short = short.filter(pl.col("request_id").is_not_null())
     return short.collect(engine="streaming").lazy()
+
+
+def _files(rows: pl.LazyFrame) -> pl.DataFrame:
+    """What is said of each base file and ``instance``, first and ``last``, ``n`` times: an image cache repeats it."""
+
+    def each(some: pl.DataFrame) -> pl.DataFrame:
+        once = some.sort("at", "source", "position").group_by("base_file", "image_hash", "image", "instance")
+        return once.agg(pl.col("at", *PLACE).first(), pl.col("last").max(), pl.col("n").sum()).select(some.columns)
+
+    told = rows.explode("instances").rename({"instances": "instance"}).with_columns(last="at", n=pl.lit(1, pl.Int64))
+    held = [told.head(0).collect()]
+    for part in told.collect_batches(maintain_order=False):
+        held.append(each(part))
+        if sum(one.height for one in held) > _MOST_HELD:
+            held = [each(pl.concat(held))]
+    return each(pl.concat(held))
 
 
 def conflicts(edges: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
@@ -106,8 +136,9 @@ def _claims(rows: Mapping[type[Record], pl.LazyFrame]) -> tuple[pl.DataFrame, pl
         rows[each].filter(known).select("request_id")
         for each in (Notification, InstanceEvent, ApiRequest, ConsoleRequest)
     ).unique()
-    disks = cloud.placed(rows[DiskImage]).with_columns(file=cloud.file_name(pl.col("backing_file")))
-    broken = rows[InstanceEvent].with_columns(file=cloud.file_name(pl.col("base_file")))
+    single = {"last": pl.col("at"), "n": pl.lit(1)}
+    disks = cloud.placed(rows[DiskImage]).with_columns(file=cloud.file_name(pl.col("backing_file")), **single)
+    broken = rows[InstanceEvent].with_columns(file=cloud.file_name(pl.col("base_file")), **single)
     cached = rows[BaseFileEvent].with_columns(file=cloud.file_name(pl.col("base_file")))
     told = pl.collect_all(
         [
