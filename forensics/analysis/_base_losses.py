@@ -309,9 +309,7 @@ def _owners(one: Removal, scene: Scene, margin: int) -> list[tuple[Reference, Si
     A host that deleted an instance after that pass may have stopped needing the file, and is no owner.
     """
     told = []
-    spoken = scene.said.lines.filter(
-        (pl.col("base_file") == one.path) & (pl.col("at") <= one.at) & (pl.col("machine") != one.machine)
-    )
+    spoken = scene.said.of(one.path).filter((pl.col("at") <= one.at) & (pl.col("machine") != one.machine))
     for (name,), rows in spoken.partition_by("machine", as_dict=True, maintain_order=True).items():
         last = rows.filter(pl.col("at") > rows["at"].max() - RACE_NS)  # type: ignore[operator]
         spare = last.filter(pl.col("action").is_in(["removable", "not_in_use", "too_young", "unknown", "removing"]))

@@ -22,6 +22,8 @@ _COLUMNS = (
     *("ts", "host", "source", "position", "base_file", "image_hash", "size_gb", "action"),
     *("image", "local", "remote", "cut", "message"),
 )
+_UNUSED = ("ts", "own", "off", "reference")
+_REPEATED = ("host", "machine", "source", "base_file", "name", "image_hash", "image", "action")
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class Cache:
 
     lines: pl.DataFrame
     """Rows on removed files: of `BaseFileEvent` all but the text, with ``at``, ``bound``, ``machine``, ``name``, and
-    ``counts_shared``: whether it counts who shares this host's storage."""
+    ``counts_shared``: whether it counts who shares this host's storage. Texts are categories."""
     passes: pl.DataFrame
     """``machine``, ``minute``, ``host``, ``at``, ``source``, ``position``: minutes in which an image cache spoke."""
     sizes: pl.DataFrame
@@ -67,6 +69,10 @@ class Cache:
     """Hash -> image, where a line says both."""
     counts_others: bool = False
     """Whether other hosts' instances keep a file: Grizzly and later, whose lines begin with ``image ID at``."""
+
+    def of(self, path: str) -> pl.DataFrame:
+        """Rows of ``lines`` on one file, in their order, with plain texts."""
+        return self.lines.filter(pl.col("base_file") == path).with_columns(pl.col(_REPEATED).cast(pl.String))
 
 
 def cache(events: pl.LazyFrame, clocks: pl.LazyFrame) -> Cache:
@@ -77,12 +83,16 @@ def cache(events: pl.LazyFrame, clocks: pl.LazyFrame) -> Cache:
         clocks: One row per `Clock`.
     """
     named = events.with_columns(host=pl.coalesce("host", "source"))
-    said = on_one_clock(named.select(_COLUMNS), clocks).with_columns(machine=machine())
+    said = on_one_clock(named.select(_COLUMNS), clocks).with_columns(machine=machine()).drop(*_UNUSED)
     gone = pl.col("action").is_in(["removing", "remove_failed", "gone"])
     whole = pl.col("cut").is_null() & pl.col("base_file").is_not_null()
     files = said.filter(gone & whole).select("base_file").unique()
     storage = pl.col("message").str.contains("sharing this instance storage").alias("counts_shared")
-    lines = said.filter(whole).join(files, on="base_file", how="semi").with_columns(storage).drop("message", "cut")
+    name = pl.col("base_file").str.replace(r"^.*/", "").alias("name")
+    lines = (
+        said.filter(whole).join(files, on="base_file", how="semi").with_columns(storage, name).drop("message", "cut")
+    )
+    lines = lines.with_columns(pl.col(_REPEATED).cast(pl.Categorical))
     minute = (pl.col("at") // MINUTE_NS).alias("minute")
     first = pl.col("at") == pl.col("at").min()
     passes = said.group_by("machine", minute).agg(
@@ -96,10 +106,10 @@ def cache(events: pl.LazyFrame, clocks: pl.LazyFrame) -> Cache:
     images = both.select("image_hash", "image").unique()
     later = said.filter(pl.col("message").str.contains(r"^image \S* ?at \(")).select("action").head(1)
     rows, moments, copies, known, modern = pl.collect_all([lines, passes, sizes, images, later], engine="streaming")
-    name = pl.col("base_file").str.replace(r"^.*/", "")
-    order = ("at", "source", "position", "base_file", "action")
+    rows = rows.unique()
+    rows = rows.sort("at", "source", "position", "base_file", "action")
     return Cache(
-        rows.with_columns(name=name).unique(maintain_order=True).sort(order),
+        rows,
         moments.sort("machine", "minute"),
         copies.sort("image_hash", "size_gb"),
         dict(known.sort("image_hash", "image").iter_rows()),
@@ -112,7 +122,7 @@ def removed(said: Cache) -> pl.DataFrame:
 
     The line is written before the file is unlinked: a failure on the same host within a minute undoes it.
     """
-    lines = said.lines
+    lines = said.lines.drop("image", "local", "remote", "counts_shared")
     began = lines.filter(pl.col("action") == "removing").unique(["machine", "base_file", "at"], maintain_order=True)
     failed = lines.filter(pl.col("action").is_in(["remove_failed", "gone"])).select(
         "machine", "base_file", "at", failed_at=pl.col("at"), failed=pl.col("action"), failed_source=pl.col("source"),
@@ -163,7 +173,7 @@ def look_around(one: Removal, said: Cache, registry: pl.DataFrame) -> None:
         said: What the image caches said.
         registry: Rows of `ServiceState` told by nova's file `compute_nodes`, which lies in the instances folder.
     """
-    spoken = said.lines.filter(pl.col("base_file") == one.path)
+    spoken = said.of(one.path)
     there = spoken.filter(pl.col("action").is_in(EXISTS))
     slack = RACE_NS + one.bound
     later = there.filter(pl.col("at") > one.at + slack + pl.col("bound"))
@@ -184,9 +194,7 @@ def _sharing(one: Removal, said: Cache, before: pl.DataFrame, after: pl.DataFram
         one.shared = f"{one.losers[0][0]} was about to remove it too, and found it gone"
         one.sharing = (one.losers[0][1],)
         return
-    mine = said.lines.filter(
-        (pl.col("base_file") == one.path) & (pl.col("action") == "removing") & (pl.col("at") <= one.at)
-    )
+    mine = said.of(one.path).filter((pl.col("action") == "removing") & (pl.col("at") <= one.at))
     strangers = before.filter(
         (pl.col("machine") != one.machine)
         & (pl.col("at") > one.at - WITHIN_NS)

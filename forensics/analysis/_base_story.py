@@ -147,9 +147,8 @@ def _story(loss: Loss, scene: Scene) -> tuple[Step, ...]:
     margin = scene.margins[one.size_gb is not None]
     steps += [(where, f"{host} takes the file to be in use, for the last time.") for host, where in loss.owners]
     owners = {needer.machine for needer in loss.needers} - {one.machine, None}
-    spoken = scene.said.lines.filter(
-        (pl.col("base_file") == one.path)
-        & (pl.col("at") < one.at)
+    spoken = scene.said.of(one.path).filter(
+        (pl.col("at") < one.at)
         & pl.col("machine").is_in(sorted(str(name) for name in owners))
         & pl.col("action").is_in(["active", "in_use", "checking"])
     )
