@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from forensics.evidence import stream_of
 from forensics.loaders._reader import Origin, Reader
 from forensics.loaders._registry import _tier, pick, readers
+from tests._linear import SIZE, repeated, takes_linear_time
 from tests.fuzz import notifications
 from tests.fuzz._mutation import mutated
 from tests.fuzz._promises import read
@@ -67,6 +68,22 @@ def test_any_octets_are_accounted_for_by_every_reader(octets: bytes) -> None:
         except BaseException as error:
             error.add_note(f"{reader.name} of {octets!r}")
             raise
+
+
+@pytest.mark.parametrize("reader", DOCUMENTS, ids=lambda reader: reader.name)
+def test_hostile_documents_take_linear_time(reader: Reader) -> None:
+    """R04: a document again and again, and its first lines before lines that are hardly there, or one without end."""
+
+    def consumed(octets: bytes) -> None:
+        for _ in reader.batches(stream_of(io.BytesIO(octets), "x"), Origin("cc12/x.txt")):
+            pass
+
+    whole = max(likely(reader), default=reader.name.encode() + b"\n", key=len)
+    head = b"".join(whole.splitlines(keepends=True)[:2])
+    for unit in (b"a\n", b"\n", b"('"):
+        takes_linear_time(consumed, repeated(unit, head), size=SIZE // 16, s_per_mib=5.0)
+    # what has a table a line takes ten milliseconds each
+    takes_linear_time(consumed, repeated(whole), size=SIZE // 128, s_per_mib=5.0)
 
 
 def test_a_thousand_rows_read_again_from_their_octets_say_the_same() -> None:
