@@ -250,7 +250,7 @@ def message_keys(messages: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def tie_messages(x: pl.DataFrame, y: pl.DataFrame) -> Tie | None:
+def tie_messages(x: pl.DataFrame, y: pl.DataFrame, *, turned: bool = False) -> Tie | None:
     """Tie two sources by DHCP messages that both tell of, at least one of them a log.
 
     A sender writes its line before the wire has the message, a receiver afterwards. So requests bound the offset
@@ -260,9 +260,11 @@ def tie_messages(x: pl.DataFrame, y: pl.DataFrame) -> Tie | None:
         x: Messages of one source: ``at`` (ns), ``role`` (`capture`, `server`, `client`), ``resolution_ns``,
             ``message_type``, ``chaddr``, ``ip``, ``xkey``.
         y: The same of the other.
+        turned: Whether they were asked the other way round, and y was found to have been set back.
 
     Returns:
-        X minus Y, or None where nothing can be paired.
+        X minus Y, or None where nothing can be paired, or where both seem to have been set back: then the pairs are of
+        different messages.
     """
     place = {"client": 0, "capture": 1, "server": 2}
     x_place, y_place = place[x["role"][0]], place[y["role"][0]]
@@ -270,8 +272,8 @@ def tie_messages(x: pl.DataFrame, y: pl.DataFrame) -> Tie | None:
     if pairs is None:
         return None
     if set_back(pairs["at"], pairs["at_y"]):
-        turned = tie_messages(y, x)
-        return turned.turned() if turned else None
+        other = None if turned else tie_messages(y, x, turned=True)
+        return other.turned() if other else None
     x_first = pl.col("message_type").is_in(CLIENT_TYPES) == pl.lit(x_place < y_place)
     x_res, y_res = int(x["resolution_ns"][0]), int(y["resolution_ns"][0])
     earlier, later = pairs.filter(x_first), pairs.filter(~x_first)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,6 +38,7 @@ from forensics.store import Draft, Store, as_json, checksum_line
 _DERIVED = (("sources", Source), ("problems", Problem), ("clocks", Clock), ("edges", Edge))
 """Tables of the whole case."""
 
+_AHEAD = "POLARS_ROW_GROUP_PREFETCH_SIZE"
 Kept = Callable[[int, int], None]
 """Told how many sources are taken over from an earlier run, and of how many."""
 Finish = Callable[[Path, Rows, Mapping[str, Any]], Mapping[str, bytes]]
@@ -79,6 +81,19 @@ def unchanged(sources: pl.DataFrame, store: Store, evidence: Path) -> bool:
     return all(same_octets(file, sha256[file.source]) for file in doubtful)
 
 
+@contextlib.contextmanager
+def _reading_little_ahead() -> Iterator[None]:
+    """Meanwhile polars holds few row groups that nobody asked for yet: by default it decodes many in advance."""
+    before = os.environ.get(_AHEAD)
+    os.environ[_AHEAD] = before or "2"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_AHEAD, None)
+
+
+@_reading_little_ahead()
 def build(
     evidence: Path | None,
     target: Path,
