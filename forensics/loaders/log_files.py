@@ -16,11 +16,12 @@ from forensics.loaders._reader import Batch, Cuts, Origin, Reader
 from forensics.loaders._release import ReleaseObserver
 from forensics.loaders._scan import scan, selected
 from forensics.loaders.lines._chunks import CHUNK_BYTES
+from forensics.loaders.lines._duplicates import KEY as RECORD_KEY
 from forensics.loaders.lines._duplicates import mark_duplicates
 from forensics.loaders.lines._reader import MARKS, batches, likeness
 from forensics.records import LogRecord, Record
 
-__all__ = ["READERS", "LogFiles", "mark_duplicates", "scan_logs"]
+__all__ = ["READERS", "RECORD_KEY", "LogFiles", "mark_duplicates", "scan_logs"]
 
 _NAMES = tuple(LogRecord.polars_schema().names())
 _MARKS_BYTES = 64 << 20

@@ -5,6 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 _ROW = "row of all records"
+KEY = pl.struct("host", "ts", "pid", "severity", pl.coalesce("logger", "program").alias("speaker"), "message").hash(
+    seed=1
+)
+"""One number for all that makes two records the same."""
 
 
 def mark_duplicates(records: pl.LazyFrame | pl.DataFrame) -> pl.LazyFrame:
@@ -34,11 +38,9 @@ def mark_duplicates(records: pl.LazyFrame | pl.DataFrame) -> pl.LazyFrame:
         [None, 'c1/syslog:3']
     """
     given = records.lazy()
-    speaker = pl.coalesce("logger", "program").alias("speaker")
-    key = pl.struct("host", "ts", "pid", "severity", speaker, "message").hash(seed=1).alias("key")
-    numbered = given.select("source", "position", "ts", key).with_row_index(_ROW)
+    numbered = given.select("source", "position", "ts", key=KEY).with_row_index(_ROW)
     nth = pl.int_range(pl.len()).over("key", "source").alias("nth")
-    place = pl.format("{}:{}", "source", "position").alias("place")
+    place = pl.concat_str("source", pl.lit(":"), "position").alias("place")
     again = numbered.filter(pl.col("ts").is_not_null() & (pl.len().over("key") > 1)).with_columns(nth, place)
     first = pl.col("place").first().over("key", "nth", order_by=_ROW)
     elsewhere = pl.col("source") != pl.col("source").first().over("key", "nth", order_by=_ROW)
