@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import forensics
+from forensics.analysis import _ties
 from forensics.analysis._alignment import settle
 from forensics.analysis._rotation import series
 from forensics.analysis.clock_alignment import clocks, findings
@@ -206,3 +207,10 @@ def test_sources_that_only_share_with_each_other_keep_a_reference_of_their_own()
     found = clocks(played.frame(DhcpMessage), pl.concat([packets, apart]))
     assert found["reference"].n_unique() == 2
     assert found["offset_s"].null_count() == 0
+
+
+def test_two_clocks_that_both_seem_to_have_been_set_back_are_not_tied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_ties, "set_back", lambda *_: True)
+    monkeypatch.setattr(_ties, "_paired", lambda *_: pl.DataFrame({"at": [1, 2], "at_y": [2, 1]}))
+    log, capture = (pl.DataFrame({"role": [role]}) for role in ("server", "capture"))
+    assert _ties.tie_messages(log, capture) is None
