@@ -111,7 +111,7 @@ def _cells(line: str, edges: list[int]) -> list[str] | None:
 
 def _vertical(lines: list[str], at: int) -> Box:
     """Rows of a vertical answer: the last value may go on over lines that are no pair."""
-    rows: list[dict[str, str]] = []
+    rows: list[dict[str, list[str]]] = []
     box = Box([], at)
     here, name = at, ""
     while here < len(lines):
@@ -123,16 +123,16 @@ def _vertical(lines: list[str], at: int) -> Box:
             break
         elif (pair := _PAIR.match(line[:120])) and (len(rows) == 1 or pair[1] in rows[0]) and pair[1] not in rows[-1]:
             name = pair[1]
-            rows[-1][name] = line[pair.start(2) :]
+            rows[-1][name] = [line[pair.start(2) :]]
             box.lines[-1] = (box.lines[-1][0], here - box.lines[-1][0] + 1)
         elif name and rows[-1]:
-            rows[-1][name] += "\n" + line
+            rows[-1][name].append(line)
             box.lines[-1] = (box.lines[-1][0], here - box.lines[-1][0] + 1)
         else:
             box.odd.append(here)
         here += 1
     box.columns = list(rows[0])
-    box.rows = [[_null(row[name]) if name in row else None for name in box.columns] for row in rows]
+    box.rows = [[_null("\n".join(row[name])) if name in row else None for name in box.columns] for row in rows]
     box.end = here
     return box
 
