@@ -15,6 +15,7 @@ from forensics.store import scan
 
 INSTANT = pl.Datetime("ns", "UTC")
 _ASSUMED = pl.col("zone_basis") == "assumed"
+_MOST_SCANS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,13 @@ class Rows:
         ]
         if not self.zone_shifts_s:
             return scan(record, (path for _, path in numbered))
-        runs = []
-        for shift_s, run in groupby(numbered, key=lambda part: self.zone_shifts_s.get(names[part[0] - 1])):
-            rows = scan(record, [path for _, path in run])
-            runs.append(rows if shift_s is None else _moved(rows, record, shift_s))
-        return pl.concat(runs) if runs else record.empty().lazy()
+        keyed = groupby(numbered, key=lambda part: self.zone_shifts_s.get(names[part[0] - 1]))
+        runs = [(shift_s, [path for _, path in run]) for shift_s, run in keyed]
+        if len(runs) > _MOST_SCANS:  # those of one query all run at once
+            return _moved(scan(record, (path for _, path in numbered)), record, self.zone_shifts_s)
+        scans = [(scan(record, paths), shift_s) for shift_s, paths in runs]
+        found = [rows if shift_s is None else _moved(rows, record, shift_s) for rows, shift_s in scans]
+        return pl.concat(found) if found else record.empty().lazy()
 
     def matched(self) -> Rows:
         """The same with the zones that the clocks tell taken into account: in rows, in sources and in clocks."""
@@ -113,15 +116,24 @@ def _duration(seconds: pl.Expr) -> pl.Expr:
     return (seconds * 1e9).round().cast(pl.Int64).cast(pl.Duration("ns"))
 
 
-def _moved(rows: pl.LazyFrame, record: type[Record], shift_s: float) -> pl.LazyFrame:
+def _moved(rows: pl.LazyFrame, record: type[Record], shift_s: float | Mapping[str, float]) -> pl.LazyFrame:
+    """Rows whose sources' clocks are so far ahead: all alike, or each source as told."""
     schema = record.polars_schema()
     instants = [name for name, kind in schema.items() if kind == INSTANT]
-    moved = pl.col(instants) - _duration(pl.lit(shift_s))
+    mine, ahead = pl.lit(value=True), pl.lit(0.0)
+    if isinstance(shift_s, Mapping):
+        mine = pl.col("source").is_in(list(shift_s))
+        for each_s in set(shift_s.values()):
+            own = [name for name, told_s in shift_s.items() if told_s == each_s]
+            ahead = pl.when(pl.col("source").is_in(own)).then(pl.lit(each_s)).otherwise(ahead)
+    else:
+        ahead = pl.lit(shift_s)
+    moved = pl.col(instants) - _duration(ahead)
     if "zone_basis" not in schema:
         return rows.with_columns(moved)
     return rows.with_columns(
-        pl.when(_ASSUMED).then(moved).otherwise(pl.col(instants)).name.keep(),
-        zone_basis=pl.when(_ASSUMED).then(pl.lit("matched")).otherwise("zone_basis"),
+        pl.when(_ASSUMED & mine).then(moved).otherwise(pl.col(instants)).name.keep(),
+        zone_basis=pl.when(_ASSUMED & mine).then(pl.lit("matched")).otherwise("zone_basis"),
     )
 
 
