@@ -55,7 +55,7 @@ def _read(document: Document) -> None:
 
 def _row(cells: list[str], columns: list[str]) -> dict[str, Any] | None:
     """A process by its headings; the last column may have blanks."""
-    if not columns or "RSS" not in columns or len(cells) < len(columns):
+    if not {"RSS", "Command"} <= set(columns) or len(cells) < len(columns):
         return None
     told = dict(zip(columns[:-1], cells, strict=False)) | {columns[-1]: " ".join(cells[len(columns) - 1 :])}
     if not all(re.fullmatch(r"\d{1,15}", told.get(name, "")) for name in ("PID", "RSS", "VSZ")):
