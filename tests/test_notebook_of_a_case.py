@@ -31,7 +31,7 @@ from forensics.cli import _lab
 from forensics.records import Alternative, Clock, Finding, Problem, Reference, Source, Step
 from forensics.report import _notebook
 from forensics.report._notebook import text
-from tests._bundled import Bundled
+from tests._evidence import REPOSITORY
 from tests._small_evidence import log, small_evidence
 from tests.test_cli import hostile_folder
 from tests.test_report import AT, Skeleton, payloads, without_code
@@ -40,9 +40,9 @@ CONSOLE_SCRIPT = Path(sys.executable).with_name("forensics")
 
 
 @pytest.fixture(scope="module")
-def lost(bundled: Bundled, tmp_path_factory: pytest.TempPathFactory) -> Case:
+def lost(tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("post-mortem")
-    return open_case(shutil.copytree(bundled("lost_lease"), folder / "web-3.case"))
+    return open_case(REPOSITORY / "data" / "lost_lease" / "guilty", out=folder / "web-3.case")
 
 
 def made(case: Case, where: str = "web-3.case") -> nbformat.NotebookNode:
