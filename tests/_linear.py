@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Callable
 
+from tests._slow import SLOW
+
 MIB = 1 << 20
-SIZE = 4 * MIB if os.environ.get("FORENSICS_SLOW") == "1" else MIB // 2
+SIZE = 4 * MIB if SLOW else MIB // 2
 """Octets that a reader gets, and half as many."""
 _TRIES = 6
 _NOISE_S = 0.02

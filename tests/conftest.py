@@ -9,13 +9,14 @@ import pytest
 
 from tests import _bundled
 from tests._bundled import Bundled
+from tests._slow import SLOW
 
 collect_ignore_glob = ["golden/*"]  # scripts that write the inputs, not tests
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what takes minutes, unless it is asked for: ``FORENSICS_SLOW=1 make test``."""
-    if os.environ.get("FORENSICS_SLOW") != "1":
+    if not SLOW:
         late = [item for item in items if item.get_closest_marker("slow")]
         items[:] = [item for item in items if item not in late]
         config.hook.pytest_deselected(items=late)

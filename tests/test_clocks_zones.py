@@ -1,7 +1,6 @@
 """Wall clocks to UTC: no lost row, no exception, and every doubtful hour marked."""
 
 import importlib.resources
-import os
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -24,9 +23,10 @@ from forensics.clocks import (
     zone_names,
     zone_offset,
 )
+from tests._slow import SLOW
 
 NS = 1_000_000_000
-EVERY_TRANSITION = os.environ.get("FORENSICS_SLOW") == "1"
+EVERY_TRANSITION = SLOW
 SAMPLED = 12
 """Without FORENSICS_SLOW=1 every so many zones."""
 

@@ -17,9 +17,10 @@ import pytest
 
 from forensics.evidence import archive_parts, open_stream, unfolded, walk
 from tests._linear import SIZE, repeated, takes_linear_time
+from tests._slow import SLOW
 from tests.test_evidence_archives import COMPRESSED, MANY, content, spans, tar, zipped
 
-ROUNDS = 500 if os.environ.get("FORENSICS_SLOW") == "1" else 6
+ROUNDS = 500 if SLOW else 6
 """Archives damaged in each way."""
 NAMES = [
     "../../out", "/tmp/out", "a/../../../out", "..", ".", "./../out", "//out", "a//../..//out", "..\\..\\out",

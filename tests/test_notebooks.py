@@ -8,6 +8,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests._slow import SLOW
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -89,7 +91,7 @@ def test_a_notebook_says_the_same_of_fresh_evidence_and_of_the_case_that_is_ther
     case = folder / f"{path.stem}.case"
     made = case.joinpath("case.json").stat()
     assert any(first)
-    if path.stem in AGAIN or os.environ.get("FORENSICS_SLOW") == "1":
+    if path.stem in AGAIN or SLOW:
         assert first == shown(run(path, folder, seed=2))
     assert case.joinpath("case.json").stat().st_ino == made.st_ino  # opened, not made again
     assert [one.name for one in folder.iterdir()] == [case.name]

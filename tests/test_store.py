@@ -16,6 +16,7 @@ from polars.testing import assert_frame_equal
 from forensics.errors import CaseError, StoreDamagedError
 from forensics.records import LogRecord, Source, Span
 from forensics.store import ROW_GROUP, Draft, Sink, Store, checksum_line, is_store, scan
+from tests._slow import SLOW
 
 
 def spans(count: int, start: int = 0) -> pl.DataFrame:
@@ -111,7 +112,7 @@ def test_every_flipped_bit_is_found(tmp_path: Path) -> None:
     files = sorted(tree(original))
     assert "evidence.path" in files
     rng = random.Random(10)
-    for _ in range(10_000 if os.environ.get("FORENSICS_SLOW") == "1" else 400):
+    for _ in range(10_000 if SLOW else 400):
         name = rng.choice(files)
         path = original / name
         good = path.read_bytes()

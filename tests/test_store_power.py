@@ -14,11 +14,12 @@ from forensics.case import _build
 from forensics.errors import CaseError, StoreDamagedError
 from forensics.store import Store, _draft
 from tests._power import Disk, Left, lay
+from tests._slow import SLOW
 from tests._small_evidence import log, small_evidence
 from tests.test_store_resume import tree as every_file
 
 CASE = "x.case"
-CUTS = 1000 if os.environ.get("FORENSICS_SLOW") != "1" else 20_000
+CUTS = 20_000 if SLOW else 1000
 
 
 def tree(case: Path) -> dict[str, bytes]:

@@ -1,7 +1,6 @@
 """R09: whichever call is refused while a case is written, the run stops, says where, and can be gone on with."""
 
 import errno
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests._slow import SLOW
 from tests._small_evidence import small_evidence
 
-SLOW = os.environ.get("FORENSICS_SLOW") == "1"
 REFUSING = """
 import errno, os, pathlib, sys
 import forensics

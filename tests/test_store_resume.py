@@ -16,9 +16,9 @@ import forensics
 from forensics import report
 from forensics.case import _build
 from forensics.store._journal import Entry, Journal
+from tests._slow import SLOW
 from tests._small_evidence import log, small_evidence
 
-SLOW = os.environ.get("FORENSICS_SLOW") == "1"
 IMAGES = """
 import os, shutil, sys
 import forensics

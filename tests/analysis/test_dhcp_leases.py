@@ -1,6 +1,5 @@
 """Lost leases over generated histories: the cause, the figures and the confidence, from every subset of sources."""
 
-import os
 import random
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from forensics.analysis.clock_alignment import clocks
 from forensics.analysis.dhcp_leases import findings
 from forensics.records import DhcpClientEvent, DhcpMessage, Finding, LogRecord, Packet
 from tests._leases import CAUSES, HEALTHY, LOGS, POINTS, History, Plan, history
+from tests._slow import SLOW
 
 GUEST, TAP, SERVER = POINTS
 SERVER_LOG, CLIENT_LOG = LOGS
@@ -31,7 +31,7 @@ DECIDABLE: dict[str, tuple[tuple[str, ...], ...]] = {
 """What can be decided, and from what: the rest stays open, and must say so."""
 OPEN: tuple[tuple[str, ...], ...] = ((SERVER_LOG,), (CLIENT_LOG,), LOGS, (SERVER,), (TAP,), (GUEST,), (TAP, SERVER))
 
-TURNS = 20 if os.environ.get("FORENSICS_SLOW") == "1" else 10
+TURNS = 20 if SLOW else 10
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,15 @@
 """What failed once never fails again; and a few inputs of every target, as `make fuzz` runs them by the thousand."""
 
 import itertools
-import os
 
 import pytest
 
+from tests._slow import SLOW
 from tests.fuzz import CORPUS, Target, targets
 from tests.fuzz._mutation import endless, grown
 
 TARGETS = targets()
-TRIED = 40 if os.environ.get("FORENSICS_SLOW") == "1" else 0
+TRIED = 40 if SLOW else 0
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from forensics.loaders._reader import Origin
 from forensics.loaders.lines._reader import batches, grammar, likeness
 from forensics.records import LogRecord
 from tests._linear import SIZE, repeated, takes_linear_time
+from tests._slow import SLOW
 from tests._system import PEAK_MIB
 from tests.fuzz._mutation import mutated
 from tests.loaders.lines._reading import NOON, assert_covered, read, whole
@@ -247,7 +248,7 @@ print(peak_mib())
 
 
 def test_a_line_beyond_memory_is_one_row() -> None:
-    megabytes = 1024 if os.environ.get("FORENSICS_SLOW") else 200
+    megabytes = 1024 if SLOW else 200
     done = subprocess.run(
         [sys.executable, "-c", PEAK_MIB + LONG, str(megabytes)], capture_output=True, text=True, check=False
     )
