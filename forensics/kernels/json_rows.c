@@ -617,13 +617,25 @@ static int look(Hints *in) {
     return 1;
 }
 
-/* What stands behind the string that begins here, in a text without blanks. */
+/* What stands behind the string that begins here; the end where it has none of its own. */
 static const uint8_t *behind(const uint8_t *at, const uint8_t *end) {
-    for (at++; at < end && *at != '"'; at++) at += *at == '\\';
+    at++;
+#if defined(__SSE2__)
+    for (; end - at >= WORD; at += WORD) {
+        __m128i w = _mm_loadu_si128((const __m128i *)at);
+        __m128i quote = _mm_cmpeq_epi8(w, _mm_set1_epi8('"')), slash = _mm_cmpeq_epi8(w, _mm_set1_epi8('\\'));
+        uint32_t found = (uint32_t)_mm_movemask_epi8(_mm_or_si128(quote, slash));
+        if (!found) continue;
+        at += lowest(found);
+        if (*at == '"') return at + 1;
+        at += 2 - WORD;
+    }
+#endif
+    for (; at < end && *at != '"'; at++) at += *at == '\\';
     return at < end ? at + 1 : end;
 }
 
-/* What stands behind the value that begins here. */
+/* What stands behind the value that begins here, in a text without blanks. */
 static const uint8_t *past(const uint8_t *at, const uint8_t *end) {
     int open = 0;
     while (at < end) {
@@ -1166,61 +1178,45 @@ EXPORT int64_t json_feeds(const uint8_t *text, int64_t size, int64_t room, int64
     return count;
 }
 
-static int64_t past_blanks(const uint8_t *text, int64_t size, int64_t at) {
-    while (at < size && blank(text[at])) at++;
+static const uint8_t *behind_blanks(const uint8_t *at, const uint8_t *end) {
+    while (at < end && blank(*at)) at++;
     return at;
 }
 
-/* Behind the string whose quotation mark is at `at`; `size` where it does not end. */
-static int64_t past_string(const uint8_t *text, int64_t size, int64_t at) {
-    at++;
-#if defined(__SSE2__)
-    for (; size - at >= WORD; at += WORD) {
-        __m128i w = _mm_loadu_si128((const __m128i *)(text + at));
-        __m128i quote = _mm_cmpeq_epi8(w, _mm_set1_epi8('"')), slash = _mm_cmpeq_epi8(w, _mm_set1_epi8('\\'));
-        uint32_t found = (uint32_t)_mm_movemask_epi8(_mm_or_si128(quote, slash));
-        if (!found) continue;
-        at += lowest(found);
-        if (text[at] == '"') return at + 1;
-        at += 2 - WORD;
-    }
-#endif
-    for (; at < size; at++)
-        if (text[at] == '"') return at + 1;
-        else if (text[at] == '\\') at++;
-    return size;
-}
-
-/* Behind the bracket that closes the one at `at`, whatever is between them; -1 where there is none. */
-static int64_t past_value(const uint8_t *text, int64_t size, int64_t at) {
-    for (int64_t depth = 0; at < size;) switch (text[at]) {
-        case '"': at = past_string(text, size, at); break;
+/* Behind the bracket that closes the one that is here, whatever is between them; NULL where there is none. */
+static const uint8_t *behind_brackets(const uint8_t *at, const uint8_t *end) {
+    for (int64_t depth = 0; at < end;) switch (*at) {
+        case '"': at = behind(at, end); break;
         case '[': case '{': depth++; at++; break;
         case ']': case '}': at++; if (!--depth) return at; break;
         default: at++;
     }
-    return -1;
+    return NULL;
 }
 
 /* Finds objects, and lists that begin with a text, one behind the other, with nothing but blanks and commas between.
 
    Writes where each begins and ends, as its brackets say, and returns how many there are: fewer than `room` where
    something else follows, the text ends within one, or what follows could be an object that holds such values. */
-EXPORT int64_t json_values(const uint8_t *text, int64_t size, int64_t at, int64_t room, int64_t *start, int64_t *end) {
+EXPORT int64_t json_values(const uint8_t *text, int64_t size, int64_t from, int64_t room, int64_t *start,
+                           int64_t *end) {
+    const uint8_t *at = text + from, *limit = text + size;
     int64_t count = 0;
     for (; count < room; count++) {
-        while (at < size && (blank(text[at]) || text[at] == ',')) at++;
-        int64_t next = past_blanks(text, size, at + 1);
-        if (next >= size || (text[at] != '{' && (text[at] != '[' || text[next] != '"'))) break;
-        if (text[at] == '{' && text[next] == '"') {
-            next = past_blanks(text, size, past_string(text, size, next));
-            if (next < size && text[next] == ':') next = past_blanks(text, size, next + 1);
-            if (next < size && text[next] == '[') break;
+        while (at < limit && (blank(*at) || *at == ',')) at++;
+        if (at == limit) break;
+        const uint8_t *next = behind_blanks(at + 1, limit);
+        if (next == limit || (*at != '{' && (*at != '[' || *next != '"'))) break;
+        if (*at == '{' && *next == '"') {
+            next = behind_blanks(behind(next, limit), limit);
+            if (next < limit && *next == ':') next = behind_blanks(next + 1, limit);
+            if (next < limit && *next == '[') break;
         }
-        int64_t stop = past_value(text, size, at);
-        if (stop < 0) break;
-        start[count] = at;
-        end[count] = at = stop;
+        const uint8_t *stop = behind_brackets(at, limit);
+        if (!stop) break;
+        start[count] = at - text;
+        end[count] = stop - text;
+        at = stop;
     }
     return count;
 }

@@ -48,7 +48,6 @@ class Values:
     """Some values: where each one is, and what lies between them."""
 
     taken: list[Taken] = field(default_factory=list)
-
     texts: list[str] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
@@ -147,20 +146,19 @@ class _Walk:
 
     def _take(self, found: Values, run: Run) -> None:
         """Values of a run, as far as those that the kernel left are what their brackets say."""
-        count = len(run.start)
         for row in np.flatnonzero(run.read.verdict != TAKEN).tolist():
             start = int(run.start[row])
             if WRAPPED.match(self.text, start) or self._end(start) != run.end[row]:
                 run, self.regular = run.first(row), False
                 break
-        if not count:
+        if not len(run.start):
             self.regular = False
             return
         lines = []
-        for row, (start, end) in enumerate(zip(run.start.tolist(), run.end.tolist(), strict=True)):
+        for start, end, verdict in zip(run.start.tolist(), run.end.tolist(), run.read.verdict.tolist(), strict=True):
             self._stretch(found, start, "framing", "what holds the values together")
             lines.append(self._count(start))
-            if run.read.verdict[row] != TAKEN:
+            if verdict != TAKEN:
                 found.add(self.octets[start:end], self.base + start, lines[-1])
             self.at = end
         found.taken.append(Taken(run, self.octets, self.base, np.array(lines, np.int64)))
