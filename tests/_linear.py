@@ -16,7 +16,7 @@ _TRIES = 6
 _NOISE_S = 0.005
 """Less than this says nothing."""
 _EXPONENT = math.log2(2.5)
-"""Twice the octets may take 2.5 times as long, eight times the octets 2.5 ** 3; what is quadratic takes 64 times as long."""
+"""Twice the octets may take 2.5 times as long, eight times 2.5 ** 3; what is quadratic takes 64 times as long."""
 
 
 def takes_linear_time(
