@@ -65,6 +65,8 @@ class Loss:
     """Hosts whose own image cache said last that the file is in use, and the line."""
     saved: list[str] = field(default_factory=list)
     """Instances that needed it and have started since, or were deleted."""
+    looks: list[tuple[str, Reference]] = field(default_factory=list)
+    """Hosts whose instances needed it, and the last line before by which each looked after the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +86,13 @@ class Scene:
     """Whether each log's zone is known: else the end of one says nothing beside another."""
 
 
-def perhaps_needed(scene: Scene) -> pl.Expr:
-    """Of what `forensics.analysis._base_removals.removed` gives, those that `in_question` has to look at."""
-    needs, lines = scene.needs, scene.said.lines
-    used = lines.filter(pl.col("action").is_in(["active", "in_use"]))["base_file"]
+def perhaps_needed(files: pl.DataFrame, scene: Scene) -> pl.DataFrame:
+    """Of files that were removed, those that `in_question` has to look at."""
+    needs = scene.needs
     named = pl.concat([needs.disks["backing"], needs.failures["missing"]])
-    return (
+    return files.filter(
         pl.col("name").is_in(named.drop_nulls().unique().to_list())
-        | pl.col("base_file").is_in(used.unique().to_list())
+        | (pl.col("used") > 0)
         | pl.col("image_hash").fill_null("").is_in(needs.lives["image_hash"].drop_nulls().unique().to_list())
     )
 
@@ -129,6 +130,21 @@ def in_question(happened: Sequence[Removal], scene: Scene) -> list[Removal]:
 
 
 def loss(one: Removal, scene: Scene) -> Loss | None:
+    """Who needed a file when it was removed, if anybody did, and who of them looked after it last."""
+    found = _needed(one, scene)
+    if found is not None:
+        owners = {needer.machine for needer in found.needers} - {one.machine, None}
+        spoken = scene.said.of(one.path).filter(
+            (pl.col("at") < one.at)
+            & pl.col("machine").is_in(sorted(str(name) for name in owners))
+            & pl.col("action").is_in(["active", "in_use", "checking"])
+        )
+        last = spoken.group_by("machine", maintain_order=True).last().sort("machine")
+        found.looks = [(row["host"], place(row)) for row in last.head(4).iter_rows(named=True)]
+    return found
+
+
+def _needed(one: Removal, scene: Scene) -> Loss | None:
     """Who needed a file when it was removed; None where nobody did, or where it is there again for all.
 
     By nova's rules a file goes when no host that uses it has touched it for a while. A host whose image cache passed

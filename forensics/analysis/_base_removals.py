@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from forensics.analysis._correlate import SECOND_NS, on_one_clock
-from forensics.analysis._silence import MINUTE_NS, machine, reference
+from forensics.analysis._correlate import SECOND_NS, of_first, on_one_clock
+from forensics.analysis._parts import in_parts
+from forensics.analysis._silence import machine, reference, signs
 from forensics.records.finding import Reference
 
 HOUR_NS = 3600 * SECOND_NS
@@ -18,12 +20,16 @@ RACE_NS = 60 * SECOND_NS
 """How long one pass may take from the list of files that it made to the last of them."""
 WITHIN_NS = 26 * HOUR_NS
 """How far back a host's last word on a file counts: a day, and the longest usual interval of the passes."""
-_COLUMNS = (
-    *("ts", "host", "source", "position", "base_file", "image_hash", "size_gb", "action"),
-    *("image", "local", "remote", "cut", "message"),
-)
+MOST_ROWS = 250_000
+"""Rows that are held at a time."""
+_BEGUN, _FAILED, _USED = ("removing",), ("remove_failed", "gone"), ("active", "in_use")
+_ACTS = pl.col("action").is_in((*_BEGUN, *_FAILED))
+_PLACE = ("ts", "host", "source", "position")
+_COLUMNS = (*_PLACE, "base_file", "image_hash", "size_gb", "action", "local")
 _UNUSED = ("ts", "own", "off", "reference")
-_REPEATED = ("host", "machine", "source", "base_file", "name", "image_hash", "image", "action")
+_REPEATED = ("host", "machine", "source", "base_file", "name", "image_hash", "action")
+_WHOLE = pl.col("cut").is_null() & pl.col("base_file").is_not_null()
+_NAME = pl.col("base_file").str.replace(r"^.*/", "").alias("name")
 
 
 @dataclass(slots=True)
@@ -56,19 +62,49 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """What the image caches said: of removed files line by line, of all others only when and how often."""
+    """What the image caches said: when and how often, and line by line of the files that are asked for."""
 
-    lines: pl.DataFrame
-    """Rows on removed files: of `BaseFileEvent` all but the text, with ``at``, ``bound``, ``machine``, ``name``, and
-    ``counts_shared``: whether it counts who shares this host's storage. Texts are categories."""
+    said: pl.LazyFrame
+    """All rows of `BaseFileEvent` that name a whole path, on one clock, with ``at`` and ``bound``."""
+    files: pl.DataFrame
+    """One row a file that somebody began to remove: ``base_file``, ``name``, ``image_hash``, ``n`` (rows), ``acts``
+    (rows on removals of it), ``failed`` (how many say that one failed), ``used`` (whether any says that it is in use);
+    by ``base_file``."""
     passes: pl.DataFrame
     """``machine``, ``minute``, ``host``, ``at``, ``source``, ``position``: minutes in which an image cache spoke."""
     sizes: pl.DataFrame
     """``image_hash``, ``size_gb``: the resized copies that are spoken of anywhere."""
     images: dict[str, str]
     """Hash -> image, where a line says both."""
-    counts_others: bool = False
+    counted: Reference | None
+    """First line on a removed file by which nova counts instances of others that share this host's storage."""
+    counts_others: bool
     """Whether other hosts' instances keep a file: Grizzly and later, whose lines begin with ``image ID at``."""
+    lines: pl.DataFrame
+    """Rows on the files that `about` was asked for: of `BaseFileEvent` what the judgement goes by, with ``at``,
+    ``bound``, ``machine``, ``name``. Texts are categories."""
+
+    def about(self, files: pl.DataFrame, *which: pl.Expr) -> Cache:
+        """The same with the rows on some files as ``lines``, or those rows of them that are wanted."""
+        rows = self.said.filter(*which).join(files.lazy().select("base_file"), on="base_file", how="semi")
+        named = rows.with_columns(_NAME, machine=machine()).with_columns(pl.col(_REPEATED).cast(pl.Categorical))
+        lines = named.collect(engine="streaming").unique()
+        return replace(self, lines=lines.sort("at", "source", "position", "base_file", "action"))
+
+    def in_parts(self, files: pl.DataFrame) -> Iterator[Cache]:
+        """`about` some of the files after the other: as many at a time as memory holds the rows of."""
+        return (self.about(part) for part in in_parts(files, MOST_ROWS))
+
+    def gone(self) -> pl.DataFrame:
+        """Those of ``files`` that somebody did remove."""
+        doubtful = self.files.filter(pl.col("failed") > 0).with_columns(n="acts")
+        parts = (self.about(part, _ACTS) for part in in_parts(doubtful, MOST_ROWS))
+        done = [removed(part).filter(pl.col("failed").is_null())["base_file"].cast(pl.String) for part in parts]
+        return self.files.filter((pl.col("failed") == 0) | pl.col("base_file").is_in(set().union(*done)))
+
+    def removals(self, files: pl.DataFrame, since: int, until: int) -> Cache:
+        """`about` some files, but only the removals between two instants."""
+        return self.about(files, _ACTS, pl.col("at").is_between(since, until + RACE_NS))
 
     def of(self, path: str) -> pl.DataFrame:
         """Rows of ``lines`` on one file, in their order, with plain texts."""
@@ -83,38 +119,43 @@ def cache(events: pl.LazyFrame, clocks: pl.LazyFrame) -> Cache:
         clocks: One row per `Clock`.
     """
     named = events.with_columns(host=pl.coalesce("host", "source"))
-    said = on_one_clock(named.select(_COLUMNS), clocks).with_columns(machine=machine()).drop(*_UNUSED)
-    gone = pl.col("action").is_in(["removing", "remove_failed", "gone"])
-    whole = pl.col("cut").is_null() & pl.col("base_file").is_not_null()
-    files = said.filter(gone & whole).select("base_file").unique()
-    storage = pl.col("message").str.contains("sharing this instance storage").alias("counts_shared")
-    name = pl.col("base_file").str.replace(r"^.*/", "").alias("name")
-    lines = (
-        said.filter(whole).join(files, on="base_file", how="semi").with_columns(storage, name).drop("message", "cut")
-    )
-    lines = lines.with_columns(pl.col(_REPEATED).cast(pl.Categorical))
-    minute = (pl.col("at") // MINUTE_NS).alias("minute")
-    first = pl.col("at") == pl.col("at").min()
-    passes = said.group_by("machine", minute).agg(
-        pl.col("host").min(),
-        pl.col("at").min(),
-        source=pl.col("source").filter(first).min(),
-        position=pl.col("position").filter(first).min(),
-    )
-    sizes = said.filter(pl.col("size_gb").is_not_null()).select("image_hash", "size_gb").unique()
-    both = said.filter(pl.col("image").is_not_null() & pl.col("image_hash").is_not_null())
-    images = both.select("image_hash", "image").unique()
-    later = said.filter(pl.col("message").str.contains(r"^image \S* ?at \(")).select("action").head(1)
-    rows, moments, copies, known, modern = pl.collect_all([lines, passes, sizes, images, later], engine="streaming")
-    rows = rows.unique()
-    rows = rows.sort("at", "source", "position", "base_file", "action")
+    said = on_one_clock(named.filter(_WHOLE).select(_COLUMNS), clocks).drop(*_UNUSED)
+
+    def rows(*actions: str) -> pl.Expr:
+        return (_WHOLE & pl.col("action").is_in(actions)).sum()
+
+    timed = events.filter(pl.col("ts").is_not_null())
+    sums = timed.group_by("base_file", "image_hash", "size_gb", "image").agg(
+        n=_WHOLE.sum(), begun=rows(*_BEGUN), failed=rows(*_FAILED), used=rows(*_USED),
+        remote=(pl.col("remote") > 0).sum(),
+    ).collect(engine="streaming")  # fmt: skip
+    each = sums.filter(pl.col("n") > 0).group_by("base_file")
+    files = each.agg(pl.col("image_hash").min(), pl.col("n", "begun", "failed", "used").sum()).sort("base_file")
+    files = files.with_columns(_NAME, acts=pl.col("begun") + pl.col("failed")).filter(pl.col("acts") > 0)
+    copies = sums.filter(pl.col("size_gb").is_not_null()).select("image_hash", "size_gb").unique()
+    known = sums.filter(pl.col("image").is_not_null(), pl.col("image_hash").is_not_null())
+    looks = signs(named, clocks).rename({f"first_{name}": name for name in ("at", "source", "position")})
+    modern = timed.filter(pl.col("message").str.contains(r"^image \S* ?at \(")).select("action").head(1)
+    counts = named.filter(_WHOLE, pl.col("remote") > 0, pl.col("message").str.contains("sharing this instance storage"))
+    others = sums.filter(pl.col("remote") > 0).select("base_file").join(files, on="base_file", how="semi")
     return Cache(
-        rows,
-        moments.sort("machine", "minute"),
+        said,
+        files.filter(pl.col("begun") > 0),
+        looks.select("machine", "minute", "host", "at", "source", "position"),
         copies.sort("image_hash", "size_gb"),
-        dict(known.sort("image_hash", "image").iter_rows()),
-        not modern.is_empty(),
+        dict(known.select("image_hash", "image").unique().sort("image_hash", "image").iter_rows()),
+        None if others.is_empty() else _first(on_one_clock(counts.select("base_file", *_PLACE), clocks), others),
+        not modern.collect(engine="streaming").is_empty(),
+        pl.DataFrame(schema=dict.fromkeys(_REPEATED, pl.Categorical)),
     )
+
+
+def _first(rows: pl.LazyFrame, files: pl.DataFrame) -> Reference | None:
+    """Where the first of some rows stands that are on some files."""
+    held = rows.join(files.lazy(), on="base_file", how="semi").group_by("source")
+    each = held.agg(pl.col("at").min(), position=of_first("position")).collect(engine="streaming")
+    first = each.select("source", "position", "at").sort("at", "source", "position").head(1)
+    return next((reference(*row) for row in first.iter_rows()), None)
 
 
 def removed(said: Cache) -> pl.DataFrame:
@@ -122,9 +163,9 @@ def removed(said: Cache) -> pl.DataFrame:
 
     The line is written before the file is unlinked: a failure on the same host within a minute undoes it.
     """
-    lines = said.lines.drop("image", "local", "remote", "counts_shared")
-    began = lines.filter(pl.col("action") == "removing").unique(["machine", "base_file", "at"], maintain_order=True)
-    failed = lines.filter(pl.col("action").is_in(["remove_failed", "gone"])).select(
+    lines = said.lines.drop("local")
+    began = lines.filter(pl.col("action").is_in(_BEGUN)).unique(["machine", "base_file", "at"], maintain_order=True)
+    failed = lines.filter(pl.col("action").is_in(_FAILED)).select(
         "machine", "base_file", "at", failed_at=pl.col("at"), failed=pl.col("action"), failed_source=pl.col("source"),
         failed_position=pl.col("position"),
     )  # fmt: skip
@@ -135,16 +176,15 @@ def removed(said: Cache) -> pl.DataFrame:
     return ended.sort("at", "source", "position")
 
 
-def removals(began: pl.DataFrame, wanted: pl.Expr | None = None) -> list[Removal]:
+def removals(began: pl.DataFrame) -> list[Removal]:
     """Removals that took place, in order of time.
 
     Of several hosts that remove one file at once, those that find it gone are `Removal.losers`.
 
     Args:
         began: What `removed` gives.
-        wanted: Which of them; all where None.
     """
-    done = began.filter(pl.col("failed").is_null(), *([] if wanted is None else [wanted]))
+    done = began.filter(pl.col("failed").is_null())
     lost = began.filter((pl.col("failed") == "gone") & pl.col("base_file").is_in(done["base_file"].unique().to_list()))
     found = [
         Removal(
@@ -217,10 +257,9 @@ def _sharing(one: Removal, said: Cache, before: pl.DataFrame, after: pl.DataFram
         one.shared = f"{known['machine'].n_unique()} hosts are registered in its file compute_nodes"
         one.sharing = (reference(row["source"], row["position"], one.at),)
         return
-    counted = said.lines.filter((pl.col("remote") > 0) & pl.col("counts_shared"))
-    for row in counted.head(1).iter_rows(named=True):
+    if said.counted is not None:
         one.shared = "nova counts instances of other hosts that share this storage"
-        one.sharing = (reference(row["source"], row["position"], row["at"]),)
+        one.sharing = (said.counted,)
 
 
 def strange(one: Removal, instances: pl.LazyFrame, notifications: pl.LazyFrame) -> None:

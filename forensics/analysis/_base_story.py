@@ -146,15 +146,7 @@ def _story(loss: Loss, scene: Scene) -> tuple[Step, ...]:
     steps: list[tuple[Reference, str | tuple[str, tuple[Reference, ...]]]] = []
     margin = scene.margins[one.size_gb is not None]
     steps += [(where, f"{host} takes the file to be in use, for the last time.") for host, where in loss.owners]
-    owners = {needer.machine for needer in loss.needers} - {one.machine, None}
-    spoken = scene.said.of(one.path).filter(
-        (pl.col("at") < one.at)
-        & pl.col("machine").is_in(sorted(str(name) for name in owners))
-        & pl.col("action").is_in(["active", "in_use", "checking"])
-    )
-    last = spoken.group_by("machine", maintain_order=True).last().sort("machine")
-    for row in last.head(4).iter_rows(named=True):
-        steps.append((place(row), f"{row['host']} looks after the file for the last time."))
+    steps += [(where, f"{host} looks after the file for the last time.") for host, where in loss.looks]
     for silence in loss.silences:
         sure = order(silence.from_at, UNKNOWN_BOUND_NS, one.at, one.bound)
         doubt = "" if sure == "certain" else f" (its order with the removal is {sure})"

@@ -12,6 +12,8 @@ from forensics.records.finding import Reference, iso
 MINUTE_NS = 60 * SECOND_NS
 UNSURE_ZONES = ("assumed", "none")
 """Where nothing tells a log's zone, its hours say nothing of other hosts' hours."""
+_LINES = 2**48
+"""More than any file has."""
 _OTHER_SERVICES = "api|cells|cert|conductor|console|consoleauth|network|novncproxy|objectstore|placement|scheduler|wsgi"
 
 
@@ -67,27 +69,21 @@ def signs(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
         minute ``first_at``, ``first_source``, ``first_position``, ``last_at``, …, by ``machine`` and ``minute``.
     """
     told = on_one_clock(rows.select("ts", "host", "source", "position"), clocks)
-    named = told.with_columns(host=pl.coalesce("host", "source"), minute=pl.col("at") // MINUTE_NS)
-    named = named.with_columns(machine=machine())
-    minutes = named.group_by("machine", "minute").agg(
-        pl.col("host").min(), first_at=pl.col("at").min(), last_at=pl.col("at").max(), n=pl.len()
-    )
-    heard = minutes.collect(engine="streaming")
-    # Which rows these are is told by a second look: rows in order would all have to be held at once.
-    columns, minute = ("at", "source", "position"), ("machine", "minute")
-    edges = pl.concat([heard.select(*minute, at=edge) for edge in ("first_at", "last_at")]).unique()
-    held = named.select(*minute, *columns).join(edges.lazy(), on=[*minute, "at"], how="semi", nulls_equal=True)
-    ends = (
-        held.collect(engine="streaming")
-        .sort(columns)
-        .group_by(minute, maintain_order=True)
-        .agg(
-            pl.col(columns[1:]).first().name.prefix("first_"),
-            pl.col(columns[1:]).last().name.prefix("last_"),
-        )
-    )
-    ordered = (*minute, "host", *(f"{end}_{name}" for end in ("first", "last") for name in columns), "n")
-    return heard.join(ends, on=minute, nulls_equal=True).select(ordered).sort(minute)
+    # A place in the order of time as one number: which row is first or last is known without the rows in order.
+    place = pl.col("at").cast(pl.Int128) * _LINES + pl.col("position")
+    minute = (pl.col("at") // MINUTE_NS).alias("minute")
+    counted = told.group_by("host", "source", minute).agg(n=pl.len(), first=place.min(), last=place.max())
+    each = counted.collect(engine="streaming").with_columns(pl.coalesce("host", "source").alias("host"))
+    each = each.with_columns(machine=machine())
+    keys = ("machine", "minute")
+    spoke = each.group_by(keys).agg(pl.col("host").min(), pl.col("n").sum())
+    for end in ("first", "last"):
+        at = (pl.col(end) // _LINES).cast(pl.Int64).alias(f"{end}_at")
+        line = (pl.col(end) % _LINES).cast(pl.Int64).alias(f"{end}_position")
+        ordered = each.select(*keys, at, pl.col("source").alias(f"{end}_source"), line).sort(pl.exclude(keys))
+        edge = ordered.group_by(keys, maintain_order=True)
+        spoke = spoke.join(edge.first() if end == "first" else edge.last(), on=keys)
+    return spoke.select(*keys, "host", pl.col("^first_.*$"), pl.col("^last_.*$"), "n").sort(keys)
 
 
 def with_notifications(logs: pl.LazyFrame, heard: pl.LazyFrame) -> pl.LazyFrame:
@@ -104,10 +100,10 @@ def with_notifications(logs: pl.LazyFrame, heard: pl.LazyFrame) -> pl.LazyFrame:
         ``ts``, ``host``, ``source``, ``position``.
     """
     columns = ("ts", "host", "source", "position")
-    named = logs.with_columns(machine=machine())
     unsure = pl.col("zone_basis").is_in(UNSURE_ZONES).fill_null(value=True)
-    known = named.group_by("machine").agg(unsure=unsure.any()).filter(~pl.col("unsure")).select("machine")
-    sent = heard.with_columns(machine=machine()).join(known, on="machine", how="semi")
+    hosts = logs.group_by("host").agg(unsure=unsure.any()).collect(engine="streaming").with_columns(machine=machine())
+    known = hosts.group_by("machine").agg(pl.col("unsure").any()).filter(~pl.col("unsure")).select("machine")
+    sent = heard.with_columns(machine=machine()).join(known.lazy(), on="machine", how="semi")
     return pl.concat([logs.select(columns), sent.select(columns)])
 
 

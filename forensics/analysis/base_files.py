@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -10,7 +10,7 @@ import polars as pl
 from forensics.analysis import _base_needs as needing
 from forensics.analysis._base_losses import MARGINS, Loss, Scene, in_question, loss, perhaps_needed
 from forensics.analysis._base_next import following
-from forensics.analysis._base_removals import Cache, Removal, cache, look_around, removals, removed, strange
+from forensics.analysis._base_removals import Cache, cache, look_around, removals, removed, strange
 from forensics.analysis._base_story import KIND, finding, removal_of
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._silence import (
@@ -79,8 +79,7 @@ def findings(*frames: pl.LazyFrame | None) -> list[Finding]:
         []
     """
     given = _inputs(frames)
-    began = removed(given.said)
-    done = began.filter(pl.col("failed").is_null())
+    done = given.said.gone()
     if done.is_empty() or _without_backing(given.frames[ConfigOption]):
         return []
     scene = _scene(given, done["image_hash"])
@@ -88,10 +87,12 @@ def findings(*frames: pl.LazyFrame | None) -> list[Finding]:
     commands = given.frames[ShellCommand].filter(pl.col("command").str.contains(r"\b(?:rm|unlink|find|rsync)\b"))
     typed = commands.select("command", "source", "position").collect()
     losses = []
-    for one in in_question(removals(began, perhaps_needed(scene)), scene):
-        look_around(one, given.said, scene.registry)
-        strange(one, given.frames[Instance], given.frames[Notification])
-        losses.append(loss(one, scene))
+    for said in given.said.in_parts(perhaps_needed(done, scene)):
+        part = replace(scene, said=said)
+        for one in in_question(removals(removed(said)), part):
+            look_around(one, said, scene.registry)
+            strange(one, given.frames[Instance], given.frames[Notification])
+            losses.append(loss(one, part))
     lost = [one for one in losses if one is not None]
     table, heard, events = (given.frames[record] for record in (Instance, Notification, InstanceEvent))
     coming = following(scene, set(done["name"]), table, heard, events, given.clocks) if lost else []
@@ -172,12 +173,13 @@ def chart_frames(finding: Finding, *frames: pl.LazyFrame | None) -> dict[str, An
         ``finding``, ``lanes``, ``silences`` and ``marks``, as that function has them; None where the removal is gone.
     """
     given = _inputs(frames)
-    happened = removals(removed(given.said))
-    one = removal_of(finding.facts, happened)
+    done = given.said.gone()
+    said = given.said.about(done.filter(pl.col("base_file") == finding.facts["base_file"]))
+    one = removal_of(finding.facts, removals(removed(said)))
     if one is None:
         return None
-    scene = _scene(given, pl.Series([one.image_hash for one in happened], dtype=pl.String))
-    look_around(one, given.said, scene.registry)
+    scene = replace(_scene(given, done["image_hash"]), said=said)
+    look_around(one, said, scene.registry)
     strange(one, given.frames[Instance], given.frames[Notification])
     lost = loss(one, scene)
     if lost is None:
@@ -187,26 +189,21 @@ def chart_frames(finding: Finding, *frames: pl.LazyFrame | None) -> dict[str, An
     moments += [victim.at for victim in lost.victims]
     margin = max((max(moments) - min(moments)) * 2 // 5, 1800 * SECOND_NS)
     since, until = min(moments) - margin, max(moments) + margin
-    marks = _marks(lost, happened, given.said)
-    window = (pl.col("at").to_physical() >= since) & (pl.col("at").to_physical() <= until)
+    marks = _marks(lost, done, said, since, until)
     times = {"from_at": pl.Datetime("ns", "UTC"), "to_at": pl.Datetime("ns", "UTC")}
     rows = pl.DataFrame(spans, schema={"host": pl.String, "from_at": pl.Int64, "to_at": pl.Int64}, orient="row")
     return {
         "finding": finding,
         "lanes": stretches(_signs_of_compute(given), since, until),
         "silences": rows.cast(times),  # type: ignore[arg-type]
-        "marks": marks.filter(window).sort("at", "host", "text"),
+        "marks": marks.sort("at", "host", "text"),
     }
 
 
-def _marks(lost: Loss, happened: list[Removal], said: Cache) -> pl.DataFrame:
+def _marks(lost: Loss, done: pl.DataFrame, said: Cache, since: int, until: int) -> pl.DataFrame:
     """What a chart marks: removals, starts that failed, who runs on, and each look of an image cache."""
-    one, rows = lost.removal, []
-    for other in happened:
-        same = other is one
-        what = "removed in use" if same else "removed, not needed"
-        if same or other.path != one.path:
-            rows.append((other.host, other.at, what, other.name, other.where.source, other.where.locator))
+    one = lost.removal
+    rows = [(one.host, one.at, "removed in use", one.name, one.where.source, one.where.locator)]
     homes = {needer.instance: needer.host or one.host for needer in lost.needers}
     for victim in lost.victims:
         where = victim.where
@@ -216,11 +213,17 @@ def _marks(lost: Loss, happened: list[Removal], said: Cache) -> pl.DataFrame:
         host = needer.host or one.host
         rows.append((host, one.at, "runs without it", needer.instance, where.source, where.locator))
     told = pl.DataFrame(rows, schema=_MARK, orient="row")
-    looks = said.passes.select(
-        host="host", at="at", what=pl.lit("image cache looks"), text=pl.lit(""), source="source",
-        locator=pl.format("line:{}", "position"),
-    )  # fmt: skip
-    return pl.concat([told, looks]).with_columns(pl.col("at").cast(pl.Datetime("ns", "UTC")))
+    others = removed(said.removals(done.filter(pl.col("base_file") != one.path), since, until))
+    place = {"source": pl.col("source").cast(pl.String), "locator": pl.format("line:{}", "position")}
+    marks = [
+        rows.select(host=pl.col("host").cast(pl.String), at="at", what=pl.lit(what), text=text, **place)
+        for rows, what, text in (
+            (others.filter(pl.col("failed").is_null()), "removed, not needed", pl.col("name").cast(pl.String)),
+            (said.passes, "image cache looks", pl.lit("")),
+        )
+    ]
+    marked = pl.concat([told, *marks]).filter(pl.col("at").is_between(since, until))
+    return marked.with_columns(pl.col("at").cast(pl.Datetime("ns", "UTC")))
 
 
 CHARTS = {"host_lanes": chart_frames}

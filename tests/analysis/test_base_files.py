@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from forensics.analysis import _base_removals
 from forensics.analysis.base_files import findings
 from forensics.records import ConfigOption, DiskImage, Finding, Image, Instance, InstanceEvent, LogRecord, Notification
 from forensics.records.finding import iso
@@ -308,3 +309,21 @@ def test_the_same_rows_in_another_order_say_the_same() -> None:
     frames = guilty().frames()
     turned = [frame.reverse() for frame in frames]
     assert findings(*frames) == findings(*turned)
+
+
+def test_files_read_one_after_the_other_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = guilty(local_word="image {image} at ({path}): in use: on this node 1 local, 2 on other nodes sharing this "
+                   "instance storage")  # fmt: skip
+    events = [cloud._line(OWNER, 1.0 + n / 3, f"{FILE}{n}", "active", PRIVATE) | {"remote": 2} for n in range(3)]
+    events += [cloud._line(OTHER, 3.6 + n / 10, f"{FILE}{n}", "removing", PRIVATE) for n in range(3)]
+    events += [cloud._line(OTHER, 3.8001, f"{FILE}2", "gone", PRIVATE)]
+    cloud.extra["events"] = events
+    cloud.instances += [instance(f"{n}{SECOND[1:]}", root_gb=100 + n) for n in range(3)]
+    whole = said(cloud)
+    assert {one.facts["base_file"] for one in whole} == {FILE, f"{FILE}0", f"{FILE}1"}
+    read: list[int] = []
+    about = _base_removals.Cache.about
+    monkeypatch.setattr(_base_removals, "MOST_ROWS", 1)
+    monkeypatch.setattr(_base_removals.Cache, "about", lambda *given: read.append(given[1].height) or about(*given))
+    assert said(cloud) == whole
+    assert read == [1] * 4

@@ -7,8 +7,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from forensics.analysis._silence import signs
 from forensics.analysis.host_silence import collector, findings
-from forensics.records import Finding, LogRecord, Notification, ServiceState
+from forensics.records import Clock, Finding, LogRecord, Notification, ServiceState
 from forensics.records.finding import iso
 from tests._base_cloud import at, table
 
@@ -138,6 +139,14 @@ def test_where_a_log_server_keeps_its_hosts() -> None:
     assert collector("x/rsyslog/c1.example.org/nova.log", "c1") == "x/rsyslog"
     assert collector("c1/syslog", "c1") == ""
     assert collector("rsyslog/all.log", "c1") == "rsyslog/all.log"
+
+
+def test_the_first_and_last_line_of_a_minute_stand_where_it_says() -> None:
+    rows = [line("c1", 1, source=source) | {"position": n} for source, n in (("b", 1), ("b", 2), ("a", 9), ("a", 7))]
+    told = signs(table(LogRecord, [*rows, line("C1.example.org", 1.01, source="c")]).lazy(), Clock.empty().lazy())
+    first, last = (told.select(f"{end}_at", f"{end}_source", f"{end}_position").row(0) for end in ("first", "last"))
+    assert (first, last) == ((ns(1), "a", 7), (ns(1) + 36 * 10**9, "c", 3637))
+    assert told.select("machine", "host", "n").rows() == [("c1", "C1.example.org", 5)]
 
 
 def test_no_rows_say_nothing() -> None:
