@@ -49,9 +49,6 @@ class RecordFraming(Repairable, Protocol):
     def runs_out(self, place: int) -> bool:
         """Whether the record at ``place`` looks whole, but ends behind the buffer."""
 
-    def disproved(self, place: int, resumed: int) -> bool:
-        """Whether the record at ``place`` lied about its length, now that the next sound one is known."""
-
 
 @dataclass(frozen=True, slots=True)
 class Gap:

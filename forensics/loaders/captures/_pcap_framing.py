@@ -13,7 +13,7 @@ from forensics.loaders.captures import _compiled_chain
 from forensics.loaders.captures._chain import Bools, Ints, Tell
 from forensics.loaders.captures._follow import BROKEN, DONE, MORE, RECENT_RECORDS, SOUND
 from forensics.loaders.captures._kernel import Bounds, Stride, kernel
-from forensics.loaders.captures._packet_length import LEAST_ETHERNET_BYTES, by_its_own_header, packet_ends
+from forensics.loaders.captures._packet_length import by_its_own_header, packet_ends
 from forensics.loaders.captures._pcap_format import MAGICS, MAX_WIRE_BYTES, NEAR_S, PcapHeader
 from forensics.loaders.captures._resync import Recent
 
@@ -24,6 +24,10 @@ CAPTURE_STARTS = tuple(
     for magic in MAGICS
     for order, version in (("little", b"\x02\x00"), ("big", b"\x00\x02"))
 )
+CARRIED_BYTES = 64 << 10
+"""No packet is longer."""
+MOVED_BYTES = 26
+"""How far behind the end of a packet the next record may start: a few octets were added, or pad it."""
 SLACK_S = 1
 """Captures of several queues may step back by less."""
 
@@ -253,12 +257,15 @@ class PcapFraming:
     def _limited(self, length: int) -> int:
         return min(length, self.head.snap_bytes) if self.head.snap_bytes else length
 
-    def restored(self, place: int) -> list[int]:
+    def restored(self, place: int, *, timely: bool = False) -> list[int]:
         """Where the next record starts, if one length of this one is whole, or the packet says its own."""
         first = place + self.least_bytes
         if first > len(self.buffer):
             return []
-        _, _, captured, wire = self._scalars(place)
+        seconds, fraction, captured, wire = self._scalars(place)
+        now_s = self.clock.last_s
+        if timely and (now_s is None or abs(seconds - now_s) >= NEAR_S or fraction >= 10**self.head.digits):
+            return []
         lengths = [captured, self._limited(wire)]
         lengths += map(self._limited, by_its_own_header(self.buffer, first, self.head.link_type))
         return [first + length for length in lengths if 0 < length <= self.head.max_captured]
@@ -291,25 +298,28 @@ class PcapFraming:
             return 0
         places = line()
         times = [self._scalars(place)[:2] for place in places]
-        if now is not None:
-            if not self.clock.steps_back and len(times) > 1 and times[0] > times[1] >= now and magic is None:
-                return 1  # its clock is damaged, and perhaps it is no record at all
-            if times[0] < now and (magic is not None or not self._seen(first, recent)):
-                later = next((i for i, time in enumerate(times) if time >= now), None)
-                if later is not None and places[later] - first <= NESTED_BYTES:
-                    return later
-                if magic is not None and places[-1] + self.length_at(places[-1]) == end:
-                    return len(places)
-        for carrier in [] if magic is None else packet_ends(self.buffer, low, magic):
-            if carrier >= end:
+        steady = not self.clock.steps_back
+        if now is not None and steady and len(times) > 1 and magic is None and times[0] > times[1] >= now:
+            return 1  # its clock is damaged, and perhaps it is no record at all
+        least = 0
+        if now is not None and times[0] < now and (magic is not None or not self._seen(first, recent)):
+            later = next((i for i, time in enumerate(times) if time >= now), None)
+            if later is not None and places[later] - first <= NESTED_BYTES:
+                least = later
+            elif magic is not None and places[-1] + self.length_at(places[-1]) == end:
                 return len(places)
-            for count, place in enumerate(places):
-                if 0 <= place - carrier <= LEAST_ETHERNET_BYTES - 34:  # short packets are padded
+        if magic is None:
+            return least
+        back = next((i for i in range(least + 1, len(times)) if times[i] < times[i - 1]), 0)
+        if back and steady and places[back] - first <= CARRIED_BYTES:
+            return back
+        for carrier in packet_ends(self.buffer, low, magic):
+            if carrier >= end and not least:
+                return len(places)
+            for count, place in enumerate(places[least:], least):
+                if 0 <= place - carrier <= MOVED_BYTES:
                     return count
-        if magic is not None and not self.clock.steps_back:
-            back = next((i for i in range(1, len(times)) if times[i] < times[i - 1]), 0)
-            return back if places[back] - first <= NESTED_BYTES else 0
-        return 0
+        return least
 
     def _plain(self, first: int, now: tuple[int, int], end: int) -> bool:
         """Whether a record's time, and the next one's, are what follows ``now``."""

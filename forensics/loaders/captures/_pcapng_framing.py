@@ -212,7 +212,7 @@ class PcapngFraming:
             return "block's two lengths differ"
         return "block header not plausible"
 
-    def restored(self, place: int) -> list[int]:  # noqa: ARG002 - pcap has to look
+    def restored(self, place: int, *, timely: bool = False) -> list[int]:  # noqa: ARG002 - pcap has to look
         """No hints are needed: the first block of the chain that lives is a block of the file, see `nested`."""
         return []
 

@@ -37,8 +37,14 @@ class Repairable(Framing, Protocol):
     def related(self, places: Ints, after: Ints) -> Bools:
         """Whether a record and the one it points to can be neighbours."""
 
-    def restored(self, place: int) -> list[int]:
-        """Where the record after the one at ``place`` may start, if only a part of its header is damaged."""
+    def restored(self, place: int, *, timely: bool = False) -> list[int]:
+        """Where the record after the one at ``place`` may start, if only a part of its header is damaged.
+
+        With ``timely``, a header says nothing unless its time is that of the other records.
+        """
+
+    def disproved(self, place: int, resumed: int) -> bool:
+        """Whether the record at ``place`` lied about its length, now that the next sound one is known."""
 
     def nested(
         self, low: int, line: Callable[[], list[int]], first: int, end: int, before: int | None, recent: Recent
@@ -165,22 +171,32 @@ def resume(
     living = found.ending[first]
     if living == NONE and not cut:
         living = found.leading[first]
-    if cut or (living != NONE and places[living] < broken):
+    if cut:
         return None if living == NONE else _without_nested(framing, found, living, low, before, recent)
-    # A stretch of sound records that ends at a second damaged place, before the chain that lives begins.
-    until = places[living] if living != NONE else found.high
-    for i in range(bisect_left(places, broken), min(len(places), first + TRIES)):
-        if places[i] >= until:
-            break
-        if depths[i] > 1 and ends[i] <= until and not framing.inside(broken, places[i], until):
-            return places[i]
+    if living == NONE or places[living] >= broken:
+        # A stretch of sound records that ends at a second damaged place, before the chain that lives begins.
+        until = places[living] if living != NONE else found.high
+        for i in range(bisect_left(places, broken), min(len(places), first + TRIES)):
+            if places[i] >= until:
+                break
+            if depths[i] > 1 and ends[i] <= until and not framing.inside(broken, places[i], until):
+                return places[i]
     if living == NONE:
         return None
-    for hint in [] if lost else framing.restored(broken):
+    for hint in [] if lost else _hints(framing, broken, before, places[living]):
         i = bisect_left(places, hint)
         if i < len(places) and places[i] == hint and found.joins[i] == found.joins[living]:
             return hint
     return _without_nested(framing, found, living, low, before, recent)
+
+
+def _hints(framing: Repairable, broken: int, before: int | None, living: int) -> list[int]:
+    """Where records may go on, by what a damaged header still says: that of the last record, or the one behind it.
+
+    Where sound records seem to begin inside the last one, there may be no header behind it.
+    """
+    last = [] if before is None else [hint for hint in framing.restored(before) if framing.disproved(before, hint)]
+    return last + framing.restored(broken, timely=living < broken or not framing.inside(broken, living, living))
 
 
 def _without_nested(

@@ -57,13 +57,14 @@ def payload(rng: random.Random) -> bytes:
 
 
 def packets(rng: random.Random, count: int, tags: int, start_s: int, nested: str = "") -> list[tuple[int, bytes]]:
-    """Packets in the order of time; with ``nested``, some carry a whole capture file of that shape."""
+    """Packets in the order of time; with ``nested``, some carry a capture file of that shape, or its head."""
     ns, found = start_s * SECOND, []
     for _ in range(count):
         ns += rng.randrange(1, 2 * SECOND) // 1000 * 1000
         body = payload(rng)
         if nested and rng.random() < 0.3:
-            inner = packets(rng, rng.randrange(2, 8), 0, start_s - rng.choice((0, 3600, 86_400)))
+            # what is carried was captured before it is sent: seven packets, two seconds apart at most
+            inner = packets(rng, rng.randrange(2, 8), 0, ns // SECOND - 14 - rng.choice((0, 3600, 86_400)))
             body = whole(inner, nested).octets[:1400] if rng.random() < 0.3 else whole(inner, nested).octets
         found.append((ns, frame(rng, tags, body)))
     return found
