@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from forensics.analysis._latency_growth import BUSY, HALF_HOUR_S, WEIGHT, arrivals
+from forensics.analysis._latency_growth import BUSY, HALF_HOUR_S, WEIGHT, arrivals, coming
 from forensics.analysis._latency_statistics import Change, Values, change, correlation, independent, partial, ranks
 
 LEAST_RATIO = 1.5
@@ -69,7 +68,7 @@ class Slower:
         return bool(self.others) and all(other.alike for other in self.others)
 
 
-def over_time(requests: pl.DataFrame, operation: str, everything: pl.DataFrame, deployment: str) -> Slower | None:
+def over_time(requests: pl.DataFrame, operation: str, every: pl.LazyFrame, deployment: str) -> Slower | None:
     """Judge whether an operation got slower at one moment and stayed so.
 
     A slope has its middle, but no step there; a bad day or a busy hour ends; both are no change of regime.
@@ -77,7 +76,7 @@ def over_time(requests: pl.DataFrame, operation: str, everything: pl.DataFrame, 
     Args:
         requests: Those of the operation that were served, by ``at``.
         operation: Its name.
-        everything: All requests of the deployment, by ``at``.
+        every: All requests of the deployment, by ``at``.
         deployment: Its name.
     """
     seconds = requests["duration_s"].to_numpy().astype(np.float64)
@@ -92,7 +91,7 @@ def over_time(requests: pl.DataFrame, operation: str, everything: pl.DataFrame, 
     if not (_is_sharp(logs, found.place) and _lasts(logs, found.place) and _is_sure(logs, found)):
         return None
     before, after = requests[: found.place], requests[found.place :]
-    moment = int(after["at"][0])
+    moment, everything = int(after["at"][0]), every.collect()
     others = _others(
         everything.filter(pl.col("at") < moment), everything.filter(pl.col("at") >= moment), operation, ratio
     )
@@ -125,7 +124,7 @@ def _lasts(logs: Values, place: int) -> bool:
     return float(np.median(end)) >= low + 0.5 * (high - low)
 
 
-def between(fast: pl.DataFrame, slow: pl.DataFrame, operation: str, all_fast: pl.DataFrame, all_slow: pl.DataFrame,
+def between(fast: pl.DataFrame, slow: pl.DataFrame, operation: str, every_fast: pl.LazyFrame, every_slow: pl.LazyFrame,
             deployments: tuple[str, str]) -> Slower | None:  # fmt: skip
     """Judge whether one deployment serves an operation slower than another.
 
@@ -133,8 +132,8 @@ def between(fast: pl.DataFrame, slow: pl.DataFrame, operation: str, all_fast: pl
         fast: Requests of the operation that the first deployment served.
         slow: Those of the second.
         operation: Its name.
-        all_fast: All requests of the first.
-        all_slow: All of the second.
+        every_fast: All requests of the first.
+        every_slow: All of the second.
         deployments: Their names.
     """
     if min(fast.height, slow.height) < LEAST_OF_EACH:
@@ -147,6 +146,7 @@ def between(fast: pl.DataFrame, slow: pl.DataFrame, operation: str, all_fast: pl
     spread = np.sqrt((fast.height + rest + 1) / (12 * fast.height * rest))
     if ratio < LEAST_RATIO or separation < 0.75 or (separation - 0.5) / spread < 4:
         return None
+    all_fast, all_slow = every_fast.collect(), every_slow.collect()
     load, left = _held(fast, slow, [(all_fast, fast), (all_slow, slow)])
     if left < 0.35:
         return None
@@ -193,8 +193,7 @@ def _in_step(sizes: Values, seconds: Values, place: int) -> bool:
 
 
 def _load(everything: pl.DataFrame, part: pl.DataFrame, reach: Values) -> Values:
-    starts: npt.NDArray[np.int64] = everything["start"].sort().to_numpy()
-    return arrivals(starts, part["start"].to_numpy(), reach)
+    return arrivals(coming(everything), part["start"].to_numpy(), reach)
 
 
 def _others(before: pl.DataFrame, after: pl.DataFrame, operation: str, ratio: float) -> tuple[Other, ...]:

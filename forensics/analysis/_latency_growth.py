@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -102,22 +103,38 @@ class Growth:
         return self.fit.at(float(self.rows.max()))
 
 
-def arrivals(starts: npt.NDArray[np.int64], at: npt.NDArray[np.int64], seconds: Values) -> Values:
+class Coming(NamedTuple):
+    """When requests came in."""
+
+    at: npt.NDArray[np.int64]
+    """ns, in order, shape (n,)."""
+    upto: Values
+    """How many had before each of them, and in all, shape (n + 1,): one may stand for several."""
+
+
+def coming(everything: pl.DataFrame) -> Coming:
+    """When requests came in, of rows with ``start`` and ``stands_for``."""
+    ordered = everything.select("start", "stands_for").sort("start")
+    upto = np.concatenate([[0.0], ordered["stands_for"].cast(pl.Float64).cum_sum().to_numpy()])
+    return Coming(ordered["start"].to_numpy(), upto)
+
+
+def arrivals(starts: Coming, at: npt.NDArray[np.int64], seconds: Values) -> Values:
     """Requests that came in around each of some instants: load, as long as latency itself does not enter it.
 
     Requests in flight would not do: slow requests overlap more because they are slow.
 
     Args:
-        starts: When any request of the deployment came in, ns, in order.
+        starts: When any request of the deployment came in.
         at: When those of the operation came in, ns.
         seconds: How long they lasted: half their median, and a second at least, is the reach to both sides.
     """
     reach = int(max(float(np.median(seconds)), 1.0) * SECOND_NS)
-    upto = np.searchsorted(starts, at + reach, side="right")
-    return (upto - np.searchsorted(starts, at - reach, side="left")).astype(np.float64)
+    first, last = np.searchsorted(starts.at, at - reach, side="left"), np.searchsorted(starts.at, at + reach, "right")
+    return starts.upto[last] - starts.upto[first]
 
 
-def loads(starts: npt.NDArray[np.int64], at: npt.NDArray[np.int64], seconds: Values) -> list[Values]:
+def loads(starts: Coming, at: npt.NDArray[np.int64], seconds: Values) -> list[Values]:
     """Load at the time of each request, and within half an hour where a service has that much to do that it queues.
 
     By Little's law so many requests are in flight as come in a second times the seconds that each stays: where that is
@@ -147,7 +164,7 @@ def growth(
     """
     if requests.height < LEAST_REQUESTS:
         return None
-    starts = everything["start"].sort().to_numpy()
+    starts = coming(everything)
     found = [one for table in tables if (one := _against(requests, operation, starts, table, tests)) is not None]
     if not found:
         return None
@@ -165,9 +182,7 @@ def _first(one: Growth) -> tuple[object, ...]:
     return (known, -one.correlation, -int(one.series.rows.max()), table, one.series.database or "")
 
 
-def _against(
-    requests: pl.DataFrame, operation: str, starts: npt.NDArray[np.int64], table: Series, tests: int
-) -> Growth | None:
+def _against(requests: pl.DataFrame, operation: str, starts: Coming, table: Series, tests: int) -> Growth | None:
     part = requests.filter(pl.Series(table.known(requests["start"].to_numpy())))
     if part.height < LEAST_REQUESTS:
         return None
@@ -221,9 +236,10 @@ def _controls(one: Growth, everything: pl.DataFrame) -> tuple[Control, ...]:
     first, last = int(one.requests["start"][0]), int(one.requests["start"].max() or 0)  # type: ignore[arg-type]
     rise = one.most_s / max(one.least_s, one.most_s / 100) - 1
     told = []
-    span = everything.filter(pl.col("start").is_between(first, last), pl.col("operation") != one.operation)
-    parts = sorted(span.group_by("operation"), key=lambda item: (-item[1].height, str(item[0][0])))
-    for (operation,), part in parts[:MOST_CONTROLS]:
+    span = pl.col("start").is_between(first, last) & (pl.col("operation") != one.operation)
+    counts = everything.filter(span).group_by("operation").len().cast({"operation": pl.String})
+    for operation in counts.sort(-pl.col("len").cast(pl.Int64), "operation")["operation"].head(MOST_CONTROLS):
+        part = everything.filter(span, pl.col("operation") == operation)
         known = part.filter(pl.Series(one.series.known(part["start"].to_numpy())))
         if known.height < 8:
             continue
@@ -236,7 +252,7 @@ def _controls(one: Growth, everything: pl.DataFrame) -> tuple[Control, ...]:
         share = float(np.ptp(rows)) / max(low, float(np.median(seconds)) / 100, 1e-9)
         moves = rho > 0.3 and p_of(rho, known.height) < 0.01 and fit.slope * share > min(rise, 4) / 4
         still = not moves and (fit.high * share < rise / 2 or rho <= 0)
-        told.append(Control(str(operation), known.height, rho, fit.slope * share, moves, still))
+        told.append(Control(operation, known.height, rho, fit.slope * share, moves, still))
     return tuple(sorted(told, key=lambda control: (not control.still, -control.requests, control.operation)))
 
 

@@ -18,8 +18,9 @@ GENERIC = frozenset(
 """Folders that say what lies in them, not whose it is."""
 LAYERS = ("eventlet", "requestlog", "uwsgi", "apache", "http.server", "ec2-filter")
 """What writes a line about a request, the one that is nearest to the work first."""
-SERVED = pl.col("status").is_between(200, 399) | pl.col("status").is_null()
-"""Requests that did their work: a refusal or a failure lasts as long as it takes to refuse or to give up."""
+MOST_REQUESTS = 1_000_000
+"""Requests that are held. Where there are more, the busiest operations are judged by a sample: medians of so many
+are known to a thousandth part, and rank correlations to the second decimal."""
 _COLUMNS = (
     *("ts", "source", "position", "host", "service", "operation", "status", "response_bytes", "duration_s"),
     *("request_id", "path", "client", "started_at", "stamped", "written_by"),
@@ -86,7 +87,7 @@ def _is_generic(folder: str) -> bool:
 
 def places(*frames: pl.LazyFrame) -> pl.DataFrame:
     """`homes` of all rows of some records."""
-    parts = pl.collect_all([frame.select("source", "host").unique() for frame in frames], engine="streaming")
+    parts = (frame.group_by("source", "host").agg().collect(engine="streaming") for frame in frames)
     return homes(pair for part in parts for pair in part.rows())
 
 
@@ -101,6 +102,9 @@ def once(requests: pl.LazyFrame, logs: pl.LazyFrame, clocks: pl.LazyFrame, owner
     What a second copy of a log says again is left out, and of several layers that a request passed (the server, a
     filter inside, a proxy before it) the one nearest to the work speaks.
 
+    Of more than `MOST_REQUESTS` only a part is taken: of the busiest operations one request in so many, which a hash
+    of what it says picks, the same ones each time; of the others all.
+
     Args:
         requests: One row per `ApiRequest`.
         logs: One row per `LogRecord`: which lines are copies.
@@ -108,37 +112,73 @@ def once(requests: pl.LazyFrame, logs: pl.LazyFrame, clocks: pl.LazyFrame, owner
         owners: As `homes` gives them.
 
     Returns:
-        Rows by ``at``: ``deployment``, ``host``, ``operation``, ``at`` (ns, of the line's stamp), ``start`` (ns),
-        ``duration_s``, ``response_bytes``, ``status``, ``service``, ``source``, ``position``; texts as categories.
+        Rows by ``at``: ``deployment``, ``operation``, ``at`` (ns, of the line's stamp), ``start`` (ns), ``duration_s``,
+        ``response_bytes``, ``served`` (whether it did its work: a refusal or a failure lasts as long as it takes to
+        refuse or to give up), ``stands_for`` (how many requests it is one of), ``service``, ``source``, ``position``;
+        texts as categories.
     """
-    timed = requests.filter(pl.col("operation").is_not_null(), pl.col("duration_s").is_not_null(), ~pl.col("malformed"))
-    asked = timed.select(pl.col("source").unique()).collect(engine="streaming")["source"].to_list()
-    copies = logs.filter(pl.col("duplicate_of").is_not_null(), pl.col("source").is_in(asked))
+    timed = requests.filter(
+        pl.col("operation").is_not_null(), pl.col("duration_s").is_not_null(), ~pl.col("malformed"),
+        pl.col("ts").is_not_null(),
+    )  # fmt: skip
+    counts = timed.group_by("source", "operation").agg(n=pl.len()).collect(engine="streaming")
     told = at_home(on_one_clock(timed.select(_COLUMNS), clocks), owners)
-    fresh = told.join(copies.select("source", "position"), on=["source", "position"], how="anti")
     lasted = (pl.col("duration_s") * 1e9).round().cast(pl.Int64)
     layer, second = pl.col("written_by").cast(pl.String).alias("layer"), (pl.col("at") // SECOND_NS).alias("second")
     few = {"layer": layer, "project": pl.col("service").str.split("-").list.first()}
-    few |= {name: pl.col(name) for name in ("deployment", "host", "operation", "service", "source")}
-    rows = fresh.select(
-        *("at", "duration_s", "response_bytes", "status", "position"),
+    few |= {name: pl.col(name) for name in ("deployment", "operation", "service")}
+    sources = counts["source"].unique().sort()
+    rows = told.join(_shares(counts).lazy(), on="operation", how="left").select(
+        *("at", "duration_s", "response_bytes", "position", "stands_for"),
         *(text.cast(pl.Categorical).alias(name) for name, text in few.items()),
+        source=pl.col("source").cast(pl.Enum(sources)),
+        served=pl.col("status").is_between(200, 399) | pl.col("status").is_null(),
         start=pl.when(pl.col("stamped") == "start").then("at").otherwise(pl.col("at") - lasted),
         same=pl.struct(*_SAME, second, layer).hash(),
-    ).collect(engine="streaming")
-    rows = rows.sort("at", "source", "position")
-    nth = pl.int_range(pl.len()).over("source", "same")
-    first = rows.select("same", nth=nth).with_row_index().unique(["same", "nth"], keep="first", maintain_order=True)
-    return _one_layer(rows if first.height == rows.height else rows[first["index"]]).select(
-        *("deployment", "host", "operation", "at", "start", "duration_s", "response_bytes", "status", "service"),
-        *("source", "position"),
     )
+    held = rows.filter(pl.col("same") % pl.col("stands_for") == 0).collect(engine="streaming")
+    copies = logs.filter(pl.col("duplicate_of").is_not_null(), pl.col("source").is_in(sources.to_list()))
+    if not copies.head(1).collect(engine="streaming").is_empty():
+        held = _without(held, copies.select("source", "position"))
+    held = held.sort("at", "source", "position")
+    held = _one_layer(_first_told(held)).drop("layer", "project", "same")
+    return held.with_columns(pl.col("source").cast(pl.Categorical))
+
+
+def _shares(counts: pl.DataFrame) -> pl.DataFrame:
+    """One in how many requests of each operation is taken: ``operation``, ``stands_for``; rare ones are whole."""
+    sizes = counts.group_by("operation").agg(pl.col("n").sum().cast(pl.UInt64)).sort("n", "operation")
+    left, each = MOST_REQUESTS, 1
+    for place, size in enumerate(sizes["n"]):
+        each = max(left // (sizes.height - place), 1)
+        left -= min(size, each)
+    return sizes.select("operation", stands_for=((pl.col("n") + (each - 1)) // each).cast(pl.UInt32))
+
+
+def _without(rows: pl.DataFrame, copies: pl.LazyFrame) -> pl.DataFrame:
+    """Rows that no copy of a log says again: of the copies, which may be many, only what is held is looked up."""
+    place = ["source", "position"]
+    held = rows.lazy().select(pl.col("source").cast(pl.String), "position")
+    twice = copies.join(held, on=place, how="semi").collect(engine="streaming")
+    return rows.join(twice.cast({"source": rows.schema["source"]}), on=place, how="anti")
+
+
+def _first_told(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows without what a second source tells of the same requests again."""
+    ordered = rows["same"].sort()
+    repeated = ordered.filter(ordered == ordered.shift()).unique()
+    several = rows.select("source", "same", row=pl.int_range(pl.len())).filter(pl.col("same").is_in(repeated.implode()))
+    nth = pl.int_range(pl.len()).over("source", "same")
+    again = several.filter(~pl.struct("same", nth.alias("nth")).is_first_distinct())["row"]
+    return rows if again.is_empty() else rows.filter(~pl.int_range(pl.len()).is_in(again.implode()))
 
 
 def _one_layer(rows: pl.DataFrame) -> pl.DataFrame:
     """Where two layers tell of one operation at one time, the one that tells of more requests, then the nearest."""
     of = ["deployment", "project", "operation"]
-    spans = rows.group_by(*of, "layer").agg(n=pl.len(), from_at=pl.col("at").min(), to_at=pl.col("at").max())
+    spans = rows.group_by(*of, "layer").agg(
+        n=pl.col("stands_for").sum(), from_at=pl.col("at").min(), to_at=pl.col("at").max()
+    )
     if spans.group_by(of).len()["len"].max() in (None, 1):
         return rows
     places = {name: n for n, name in enumerate(LAYERS)}
@@ -149,4 +189,4 @@ def _one_layer(rows: pl.DataFrame) -> pl.DataFrame:
     fewer = pl.col("n") < pl.col("n_b")
     further = (pl.col("n") == pl.col("n_b")) & (pl.col("place") > pl.col("place_b"))
     beaten = pairs.filter(meets & (fewer | further)).select(*of, "layer").unique()
-    return rows.join(beaten, on=[*of, "layer"], how="anti", nulls_equal=True)
+    return rows.join(beaten, on=[*of, "layer"], how="anti", nulls_equal=True, maintain_order="left")

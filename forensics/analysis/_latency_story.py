@@ -42,6 +42,12 @@ def said(seconds: float) -> str:
     return f"{seconds:.2f} s" if abs(seconds) < 100 else f"{seconds:.0f} s"
 
 
+def taken(rows: pl.DataFrame) -> str:
+    """How many requests were looked at, and of how many, where not all were."""
+    each = int(rows["stands_for"].max() or 1)  # type: ignore[arg-type]
+    return f"{rows.height:,} requests" + (f" (one in {each} of all)" if each > 1 else "")
+
+
 def cite(rows: pl.DataFrame, most: int = 3) -> tuple[Reference, ...]:
     """The lines of some requests."""
     some = rows.head(most).select("source", "position", "at").iter_rows()
@@ -159,7 +165,7 @@ def _growth_story(one: Growth, ordered: pl.DataFrame, purge: Purge, predicted: f
     last = int(one.requests["at"][-1])
     sample = f" (of {one.fit.points:,} of them)" if one.requests.height > MOST_POINTS else ""
     text = (
-        f"Over {one.requests.height:,} requests{sample} the slope is {said(one.fit.slope * SCALE)} per 100,000 rows "
+        f"Over {taken(one.requests)}{sample} the slope is {said(one.fit.slope * SCALE)} per 100,000 rows "
         f"(95 %: {said(one.fit.low * SCALE)} to {said(one.fit.high * SCALE)}), Spearman's rank correlation "
         f"{one.correlation:.2f}."
     )
@@ -316,9 +322,7 @@ def _slower_story(one: Slower, start: tuple[int, str, Reference] | None) -> tupl
         where = f"{one.deployments[place]}: " if apart else ""
         tail = float(np.quantile(part["duration_s"].to_numpy(), 0.95))
         when = "" if apart else " until then" if part is one.before else " from here on"
-        text = (
-            f"{where}{part.height:,} requests {one.operation}{when}, median {said(seconds)}, 95 % below {said(tail)}."
-        )
+        text = f"{where}{taken(part)} {one.operation}{when}, median {said(seconds)}, 95 % below {said(tail)}."
         steps.append((int(part["at"][0]), text, cite(part)))
     if start:
         at, what, ref = start

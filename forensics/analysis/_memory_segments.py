@@ -101,7 +101,7 @@ def segments(
     if rows.is_empty() or requests.is_empty():
         return []
     line = ["source", "position"]
-    every = requests.select("deployment", pl.col("service", "source").cast(pl.String), "at", "position")
+    every = requests.select("deployment", pl.col("service", "source").cast(pl.String), "at", "position", "stands_for")
     written = logs.filter(pl.col("pid").is_not_null(), pl.col("source").is_in(every["source"].unique().to_list()))
     pids = written.select(*line, "pid").join(every.lazy().select(line), on=line, how="semi").collect(engine="streaming")
     asked = every.join(pids, on=line, how="left").sort("at", "source", "position")
@@ -137,9 +137,10 @@ def _segment(
         return None
     own = asked.filter(pl.col("pid") == pid)
     known = own.height > 0
-    ends: Values = (own if known else asked)["at"].sort().to_numpy()
+    ends = (own if known else asked).select("at", "stands_for").sort("at")
+    upto = np.concatenate([[0.0], ends["stands_for"].cast(pl.Float64).cum_sum().to_numpy()])
     at = life["at"].to_numpy()
-    served = np.searchsorted(ends, at, side="right").astype(np.float64)
+    served: Values = upto[np.searchsorted(ends["at"].to_numpy(), at, side="right")]
     first, last = served[0], served[-1]
     if last - first < LEAST_LISTINGS:
         return None

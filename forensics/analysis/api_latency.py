@@ -14,7 +14,7 @@ from forensics.analysis._correlate import on_one_clock
 from forensics.analysis._given import rows_of
 from forensics.analysis._latency_change import LEAST_OF_EACH, Slower, between, over_time
 from forensics.analysis._latency_growth import Growth, growth
-from forensics.analysis._latency_requests import SERVED, at_home, once, places
+from forensics.analysis._latency_requests import at_home, once, places
 from forensics.analysis._latency_rows import YEAR_NS, Series, old_counts, series, stock
 from forensics.analysis._latency_story import Purge, grown, slower
 from forensics.records import ApiRequest, Clock, Finding, Instance, LogRecord, RowCount, ShellCommand
@@ -56,6 +56,7 @@ def findings(
 
     A request enters once, however many layers and copies of a log tell of it, and only if it was served. What load
     or the size of the answers explain is blamed on neither rows nor releases; a slope is no step, a step no slope.
+    Of more than a million requests, those of the busiest operations are judged by a sample, one in so many.
 
     Args:
         requests: One row per `ApiRequest`.
@@ -144,27 +145,28 @@ def _growths(scene: _Scene) -> list[Growth]:
 
 def _judged(requests: pl.DataFrame, tables: Sequence[Series], tests: int) -> list[Growth]:
     found = []
-    served = requests.filter(SERVED)
-    for operation, rows in _by_operation(served):
+    for operation, rows in _by_operation(requests):
         if (one := growth(rows, operation, requests, tables, tests)) is not None:
             found.append(replace(one, deployments=tuple(sorted(one.requests["deployment"].unique()))))
     return found
 
 
 def _by_operation(requests: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The requests of one operation after the other, by ``at``: all at once would be a copy of all."""
+    """The requests that were served, one operation after the other: all at once would be a copy of all."""
     for operation in sorted(requests["operation"].unique()):
-        yield operation, requests.filter(pl.col("operation") == operation).sort("at", "source", "position")
+        served = requests.filter(pl.col("operation") == operation, pl.col("served"))
+        if served.height:
+            yield operation, served
 
 
 def _changes(scene: _Scene, slopes: Sequence[Growth]) -> list[Slower]:
     """Operations that got slower at a moment, and those that are slower in one deployment than in another."""
     found: list[Slower] = []
     explained = {(name, one.operation) for one in slopes for name in one.deployments}
-    every = scene.requests.select("deployment", "operation", "at", "start", "duration_s")
-    whole = {str(name): part for (name,), part in every.group_by("deployment", maintain_order=True)}
-    served = scene.requests.filter(SERVED)
-    for operation, rows in _by_operation(served):
+    every = scene.requests.lazy().select("deployment", "operation", "at", "start", "duration_s", "stands_for")
+    names = scene.requests["deployment"].unique().to_list()
+    whole = {name: every.filter(pl.col("deployment") == name) for name in names}
+    for operation, rows in _by_operation(scene.requests):
         parts = {str(name): part for (name,), part in rows.group_by("deployment", maintain_order=True)}
         parts = {name: parts[name] for name in sorted(parts)}
         for name, part in parts.items():

@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pytest
 from scipy.stats import spearmanr, theilslopes
 
+from forensics.analysis import _latency_requests
+from forensics.analysis._latency_growth import arrivals, coming
 from forensics.analysis._latency_requests import homes
 from forensics.analysis._latency_statistics import change, independent, line, partial
 from forensics.analysis.api_latency import CHARTS, findings, quantile_frames, rows_frames
@@ -171,6 +174,24 @@ def test_failures_and_copies_and_second_layers_do_not_enter_the_fit() -> None:
     assert one.facts["requests"] == N
 
 
+def test_of_very_many_requests_a_part_tells_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = moments(DAYS, 4 * N)
+    lasted = rows(at) / 20_000 * noise(4 * N)
+    requests = asked(at, lasted, first=10_000)
+    copies = [dict(row, source="api01/copy/nova-api.log.1") for row in requests]
+    given = frames(requests + copies + flavors(AT), COUNTS)
+    (whole,) = findings(*given)
+    monkeypatch.setattr(_latency_requests, "MOST_REQUESTS", 3 * N)
+    (part,) = findings(*given)
+    assert (whole.id, whole.confidence, whole.severity) == (part.id, part.confidence, part.severity)
+    assert whole.facts["requests"] == 4 * N
+    assert part.facts["requests"] == pytest.approx(N, rel=0.25)
+    assert part.facts["seconds_per_100k_rows"] == pytest.approx(whole.facts["seconds_per_100k_rows"], rel=0.3)
+    assert f"Over {part.facts['requests']} requests (one in 4 of all) the slope" in part.story[-1].text
+    (still,) = (told for told in part.alternatives if told.hypothesis == "the whole host or service became slower")
+    assert int(still.because.partition("(")[2].split()[0]) > 0.9 * N, "a rare operation is whole"
+
+
 def with_queue(rate: Any, hours: range) -> tuple[Values, Values]:
     """One server and its queue: arrivals by a rate, waiting and service."""
     random, came, lasted = np.random.default_rng(5), [], []
@@ -317,6 +338,11 @@ def test_how_sure_a_change_is_does_not_depend_on_how_many_values_stand_for_all(c
     quiet = change(random.normal(0, 1, count), 5)
     assert quiet is not None
     assert quiet.p_value > 0.01
+
+
+def test_a_request_that_stands_for_several_is_as_much_load() -> None:
+    starts = coming(pl.DataFrame({"start": [9 * 10**9, 10**9, 2 * 10**9], "stands_for": [1, 4, 2]}))
+    assert arrivals(starts, np.array([0, 10**9, 2 * 10**9, 10**10]), np.array([1.0])).tolist() == [4, 6, 6, 1]
 
 
 def test_a_walk_says_little_new() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from forensics.analysis import _latency_requests
 from forensics.analysis.memory_growth import CHARTS, chart_frames, findings
 from forensics.records import ApiRequest, ProcessMemory
 from tests._latencies import DAY_S, asked, instant, listed, memory_frames, moments, said
@@ -43,6 +44,13 @@ def test_growth_is_told_with_the_figures_of_its_catalogue() -> None:
     assert one.facts["exhausted_at"] is None
     assert (one.severity, one.confidence) == ("medium", "likely")
     assert all(step.evidence for step in one.story)
+
+
+def test_of_very_many_requests_a_part_counts_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = 90 * MB + 0.5 * MB * served(LISTED) + noise()
+    monkeypatch.setattr(_latency_requests, "MOST_REQUESTS", N // 2)
+    (one,) = findings(*memory_frames(listed(LISTED, told), REQUESTS))
+    assert one.facts["bytes_per_request"] == pytest.approx(0.5 * MB, rel=0.2)
 
 
 def healthy() -> dict[str, Values]:
