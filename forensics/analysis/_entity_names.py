@@ -69,6 +69,8 @@ def networks(claims: pl.DataFrame, listed: pl.LazyFrame) -> pl.DataFrame:
     label = pl.lit("VLAN ") + pl.col("vlan_id").cast(pl.String)
     tagged = listed.filter(pl.col("vlan_id").is_not_null()).select(label=label, named="network").drop_nulls().unique()
     only = tagged.filter(pl.len().over("label") == 1).collect()
+    if only.is_empty():
+        return claims
     joined = claims.join(only, left_on="network", right_on="label", how="left", maintain_order="left")
     return joined.with_columns(network=pl.coalesce("named", "network")).drop("named")
 

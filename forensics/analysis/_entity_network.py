@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 
 import polars as pl
 
+from forensics.analysis._correlate import of_first
 from forensics.analysis._entity_cloud import claim
 
 TAP = r"^(?:tap|qvo|qvb|qbr|vnet|macvtap|vif)"
@@ -166,11 +167,11 @@ def of_leases(rows: pl.LazyFrame) -> list[pl.LazyFrame]:
     ]
 
 
-def announced(packets: pl.LazyFrame) -> pl.LazyFrame:
-    """ARP of each sender and minute, with as few columns of the packets read as will do.
+def arp(packets: pl.LazyFrame) -> pl.LazyFrame:
+    """Who says in ARP that it has an address, with as few columns of the packets read as will do.
 
     Returns:
-        ``ts``, ``last_ts``, ``mac``, ``ip``, ``network``, ``rows`` and the place of the first packet.
+        ``ts``, ``mac``, ``ip``, ``network`` and the place of the packet.
     """
     parts = []
     for inner in ("", "inner_"):
@@ -189,16 +190,16 @@ def announced(packets: pl.LazyFrame) -> pl.LazyFrame:
                 network=pl.coalesce(tags, tunnel) if inner else tags,
             )
         )
-    minute = pl.col("ts").dt.truncate("1m").alias("minute")
+    return pl.concat(parts)
+
+
+def announced(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """What `arp` gives, a row a minute in which a sender says the same: with ``last_ts`` and ``packets``."""
+    first = [of_first(name) for name in ("position", "offset_bytes", "length_bytes")]
     return (
-        pl.concat(parts)
-        .sort("ts", "source", "position")
-        .group_by("mac", "ip", "network", "source", minute)
-        .agg(
-            pl.col("ts", "position", "offset_bytes", "length_bytes").first(),
-            last_ts=pl.col("ts").max(),
-            packets=pl.len(),
-        )
+        rows.with_columns(at=pl.col("ts").to_physical(), minute=pl.col("ts").dt.truncate("1m"))
+        .group_by("mac", "ip", "network", "source", "minute")
+        .agg(pl.col("ts").min(), *first, last_ts=pl.col("ts").max(), packets=pl.len())
         .drop("minute")
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
@@ -44,7 +44,15 @@ def _exclusive(kinds: tuple[str, str]) -> tuple[str, ...]:
     return (*ENDS, "network")
 
 
-def spans(claims: pl.DataFrame, lives: pl.DataFrame) -> pl.DataFrame:
+def kin() -> pl.Expr:
+    """A number that claims have in common which may exclude each other; it is one for all hosts of instances."""
+    subject, thing = pl.col("subject_kind"), pl.col("object_kind")
+    by_object = thing.is_in((*_ONE_OF_OBJECT, "request")) & ~((subject == "mac") & (thing == "switch_port"))
+    own = pl.when(by_object).then("object").otherwise("subject").hash()
+    return pl.when((subject == "instance") & (thing == "host")).then(pl.lit(0, pl.UInt64)).otherwise(own)
+
+
+def spans(parts: Iterable[pl.DataFrame], lives: pl.DataFrame) -> pl.DataFrame:
     """Relations with the time in which they held.
 
     What is seen at an instant held until the next sighting that contradicts it, and, where nothing came before it,
@@ -52,14 +60,18 @@ def spans(claims: pl.DataFrame, lives: pl.DataFrame) -> pl.DataFrame:
     and overlap all the same are a conflict.
 
     Args:
-        claims: Rows as `CLAIM` says.
+        parts: Rows as `CLAIM` says, in parts that hold together what is `kin`.
         lives: ``instance``, ``born``, ``dead``: ns or null.
 
     Returns:
         `ENDS`, ``network``, ``from_ns``, ``to_ns`` (null: open), ``told_by``, ``rows`` and `PLACE` of the first row.
     """
-    parts = claims.partition_by("subject_kind", "object_kind", as_dict=True)
-    held = [_runs(part, _exclusive((str(kinds[0]), str(kinds[1])))) for kinds, part in sorted(parts.items())]
+    kinds = ("subject_kind", "object_kind")
+    held = [
+        _runs(claims.filter(pl.col(kinds[0]) == subject, pl.col(kinds[1]) == thing), _exclusive((subject, thing)))
+        for claims in parts
+        for subject, thing in claims.select(kinds).unique().sort(kinds).rows()
+    ]
     schema = {name: kind for name, kind in CLAIM.items() if name not in ("a", "b", "n", "opened", "closed")}
     empty = pl.DataFrame(schema=schema | {"from_ns": pl.Int64(), "to_ns": pl.Int64(), "rows": pl.Int64()})
     return _merged(_clipped(pl.concat([empty, *held], how="diagonal"), lives))

@@ -11,7 +11,7 @@ from forensics.analysis import _entity_cloud as cloud
 from forensics.analysis import _entity_names as names
 from forensics.analysis import _entity_network as network
 from forensics.analysis._entity_conflicts import conflicting
-from forensics.analysis._entity_spans import PLACE, spans
+from forensics.analysis._entity_spans import PLACE, kin, spans
 from forensics.records import (
     ApiRequest,
     BaseFileEvent,
@@ -51,10 +51,16 @@ def edges(clocks: pl.LazyFrame, *records: pl.LazyFrame) -> DataFrame[Edge]:
     Returns:
         One row per relation and span, by subject, object and start. A fact that several records tell is one row.
     """
-    given = dict(zip(RECORDS, records, strict=True)) | {Packet: network.announced(records[RECORDS.index(Packet)])}
-    rows = {record: _held(record, cloud.dated(each, clocks)) for record, each in given.items()}
-    claims, lives = _claims(names.resolved(rows))
-    held = spans(claims, lives)
+    given = dict(zip(RECORDS, records, strict=True))
+    arp = network.arp(given.pop(Packet))
+    told = {record: cloud.dated(each, clocks) for record, each in given.items()}
+    concerned = _concerned(told)
+    many = (network.granted(given[DhcpMessage]), given[PortEvent], arp, concerned.lazy())
+    number = 1 + sum(rows.select(pl.len()).collect(engine="streaming").item() for rows in many) // _MOST_CLAIMS
+    read = {record: _held(record, each, concerned, whole=number == 1) for record, each in told.items()}
+    rows = names.resolved(read)
+    parts = (_claims(rows, arp, clocks, part, number) for part in range(number))
+    held = spans(parts, cloud.lives(rows[Instance], rows[Notification]))
     dated = held.with_columns(
         pl.col(f"{end}_ns").cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").alias(f"{end}_at")
         for end in ("from", "to")
@@ -73,20 +79,29 @@ _READ: dict[type[Record], tuple[str, ...]] = {
 }
 """What is asked of records of which there may be millions, beside ``at`` and `PLACE`."""
 _MOST_HELD = 500_000
+_MOST_CLAIMS = 400_000
+"""Rows of records that come by the million, from which on claims are judged in parts."""
 
 
-def _held(record: type[Record], rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Rows that are asked for again and again, read once and without what nobody asks for."""
+def _concerned(rows: Mapping[type[Record], pl.LazyFrame]) -> pl.DataFrame:
+    """Requests that may concern an instance: their ``request_id``."""
+    named = [rows[each].filter(pl.col("instance").is_not_null()) for each in (ApiRequest, ConsoleRequest)]
+    told = [each.select("request_id") for each in (*named, rows[Notification], rows[InstanceEvent])]
+    return pl.concat(told).drop_nulls().group_by("request_id").agg().collect(engine="streaming")
+
+
+def _held(record: type[Record], rows: pl.LazyFrame, concerned: pl.DataFrame, *, whole: bool) -> pl.LazyFrame:
+    """Rows without what nobody asks for; those that are asked for again and again are read once, if few enough."""
     if record not in _READ:
         return rows.drop(_LONG, strict=False).collect(engine="streaming").lazy()
     short = rows.select("at", *PLACE, *_READ[record])
     if record is BaseFileEvent:
         return _files(short).lazy()
     if record is DhcpMessage:
-        short = network.granted(short)
-    elif record is not PortEvent:
-        short = short.filter(pl.col("request_id").is_not_null())
-    return short.collect(engine="streaming").lazy()
+        return network.granted(short)
+    if record is not PortEvent:
+        short = short.join(concerned.lazy(), on="request_id", how="semi")
+    return short.collect(engine="streaming").lazy() if whole else short
 
 
 def _files(rows: pl.LazyFrame) -> pl.DataFrame:
@@ -127,8 +142,14 @@ def conflicts(edges: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     return conflicting(edges.lazy().collect())
 
 
-def _claims(rows: Mapping[type[Record], pl.LazyFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """All claims of all records, and when each instance lived."""
+def _claims(
+    rows: Mapping[type[Record], pl.LazyFrame], arp: pl.LazyFrame, clocks: pl.LazyFrame, part: int, number: int
+) -> pl.DataFrame:
+    """One of so many parts of the claims of all records; what is `kin` is in one part."""
+
+    def own(every: pl.LazyFrame, key: pl.Expr) -> pl.LazyFrame:
+        return every if number == 1 else every.filter(key % number == part)
+
     servers = names.servers(rows)
     images = _images(rows)
     known = pl.col("who").is_not_null()
@@ -139,30 +160,29 @@ def _claims(rows: Mapping[type[Record], pl.LazyFrame]) -> tuple[pl.DataFrame, pl
     single = {"last": pl.col("at"), "n": pl.lit(1)}
     disks = cloud.placed(rows[DiskImage]).with_columns(file=cloud.file_name(pl.col("backing_file")), **single)
     broken = rows[InstanceEvent].with_columns(file=cloud.file_name(pl.col("base_file")), **single)
+    asked = {each: own(rows[each], pl.col("request_id").hash()) for each in (ApiRequest, ConsoleRequest)}
+    announced = network.announced(own(arp, pl.col("ip").hash()))
     cached = rows[BaseFileEvent].with_columns(file=cloud.file_name(pl.col("base_file")))
-    told = pl.collect_all(
-        [
-            *cloud.of_instances(rows[Instance]),
-            *cloud.of_ports(rows[InstancePort]),
-            *cloud.of_notifications(rows[Notification]),
-            *cloud.of_events(rows[InstanceEvent]),
-            *cloud.of_images(rows[Image]),
-            *cloud.of_base_files(disks, "DiskImage", images),
-            *cloud.of_base_files(broken, "InstanceEvent", images),
-            *cloud.of_base_files(cached, "BaseFileEvent", images),
-            *cloud.of_requests(rows[ApiRequest], "ApiRequest", concerned),
-            *cloud.of_requests(rows[ConsoleRequest], "ConsoleRequest", concerned),
-            *network.of_interfaces(cloud.placed(rows[HostInterface])),
-            *network.of_forwarding(cloud.placed(rows[ForwardingEntry])),
-            *network.of_neighbours(rows[LldpNeighbour], servers),
-            *network.of_port_events(rows[PortEvent], servers),
-            *network.of_leases(rows[DhcpMessage]),
-            *network.of_announcements(rows[Packet]),
-        ],
-        engine="streaming",
-    )
-    found = names.networks(pl.concat(told), rows[Network])
-    return _at_home(found), cloud.lives(rows[Instance], rows[Notification])
+    told = [
+        *cloud.of_instances(rows[Instance]),
+        *cloud.of_ports(rows[InstancePort]),
+        *cloud.of_notifications(rows[Notification]),
+        *cloud.of_events(rows[InstanceEvent]),
+        *cloud.of_images(rows[Image]),
+        *cloud.of_base_files(disks, "DiskImage", images),
+        *cloud.of_base_files(broken, "InstanceEvent", images),
+        *cloud.of_base_files(cached, "BaseFileEvent", images),
+        *cloud.of_requests(asked[ApiRequest], "ApiRequest", concerned),
+        *cloud.of_requests(asked[ConsoleRequest], "ConsoleRequest", concerned),
+        *network.of_interfaces(cloud.placed(rows[HostInterface])),
+        *network.of_forwarding(cloud.placed(rows[ForwardingEntry])),
+        *network.of_neighbours(rows[LldpNeighbour], servers),
+        *network.of_port_events(rows[PortEvent], servers),
+        *network.of_leases(rows[DhcpMessage]),
+        *network.of_announcements(cloud.dated(announced, clocks)),
+    ]
+    found = pl.collect_all([own(each, kin()) for each in told], engine="streaming")
+    return _at_home(names.networks(pl.concat(found), rows[Network]))
 
 
 def _images(rows: Mapping[type[Record], pl.LazyFrame]) -> pl.LazyFrame:

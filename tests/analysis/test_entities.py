@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
+from forensics.analysis import _entity_spans, entities
 from forensics.analysis._links import links
 from forensics.analysis.entities import RECORDS, conflicts, edges
 from forensics.case._who import who
 from forensics.records import (
+    ApiRequest,
     Clock,
     DhcpMessage,
     Edge,
@@ -206,6 +210,34 @@ def test_instants_are_on_the_clock_of_the_case() -> None:
     clocks = pl.DataFrame([clock], schema=Clock.polars_schema())
     found = related((Notification, {"ts": at(10), "instance": A, "request_id": "req-1"}), clocks=clocks)
     assert found.filter(pl.col("object") == "req-1")["from_at"].to_list() == [at(0)]
+
+
+def test_claims_judged_in_parts_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    random, told = Random(3), []
+    for minute in range(120):
+        guest, host, tap = random.randrange(6), f"cc{random.randrange(3)}", f"vnet{random.randrange(3)}"
+        mac, ip, request = f"fa:16:3e:00:00:0{guest}", f"10.0.0.{random.randrange(8)}", f"req-{random.randrange(40)}"
+        instance, when = f"{guest}{A[1:]}", {"ts": at(minute), "host": host}
+        told += [
+            (DhcpMessage, when | {"chaddr": mac, "yiaddr": ip, "lease_s": random.choice((None, 60.0))}),
+            (Packet, when | {"arp_op": 2, "arp_sender_mac": mac, "arp_sender_ip": ip}),
+            (PortEvent, when | {"vendor": "linux", "interface": tap}),
+            (PortEvent, when | {"vendor": "arista", "interface": "Ethernet1", "mac": mac, "description": "to cc1"}),
+            (HostInterface, when | {"interface": tap, "mac": f"fe{mac[2:]}", "instance": instance}),
+            (InstanceEvent, when | {"event": "spawned", "instance": instance, "request_id": request}),
+            (ApiRequest, when | {"request_id": request, "user_id": f"u{guest % 2}", "project_id": "p"}),
+            (ApiRequest, when | {"request_id": f"req-{guest}-api", "user_id": "u", "instance": instance}),
+            (Notification, when | {"instance": instance, "compute_host": host, "macs": [mac], "ips": [ip]}),
+        ]  # fmt: skip
+    whole = related(*told)
+    judged: list[pl.DataFrame] = []
+    runs = _entity_spans._runs
+    monkeypatch.setattr(_entity_spans, "_runs", lambda *given: judged.append(given[0]) or runs(*given))
+    monkeypatch.setattr(entities, "_MOST_CLAIMS", 200)
+    assert_frame_equal(related(*told), whole)
+    kinds = [part.select("subject_kind", "object_kind").row(0) for part in judged]
+    assert kinds.count(("mac", "ip")) == 3
+    assert kinds.count(("instance", "host")) == 1
 
 
 @pytest.mark.parametrize("name", ["FA-16-3E-24-E7-22", "fa16.3e24.e722", "web", A.upper(), "10.0.0.5"])
