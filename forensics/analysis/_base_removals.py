@@ -241,7 +241,7 @@ def _sharing(one: Removal, said: Cache, before: pl.DataFrame, after: pl.DataFram
         & ~pl.col("machine").is_in(mine["machine"].unique().to_list())
     )
     last = strangers.group_by("machine", maintain_order=True).last()
-    next_ = after.group_by("machine", maintain_order=True).first()
+    next_ = after.group_by("machine", maintain_order=True).first().cast({"machine": pl.String})
     pairs = last.join(next_, on="machine", suffix="_next").sort("at_next", "machine")
     for row in pairs.head(1).iter_rows(named=True):
         if one.seen_again is None:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
+from forensics.analysis._parts import in_parts
 from forensics.records.finding import Reference, iso
 
 MINUTE_NS = 60 * SECOND_NS
+MOST_MINUTES = 500_000
+"""Minutes of all hosts together that are counted at once."""
 UNSURE_ZONES = ("assumed", "none")
 """Where nothing tells a log's zone, its hours say nothing of other hosts' hours."""
-_LINES = 2**48
-"""More than any file has."""
+_LINES, _PLACES = 2**40, 2**64
+"""More than any file has lines, and than all files of a case have."""
 _OTHER_SERVICES = "api|cells|cert|conductor|console|consoleauth|network|novncproxy|objectstore|placement|scheduler|wsgi"
 
 
@@ -66,24 +69,61 @@ def signs(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
 
     Returns:
         ``machine``, ``host`` (as the evidence names it), ``minute``, ``n``, and for the first and the last row of the
-        minute ``first_at``, ``first_source``, ``first_position``, ``last_at``, …, by ``machine`` and ``minute``.
+        minute ``first_at``, ``first_source``, ``first_position``, ``last_at``, …, by ``machine`` and ``minute``; texts
+        as categories.
     """
-    told = on_one_clock(rows.select("ts", "host", "source", "position"), clocks)
+    named = rows.select("ts", "source", "position", host=pl.coalesce("host", "source"))
+    ends = (pl.col("ts").to_physical().min() // MINUTE_NS, pl.col("ts").to_physical().max() // MINUTE_NS)
+    seen = named.group_by("host").agg(n=pl.min_horizontal(pl.len(), ends[1] - ends[0] + 1)).collect(engine="streaming")
+    machines = seen.with_columns(machine=machine()).group_by("machine").agg("host", pl.col("n").sum()).sort("machine")
+    parts = list(in_parts(machines, MOST_MINUTES))
+    if len(parts) < 2:
+        return _signs(named, clocks)
+    return pl.concat(
+        _signs(named.filter(pl.col("host").is_in(part.explode("host")["host"].to_list())), clocks) for part in parts
+    )
+
+
+def _signs(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
+    """The same of some hosts, whose minutes are few enough to count them at once."""
+    told = on_one_clock(rows, clocks).with_columns(minute=pl.col("at") // MINUTE_NS)
     # A place in the order of time as one number: which row is first or last is known without the rows in order.
-    place = pl.col("at").cast(pl.Int128) * _LINES + pl.col("position")
-    minute = (pl.col("at") // MINUTE_NS).alias("minute")
-    counted = told.group_by("host", "source", minute).agg(n=pl.len(), first=place.min(), last=place.max())
-    each = counted.collect(engine="streaming").with_columns(pl.coalesce("host", "source").alias("host"))
-    each = each.with_columns(machine=machine())
-    keys = ("machine", "minute")
-    spoke = each.group_by(keys).agg(pl.col("host").min(), pl.col("n").sum())
-    for end in ("first", "last"):
-        at = (pl.col(end) // _LINES).cast(pl.Int64).alias(f"{end}_at")
-        line = (pl.col(end) % _LINES).cast(pl.Int64).alias(f"{end}_position")
-        ordered = each.select(*keys, at, pl.col("source").alias(f"{end}_source"), line).sort(pl.exclude(keys))
-        edge = ordered.group_by(keys, maintain_order=True)
-        spoke = spoke.join(edge.first() if end == "first" else edge.last(), on=keys)
-    return spoke.select(*keys, "host", pl.col("^first_.*$"), pl.col("^last_.*$"), "n").sort(keys)
+    place = pl.col("at").cast(pl.Int128) * _PLACES + pl.col("position")
+    short = told.with_columns(pl.col("host", "source").cast(pl.Categorical)).group_by("host", "source", "minute")
+    heard = short.agg(n=pl.len(), first=place.min(), last=place.max()).collect(engine="streaming")
+    names, files = (heard[name].unique().cast(pl.String).sort() for name in ("host", "source"))
+    hosts = pl.DataFrame({"host": names}).with_columns(machine=machine(), name=pl.int_range(pl.len()))
+    numbers = pl.DataFrame({"source": files}).with_columns(number=pl.int_range(pl.len()) * _LINES)
+    keys, texts = ("machine", "minute"), pl.col(pl.String).cast(pl.Categorical)
+    heard = (
+        heard.lazy()
+        .join(hosts.with_columns(texts).lazy(), on="host")
+        .join(numbers.with_columns(texts).lazy(), on="source")
+        .group_by(keys)
+        .agg(
+            pl.col("name").min(),
+            pl.col("n").sum(),
+            (pl.col("first") + pl.col("number")).min(),
+            (pl.col("last") + pl.col("number")).max(),
+        )
+        .sort(keys)
+        .collect(engine="streaming")
+    )
+    parts = {
+        f"{end}_{name}": part
+        for end in ("first", "last")
+        for name, part in (
+            ("at", (pl.col(end) // _PLACES).cast(pl.Int64)),
+            ("source", _gathered(files, pl.col(end) % _PLACES // _LINES)),
+            ("position", (pl.col(end) % _LINES).cast(pl.Int64)),
+        )
+    }
+    return heard.select(*keys, _gathered(names, pl.col("name")).alias("host"), **parts, n="n")
+
+
+def _gathered(texts: pl.Series, numbers: pl.Expr) -> pl.Expr:
+    """Some of the texts, by their number, as categories."""
+    return pl.lit(texts.cast(pl.Categorical)).gather(numbers.cast(pl.UInt32))
 
 
 def with_notifications(logs: pl.LazyFrame, heard: pl.LazyFrame) -> pl.LazyFrame:
@@ -117,11 +157,16 @@ def gaps(said: pl.DataFrame) -> pl.DataFrame:
         ``machine``, ``host``, ``from_at``, ``to_at`` (null after the last sign), ``gap`` in nanoseconds, and where
         both ends stand, by ``machine`` and ``from_at``.
     """
-    after = {f"to_{part}": pl.col(f"first_{part}").shift(-1).over("machine") for part in ("at", "source", "position")}
+    after = {f"to_{part}": _beside(f"first_{part}", -1) for part in ("at", "source", "position")}
     renamed = {f"last_{part}": f"from_{part}" for part in ("at", "source", "position")}
-    ended = said.sort("machine", "minute").with_columns(**after).rename(renamed)
+    ended = said.with_columns(**after).rename(renamed)
     ordered = ("machine", "host", *renamed.values(), *after)
     return ended.select(*ordered, gap=pl.col("to_at") - pl.col("from_at"))
+
+
+def _beside(column: str, steps: int) -> pl.Expr:
+    """What a machine's row before (1) or after (-1) has; ``shift().over()`` says the same, but sorts into groups."""
+    return pl.when(pl.col("machine") == pl.col("machine").shift(steps)).then(pl.col(column).shift(steps))
 
 
 def reference(source: str, position: int, at: int) -> Reference:
@@ -171,16 +216,19 @@ def stretches(said: pl.DataFrame, since: int, until: int) -> pl.DataFrame:
     Returns:
         ``host``, ``from_at``, ``to_at`` (instants) and ``lines``, by ``host`` and ``from_at``.
     """
-    rows = said.sort("machine", "minute").with_columns(
-        gap=(pl.col("first_at") - pl.col("last_at").shift(1).over("machine"))
-    )
+    rows = said.select(
+        "machine", "host", "first_at", "last_at", "n", gap=pl.col("first_at") - _beside("last_at", 1)
+    )  # fmt: skip
     wont = pl.col("gap").drop_nulls().sort(descending=True).slice(3, 1).first()
     custom = rows.group_by("machine").agg(wont=(wont * 1.5).cast(pl.Int64))
     fresh = pl.col("gap") > pl.max_horizontal(pl.col("wont").fill_null(0), 5 * MINUTE_NS)
-    runs = rows.join(custom, on="machine").with_columns(run=fresh.fill_null(value=True).cum_sum().over("machine"))
-    spoke = runs.group_by("machine", "run").agg(
-        pl.col("host").min(), from_at=pl.col("first_at").min(), to_at=pl.col("last_at").max(), lines=pl.col("n").sum()
+    runs = rows.join(custom, on="machine", maintain_order="left").with_columns(
+        run=(fresh.fill_null(value=True) | (pl.col("machine") != pl.col("machine").shift())).cum_sum()
     )
+    spoke = runs.group_by("machine", "run").agg(
+        pl.col("host").cast(pl.String).min(), from_at=pl.col("first_at").min(), to_at=pl.col("last_at").max(),
+        lines=pl.col("n").sum(),
+    )  # fmt: skip
     seen = spoke.filter((pl.col("to_at") >= since) & (pl.col("from_at") <= until))
     clipped = seen.with_columns(pl.col("from_at").clip(since, until), pl.col("to_at").clip(since, until))
     instants = pl.col("from_at", "to_at").cast(pl.Datetime("ns", "UTC"))

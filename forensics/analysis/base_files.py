@@ -149,9 +149,11 @@ def _scene(given: _Inputs, hashes: pl.Series) -> Scene:
     at = pl.coalesce("seen_at", "ts").to_physical().cast(pl.Int64)
     registry = registered.with_columns(at=at, machine=machine("service_host")).collect().sort("service_host", "source")
     ends_at = max(said["last_at"].to_list(), default=0)
-    guessed = rows[LogRecord].filter(pl.col("zone_basis").is_in(UNSURE_ZONES)).select("source").head(1).collect()
+    guessed = rows[LogRecord].filter(pl.col("zone_basis").is_in(UNSURE_ZONES)).select("source").head(1)
     margins = _margins(rows[ConfigOption])
-    return Scene(given.said, needs, between, pauses, registry, margins, ends_at, guessed.is_empty())
+    return Scene(
+        given.said, needs, between, pauses, registry, margins, ends_at, guessed.collect(engine="streaming").is_empty()
+    )
 
 
 def _signs_of_compute(given: _Inputs) -> pl.DataFrame:

@@ -86,7 +86,7 @@ def findings(
     logs = log_records.lazy()
     said = _signs(logs, heard, ties)
     guessed = logs.filter(pl.col("zone_basis").is_in(UNSURE_ZONES)).select("source").head(1)
-    found = _candidates(said, open_ended=guessed.collect().is_empty())
+    found = _candidates(said, open_ended=guessed.collect(engine="streaming").is_empty())
     if found.is_empty():
         return []
     around = _around(logs, ties, found)
@@ -174,8 +174,10 @@ def _candidates(said: pl.DataFrame, *, open_ended: bool) -> pl.DataFrame:
         n=length.len(), median=length.median(), usual=several.slice(OUTAGES, 1).first(),
         near=(length >= several.slice(OUTAGES, 1).first() / 2).sum(),
     )  # fmt: skip
-    reach = _collected(said, "last_source").group_by("collector").agg(collected_to=pl.col("last_at").max())
-    collected = _collected(between, "from_source").join(reach, on="collector", how="left")
+    ends = said.group_by("machine", "last_source").agg(pl.col("last_at").max())
+    reach = _collected(ends, "last_source").group_by("collector").agg(collected_to=pl.col("last_at").max())
+    pauses = between.filter((pl.col("gap") >= SHORTEST_NS) | pl.col("to_at").is_null())
+    collected = _collected(pauses, "from_source").join(reach, on="collector", how="left")
     until = pl.coalesce("to_at", pl.when(pl.col("collector") != "").then(pl.col("collected_to")))
     rated = collected.with_columns(until=until, gap=until - pl.col("from_at")).join(rest, on="machine")
     usual = pl.coalesce("usual", "median").clip(MINUTE_NS)

@@ -6,7 +6,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
+from forensics.analysis import _silence
 from forensics.analysis._silence import signs
 from forensics.analysis.host_silence import collector, findings
 from forensics.records import Clock, Finding, LogRecord, Notification, ServiceState
@@ -147,6 +149,15 @@ def test_the_first_and_last_line_of_a_minute_stand_where_it_says() -> None:
     first, last = (told.select(f"{end}_at", f"{end}_source", f"{end}_position").row(0) for end in ("first", "last"))
     assert (first, last) == ((ns(1), "a", 7), (ns(1) + 36 * 10**9, "c", 3637))
     assert told.select("machine", "host", "n").rows() == [("c1", "C1.example.org", 5)]
+
+
+def test_hosts_counted_one_after_the_other_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [*steady("c1", 0, 8, (3, 4.5)), *steady("C1.example.org", 5, 6), *steady("c2"), *steady("c3", 0, 8, (6, 7))]
+    whole, table_of_all = said(rows), signs(table(LogRecord, rows).lazy(), Clock.empty().lazy())
+    assert len(whole) == 2
+    monkeypatch.setattr(_silence, "MOST_MINUTES", 1)
+    assert said(rows) == whole
+    assert_frame_equal(signs(table(LogRecord, rows).lazy(), Clock.empty().lazy()), table_of_all)
 
 
 def test_no_rows_say_nothing() -> None:
