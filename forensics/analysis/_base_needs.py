@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from forensics.analysis._correlate import on_one_clock
+from forensics.analysis._parts import in_parts
 from forensics.analysis._silence import machine, reference
 from forensics.records.finding import Reference
 
@@ -24,6 +25,8 @@ _LIFE = {
     "source": pl.String,
     "position": pl.Int64,
 }
+MOST_EVENTS = 250_000
+"""Notifications that are held at a time."""
 _NO_FILE = r"(?is)(?:could not open|cannot access|backing file).*no such file"
 _FOLDER = r"/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/[^/]+$"
 _DOMAIN = r"/(instance-[0-9a-f]{8,})/[^/]+$"
@@ -44,7 +47,7 @@ class Needs:
     """``at``, ``bound``, ``instance``, ``machine``, ``host``, ``event``, ``missing`` (name of the base file),
     ``text``, ``vague``, ``no_file``, ``source``, ``position``: starts that failed."""
     starts: pl.DataFrame
-    """``at``, ``instance``: starts that succeeded."""
+    """``instance``, ``at``: the last start that succeeded."""
     ended: pl.DataFrame
     """``at``, ``machine``: a host was told to delete an instance, or to give it away."""
     tabled: bool
@@ -97,14 +100,24 @@ def _in_database(instances: pl.LazyFrame) -> pl.LazyFrame:
 def _in_events(notifications: pl.LazyFrame, wanted: list[str], clocks: pl.LazyFrame) -> pl.DataFrame:
     """Lives as notifications tell them: an image until the instance was rebuilt from another, or deleted."""
     about = notifications.filter(pl.col("instance").is_not_null())
-    known = hashed(about.select("image").unique().collect())
+    known = hashed(about.group_by("image").agg().collect(engine="streaming"))
+    images = known.filter(pl.col("image_hash").is_in(wanted))["image"]
     told = on_one_clock(about, clocks).select(
         "at", "instance", "event_type", "image", "root_gb", "source", "position",
         host=pl.coalesce("compute_host", "host"), born=pl.coalesce(_ns("launched_at"), _ns("created_at")),
     )  # fmt: skip
+    spoken = told.group_by("instance").agg(n=pl.len(), wanted=pl.col("image").is_in(images.to_list()).any())
+    concerned = spoken.collect(engine="streaming").filter("wanted").sort("instance")
     named = told.join(known.lazy(), on="image", how="left")
-    concerned = named.filter(pl.col("image_hash").is_in(wanted)).select("instance").unique()
-    rows = named.join(concerned, on="instance", how="semi").collect(engine="streaming")
+    parts = [
+        _spells(named.join(part.select("instance").lazy(), on="instance", how="semi").collect(engine="streaming"))
+        for part in in_parts(concerned, MOST_EVENTS)
+    ]
+    return pl.concat([pl.DataFrame(schema=_LIFE), *parts])
+
+
+def _spells(rows: pl.DataFrame) -> pl.DataFrame:
+    """Lives, of all notifications of some instances."""
     rows = rows.sort("instance", "at", "source", "position")
     event = pl.col("event_type").fill_null("")
     gone = rows.filter(event.str.contains(r"instance\.(?:delete|soft_delete|shelve_offload)\.end$"))
@@ -127,7 +140,7 @@ def _in_events(notifications: pl.LazyFrame, wanted: list[str], clocks: pl.LazyFr
         "instance", domain=pl.lit(None, pl.String), host="host", image="image", image_hash="image_hash",
         root_gb="root_gb", from_at=first, to_at=pl.min_horizontal("changed_at", "gone_at"),
         told_by=pl.lit("Notification"), source="source", position="position",
-    )  # fmt: skip
+    ).cast(_LIFE)  # type: ignore[arg-type]  # fmt: skip
 
 
 def lives(
@@ -147,7 +160,7 @@ def lives(
     """
     table = _in_database(instances)
     kept = table.filter(pl.col("image_hash").is_in(wanted)).collect(engine="streaming").cast(_LIFE)  # type: ignore[arg-type]
-    heard = _in_events(notifications, wanted, clocks).cast(_LIFE)  # type: ignore[arg-type]
+    heard = _in_events(notifications, wanted, clocks)
     now = table.filter(pl.col("instance").is_in(heard["instance"].unique().to_list())).select(
         "instance", table_hash="image_hash"
     )
@@ -232,16 +245,18 @@ def failures(
 
 
 def starts(events: pl.LazyFrame, notifications: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
-    """Starts that succeeded: ``at`` and ``instance``."""
+    """When each instance started last: ``instance`` and ``at``."""
     ran = on_one_clock(events.filter(pl.col("event").is_in(_STARTED)), clocks).select("at", "instance")
     heard = notifications.filter(pl.col("event_type").str.contains(_STARTED_EVENTS) & pl.col("error").is_null())
-    return pl.concat([ran, on_one_clock(heard, clocks).select("at", "instance")]).drop_nulls().collect().sort("at")
+    both = pl.concat([ran, on_one_clock(heard, clocks).select("at", "instance")]).drop_nulls()
+    return both.group_by("instance").agg(pl.col("at").max()).collect(engine="streaming").sort("instance")
 
 
 def endings(events: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
     """When a host deleted an instance or gave it away: ``at`` and ``machine``."""
     left = events.filter(pl.col("event").is_in(["terminating", "files_deleted", "migrating", "resized"]))
-    return on_one_clock(left, clocks).with_columns(machine=machine()).select("at", "machine").collect()
+    told = on_one_clock(left, clocks).select("at", machine=machine().cast(pl.Categorical))
+    return told.collect(engine="streaming")
 
 
 def tabled(instances: pl.LazyFrame) -> bool:

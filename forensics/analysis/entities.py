@@ -75,6 +75,11 @@ _READ: dict[type[Record], tuple[str, ...]] = {
     ConsoleRequest: ("host", "request_id", "user_id", "project_id", "instance", "compute_host"),
     DhcpMessage: ("message_type", "chaddr", "yiaddr", "ciaddr", "lease_s", "vlan_ids"),
     PortEvent: ("host", "interface", "mac", "description", "vendor"),
+    InstanceEvent: ("host", "instance", "instance_name", "event", "base_file", "request_id", "user_id", "project_id"),
+    Notification: (
+        *("host", "event_type", "request_id", "instance", "image", "user_id", "project_id", "compute_host", "flavor"),
+        *("display_name", "macs", "ips", "created_at", "terminated_at", "deleted_at"),
+    ),
     BaseFileEvent: ("base_file", "image_hash", "image", "instances"),
 }
 """What is asked of records of which there may be millions, beside ``at`` and `PLACE`."""
@@ -99,9 +104,10 @@ def _held(record: type[Record], rows: pl.LazyFrame, concerned: pl.DataFrame, *, 
         return _files(short).lazy()
     if record is DhcpMessage:
         return network.granted(short)
-    if record is not PortEvent:
+    if record in (ApiRequest, ConsoleRequest):
         short = short.join(concerned.lazy(), on="request_id", how="semi")
-    return short.collect(engine="streaming").lazy() if whole else short
+    often = record in (Notification, InstanceEvent)
+    return short.collect(engine="streaming").lazy() if whole or often else short
 
 
 def _files(rows: pl.LazyFrame) -> pl.DataFrame:

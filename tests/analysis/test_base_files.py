@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from forensics.analysis import _base_removals
+from forensics.analysis import _base_needs, _base_removals
 from forensics.analysis.base_files import findings
 from forensics.records import ConfigOption, DiskImage, Finding, Image, Instance, InstanceEvent, LogRecord, Notification
 from forensics.records.finding import iso
@@ -195,12 +195,17 @@ def test_the_unsized_file_is_nobodys_where_copies_were_made() -> None:
     assert finding.facts["base_file"] == plain
 
 
-def test_notifications_tell_who_needed_it_and_who_was_rebuilt_from_another() -> None:
+@pytest.mark.parametrize("most", [1, _base_needs.MOST_EVENTS])
+def test_notifications_tell_who_needed_it_and_who_was_rebuilt_from_another(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(_base_needs, "MOST_EVENTS", most)
     born = {"ts": at(-20), "host": OWNER, "publisher_id": f"compute.{OWNER}", "instance": USER, "image": PRIVATE,
             "event_type": "compute.instance.create.end", "root_gb": 10, "compute_host": OWNER}  # fmt: skip
     rebuilt = {**born, "ts": at(1), "event_type": "compute.instance.rebuild.end", "image": "0673dd71-34c5-4fbb-86c4"}
     deleted = {**born, "ts": at(1), "event_type": "compute.instance.delete.end"}
-    (finding,) = said(Cloud(extra={"Notification": [born]}), Instance)
+    other = [row | {"instance": SECOND} for row in (born, rebuilt)]
+    (finding,) = said(Cloud(extra={"Notification": [*other, born, born | {"ts": at(1)}]}), Instance)
     assert finding.facts["at_risk"] == [USER]
     assert said(Cloud(extra={"Notification": [born, rebuilt]}), Instance) == []
     assert said(Cloud(extra={"Notification": [born, deleted]}), Instance) == []
