@@ -21,7 +21,7 @@ RACE_NS = 60 * SECOND_NS
 WITHIN_NS = 26 * HOUR_NS
 """How far back a host's last word on a file counts: a day, and the longest usual interval of the passes."""
 MOST_ROWS = 250_000
-"""Rows that are held at a time."""
+"""Rows that are held at a time; a file that alone has more is held whole."""
 _BEGUN, _FAILED, _USED = ("removing",), ("remove_failed", "gone"), ("active", "in_use")
 _ACTS = pl.col("action").is_in((*_BEGUN, *_FAILED))
 _PLACE = ("ts", "host", "source", "position")
@@ -68,8 +68,8 @@ class Cache:
     """All rows of `BaseFileEvent` that name a whole path, on one clock, with ``at`` and ``bound``."""
     files: pl.DataFrame
     """One row a file that somebody began to remove: ``base_file``, ``name``, ``image_hash``, ``n`` (rows), ``acts``
-    (rows on removals of it), ``failed`` (how many say that one failed), ``used`` (whether any says that it is in use);
-    by ``base_file``."""
+    (rows on removals of it), ``failed`` (how many say that one failed), ``used`` (how many say that it is in use); by
+    ``base_file``."""
     passes: pl.DataFrame
     """``machine``, ``minute``, ``host``, ``at``, ``source``, ``position``: minutes in which an image cache spoke."""
     sizes: pl.DataFrame
@@ -102,7 +102,7 @@ class Cache:
         done = [removed(part).filter(pl.col("failed").is_null())["base_file"].cast(pl.String) for part in parts]
         return self.files.filter((pl.col("failed") == 0) | pl.col("base_file").is_in(set().union(*done)))
 
-    def removals(self, files: pl.DataFrame, since: int, until: int) -> Cache:
+    def removals_between(self, files: pl.DataFrame, since: int, until: int) -> Cache:
         """`about` some files, but only the removals between two instants."""
         return self.about(files, _ACTS, pl.col("at").is_between(since, until + RACE_NS))
 

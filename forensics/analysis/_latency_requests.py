@@ -19,8 +19,8 @@ GENERIC = frozenset(
 LAYERS = ("eventlet", "requestlog", "uwsgi", "apache", "http.server", "ec2-filter")
 """What writes a line about a request, the one that is nearest to the work first."""
 MOST_REQUESTS = 1_000_000
-"""Requests that are held. Where there are more, the busiest operations are judged by a sample: medians of so many
-are known to a thousandth part, and rank correlations to the second decimal."""
+"""Requests that are held. Where there are more, the busiest operations are judged by a sample: ten thousand requests
+of one already tell its median to a hundredth part, and rank correlations to the second decimal."""
 _COLUMNS = (
     *("ts", "source", "position", "host", "service", "operation", "status", "response_bytes", "duration_s"),
     *("request_id", "path", "client", "started_at", "stamped", "written_by"),

@@ -215,7 +215,7 @@ def _marks(lost: Loss, done: pl.DataFrame, said: Cache, since: int, until: int) 
         host = needer.host or one.host
         rows.append((host, one.at, "runs without it", needer.instance, where.source, where.locator))
     told = pl.DataFrame(rows, schema=_MARK, orient="row")
-    others = removed(said.removals(done.filter(pl.col("base_file") != one.path), since, until))
+    others = removed(said.removals_between(done.filter(pl.col("base_file") != one.path), since, until))
     place = {"source": pl.col("source").cast(pl.String), "locator": pl.format("line:{}", "position")}
     marks = [
         rows.select(host=pl.col("host").cast(pl.String), at="at", what=pl.lit(what), text=text, **place)
