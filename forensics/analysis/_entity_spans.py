@@ -66,15 +66,18 @@ def spans(parts: Iterable[pl.DataFrame], lives: pl.DataFrame) -> pl.DataFrame:
     Returns:
         `ENDS`, ``network``, ``from_ns``, ``to_ns`` (null: open), ``told_by``, ``rows`` and `PLACE` of the first row.
     """
-    kinds = ("subject_kind", "object_kind")
-    held = [
-        _runs(claims.filter(pl.col(kinds[0]) == subject, pl.col(kinds[1]) == thing), _exclusive((subject, thing)))
-        for claims in parts
-        for subject, thing in claims.select(kinds).unique().sort(kinds).rows()
-    ]
+    held = [runs for of_part in map(_runs_of_kinds, parts) for runs in of_part]
     schema = {name: kind for name, kind in CLAIM.items() if name not in ("a", "b", "n", "opened", "closed")}
     empty = pl.DataFrame(schema=schema | {"from_ns": pl.Int64(), "to_ns": pl.Int64(), "rows": pl.Int64()})
     return _merged(_clipped(pl.concat([empty, *held], how="diagonal"), lives))
+
+
+def _runs_of_kinds(claims: pl.DataFrame) -> list[pl.DataFrame]:
+    kinds = ("subject_kind", "object_kind")
+    return [
+        _runs(claims.filter(pl.col(kinds[0]) == subject, pl.col(kinds[1]) == thing), _exclusive((subject, thing)))
+        for subject, thing in claims.select(kinds).unique().sort(kinds).rows()
+    ]
 
 
 def _runs(claims: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:

@@ -10,6 +10,7 @@ import polars as pl
 from forensics.analysis import _entity_cloud as cloud
 from forensics.analysis import _entity_names as names
 from forensics.analysis import _entity_network as network
+from forensics.analysis._correlate import of_first
 from forensics.analysis._entity_conflicts import conflicting
 from forensics.analysis._entity_spans import PLACE, kin, spans
 from forensics.records import (
@@ -83,7 +84,7 @@ _READ: dict[type[Record], tuple[str, ...]] = {
     BaseFileEvent: ("base_file", "image_hash", "image", "instances"),
 }
 """What is asked of records of which there may be millions, beside ``at`` and `PLACE`."""
-_MOST_HELD = 500_000
+_NEVER = -(2**62)
 _MOST_CLAIMS = 400_000
 """Rows of records that come by the million, from which on claims are judged in parts."""
 
@@ -112,18 +113,14 @@ def _held(record: type[Record], rows: pl.LazyFrame, concerned: pl.DataFrame, *, 
 
 def _files(rows: pl.LazyFrame) -> pl.DataFrame:
     """What is said of each base file and ``instance``, first and ``last``, ``n`` times: an image cache repeats it."""
-
-    def each(some: pl.DataFrame) -> pl.DataFrame:
-        once = some.sort("at", "source", "position").group_by("base_file", "image_hash", "image", "instance")
-        return once.agg(pl.col("at", *PLACE).first(), pl.col("last").max(), pl.col("n").sum()).select(some.columns)
-
-    told = rows.explode("instances").rename({"instances": "instance"}).with_columns(last="at", n=pl.lit(1, pl.Int64))
-    held = [told.head(0).collect()]
-    for part in told.collect_batches(maintain_order=False):
-        held.append(each(part))
-        if sum(one.height for one in held) > _MOST_HELD:
-            held = [each(pl.concat(held))]
-    return each(pl.concat(held))
+    said = ("base_file", "image_hash", "image", "instance")
+    told = rows.explode("instances").rename({"instances": "instance"})
+    timed = told.with_columns(last="at", at=pl.col("at").fill_null(_NEVER))
+    first = [of_first(name) for name in PLACE if name != "source"]
+    counted = timed.group_by(*said, "source").agg(pl.col("at").min(), *first, pl.col("last").max(), n=pl.len())
+    each = counted.collect(engine="streaming").sort("at", "source", "position").group_by(said)
+    once = each.agg(pl.col("at", *PLACE).first(), pl.col("last").max(), pl.col("n").sum().cast(pl.Int64))
+    return once.with_columns(at=pl.when(pl.col("at") > _NEVER).then("at"))
 
 
 def conflicts(edges: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
