@@ -24,46 +24,44 @@ def joined(seen: pl.DataFrame) -> pl.DataFrame:
     place with most of them that is nearest in time, once the usual time between two places is taken off.
 
     Args:
-        seen: What `forensics.analysis._paths_packets.sightings` gives, collected.
+        seen: What `forensics.analysis._paths_packets.sightings` gives, collected, by ``source`` and ``position``; text
+            may be categorical.
 
     Returns:
         One row per packet and place (a capture point, the tags there, the routers behind): the columns given, of
-        the first of its copies there, with ``packet`` (UInt32), ``copies`` (how often the place shows it) and
-        ``place`` (UInt32, number of the place among those of all rows).
+        the first of its copies there, with ``packet`` (UInt32) and ``copies`` (how often the place shows it).
     """
     if seen.is_empty():
-        return seen.with_columns(packet=pl.lit(0, pl.UInt32), copies=pl.lit(0, pl.UInt32), place=pl.lit(0, pl.UInt32))
+        return seen.with_columns(packet=pl.lit(0, pl.UInt32), copies=pl.lit(0, pl.UInt32))
     whole = _filled(seen)
-    # Numbers are found out on few columns, and the rows are taken once at the end: copies of wide rows add up.
+    numbers = _numbers(whole)  # found out on few columns: copies of wide rows add up
+    return whole[numbers["row"]].with_columns(numbers.select("copies", "packet"))
+
+
+def _numbers(whole: pl.DataFrame) -> pl.DataFrame:
+    """The rows that are no copies, in the order of time: ``row``, ``copies``, ``packet``."""
     strong = pl.col("protocol").is_in([ICMP, ICMPV6, TCP]) | (pl.col("ip_id").fill_null(0) != 0)
     keyed = whole.select(
-        *("src", "dst", "at", "source", "position"),
-        key=pl.struct(IDENTITY).hash(), site=pl.struct("point", "form", "hops").hash(), strong=strong,
+        *("src", "dst", "at"), key=pl.struct(IDENTITY).hash(), strong=strong,
+        site=pl.struct(pl.col("point", "form").cast(pl.String), "hops").hash(),
     ).with_row_index("row")  # fmt: skip
-    keyed = _once(keyed.sort("key", "site", "at", "source", "position"))
+    keyed = _once(keyed.sort("key", "site", "at", "row"))
     twice = keyed.group_by("key", "site").len().filter(pl.col("len") > 1).select("key").unique()
     lag, spread = _lags(keyed.join(twice, on="key", how="anti"))
-    keyed = keyed.join(lag, on=["src", "dst", "site"], how="left", maintain_order="left").with_columns(
-        due=pl.col("at") - pl.col("lag").fill_null(0)
+    keyed = keyed.join(lag, on=["src", "dst", "site"], how="left", maintain_order="left").select(
+        *("row", "key", "site", "at", "copies"), due=pl.col("at") - pl.col("lag").fill_null(0)
     )
     journey = keyed.group_by("key").agg(away=pl.col("due").max() - pl.col("due").min())
     far = journey.filter(pl.col("away") > LONGEST_JOURNEY_NS).select("key")
-    more = pl.concat([twice, far]).unique().with_columns(again=True)
-    keyed = keyed.join(more, on="key", how="left", maintain_order="left").with_columns(
-        pl.col("again").fill_null(value=False)
-    )
-    plain = keyed.filter(~pl.col("again")).with_columns(turn=pl.lit(0, pl.Int64))
-    parts = [plain]
-    if plain.height < keyed.height:
-        parts.append(_turns(keyed.filter("again"), spread))
-    told = pl.concat(parts, how="diagonal_relaxed").sort("at", "source", "position").with_row_index("nth")
-    first = told.group_by("key", "turn").agg(pl.col("nth").min()).sort("nth").drop("nth").with_row_index("packet")
-    numbered = told.select("row", "key", "turn", "site", "copies").join(
-        first, on=["key", "turn"], maintain_order="left"
-    )
-    places = numbered.select("site").unique(maintain_order=True).with_row_index("place")
-    numbered = numbered.join(places, on="site", maintain_order="left")
-    return whole[numbered["row"]].with_columns(numbered.select("copies", "packet", "place"))
+    more = pl.concat([twice, far]).unique()
+    again = keyed.join(more, on="key", how="semi", maintain_order="left")
+    parts = [keyed.join(more, on="key", how="anti", maintain_order="left").with_columns(turn=pl.lit(0, pl.Int64))]
+    if not again.is_empty():
+        parts.append(_turns(again, spread))
+    keyed = pl.concat([part.select("row", "at", "key", "turn", "copies") for part in parts])
+    keyed = keyed.sort("at", "row").drop("at").with_row_index("nth")
+    first = keyed.group_by("key", "turn").agg(pl.col("nth").min()).sort("nth").drop("nth").with_row_index("packet")
+    return keyed.join(first, on=["key", "turn"], maintain_order="left").select("row", "copies", "packet")
 
 
 def _once(keyed: pl.DataFrame) -> pl.DataFrame:
@@ -143,13 +141,22 @@ def _filled(seen: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     cut = needs & ~there
     own = ["src", "dst", *_HEADER]
-    marked = seen.select(*own, "at", *_BEHIND, cut=cut.fill_null(value=False)).with_row_index("nth")
-    if not marked["cut"].any():
+    marked = seen.select(
+        *own, "at", cut=cut.fill_null(value=False), whole=needs.fill_null(value=False)
+    ).with_row_index()
+    lacking = marked.filter("cut").drop("cut", "whole")
+    if lacking.is_empty():
         return seen
-    told = marked.filter(~pl.col("cut") & needs.fill_null(value=False)).select(*own, "at", *_BEHIND).sort("at")
-    parts = [marked.filter(~pl.col("cut")).select("nth", *_BEHIND)]
+    like = marked.filter("whole", ~pl.col("cut")).join(lacking, on=own, how="semi").select(*own, "at", by="index")
+    told = like.sort("at", "by")
+    near = []
     for numbered, tolerance in ((True, LONGEST_JOURNEY_NS), (False, MOST_SPREAD_NS)):
-        some = marked.filter(pl.col("cut"), (pl.col("ip_id").fill_null(0) != 0) == numbered).sort("at").drop(*_BEHIND)
-        near = some.join_asof(told, on="at", by=own, strategy="nearest", tolerance=tolerance, check_sortedness=False)
-        parts.append(near.select("nth", *_BEHIND))
-    return seen.with_columns(pl.concat(parts).sort("nth").drop("nth"))
+        some = lacking.filter((pl.col("ip_id").fill_null(0) != 0) == numbered).sort("at", "index")
+        near.append(
+            some.join_asof(told, on="at", by=own, strategy="nearest", tolerance=tolerance, check_sortedness=False)
+        )
+    by = marked.select("index").join(
+        pl.concat(near).select("index", "by"), on="index", how="left", maintain_order="left"
+    )
+    taken = by.select(pl.when(marked["cut"]).then("by").otherwise("index")).to_series()
+    return seen.with_columns(seen.select(pl.col(_BEHIND).gather(taken)))

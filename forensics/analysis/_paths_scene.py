@@ -27,6 +27,7 @@ class Scene:
     hops: list[Hop]
     """The hop, and the same in the other direction where that loses, too; most losses first."""
     joined: pl.DataFrame
+    """Where each sighting is: ``source``, ``position``, ``at``, by what `Way.cells` say."""
     needed: tuple[Reference, ...] = ()
     """ICMP errors that asked the senders for smaller packets."""
     stacks: Sequence[Stack] = ()

@@ -15,6 +15,12 @@ from forensics.analysis._paths_packets import DATA, ECHO, ECHO_REPLY, TCP
 
 TRIES = 3
 """A segment sent so often and never acknowledged is lost; one sent once may only have been the last."""
+TOLD = (
+    *("packet", "protocol", "ip_id", "ip_bytes", "dont_fragment", "more_fragments", "fragment_offset_bytes"),
+    *("src_port", "dst_port", "tcp_flags", "tcp_seq", "tcp_ack", "tcp_mss", "payload_bytes"),
+    *("icmp_type", "icmp_id", "icmp_seq", "carries", "is_data", "is_echo", "is_reply"),
+)
+"""What a packet tells of its fate, whatever the places that saw it."""
 Flags = npt.NDArray[np.bool_]
 Times = npt.NDArray[np.int64]
 
@@ -40,13 +46,13 @@ class Way:
     dst: str
     places: list[Place]
     rows: pl.DataFrame
-    """One row per packet, as its first place saw it, in the order of `seen`; ``is_data`` marks whole TCP segments with
-    data, ``is_echo`` and ``is_reply`` ping's questions and answers."""
+    """One row per packet, as its first place saw it, in the order of `seen`: what `TOLD` names; ``is_data`` marks whole
+    TCP segments with data, ``is_echo`` and ``is_reply`` ping's questions and answers."""
     seen: Flags
     """Packet by place."""
     at: Times
     """When, on the case's clock; 0 where not seen."""
-    cells: npt.NDArray[np.int64]
+    cells: npt.NDArray[np.int32]
     """Row of the joined frame; -1 where not seen."""
     insists: bool = False
     """Whether any segment was sent `TRIES` times."""
@@ -118,12 +124,12 @@ def _way(own: pl.DataFrame) -> Way:
     named = own.select("point", "form", "hops").unique().sort("hops", "point", "form")
     places = [Place(*row) for row in named.iter_rows()]
     column = own.join(named.with_row_index("nth"), on=["point", "form", "hops"], maintain_order="left")["nth"]
-    rows = own.sort("at", "source", "position").unique("packet", keep="first", maintain_order=True)
+    rows = own.sort("at", "source", "position").unique("packet", keep="first", maintain_order=True).select(TOLD)
     number = own.select("packet").join(
         rows.select("packet").with_row_index("nth"), on="packet", maintain_order="left"
     )["nth"]  # fmt: skip
     shape = rows.height, len(places)
-    seen, at, cells = np.zeros(shape, np.bool_), np.zeros(shape, np.int64), np.full(shape, -1, np.int64)
+    seen, at, cells = np.zeros(shape, np.bool_), np.zeros(shape, np.int64), np.full(shape, -1, np.int32)
     where = number.to_numpy(), column.to_numpy()
     seen[where], at[where], cells[where] = True, own["at"].to_numpy(), own["cell"].to_numpy()
     return Way(str(own["src"][0]), str(own["dst"][0]), places, rows, seen, at, cells)

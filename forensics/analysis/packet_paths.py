@@ -14,7 +14,7 @@ from forensics.analysis._paths_hosts import TAG_BYTES, Stack, captured_on, devic
 from forensics.analysis._paths_join import joined
 from forensics.analysis._paths_leaks import leak_finding, leaks
 from forensics.analysis._paths_losses import hops, unanswered
-from forensics.analysis._paths_packets import ECHO, ECHO_REPLY, TCP, TOO_BIG, sightings
+from forensics.analysis._paths_packets import ECHO, ECHO_REPLY, IDENTITY, TCP, TOO_BIG, sightings
 from forensics.analysis._paths_scene import Scene, scenes
 from forensics.analysis._paths_story import loss_finding, stack_finding
 from forensics.analysis._paths_ways import spans, ways
@@ -32,6 +32,8 @@ MOST_PAIRS = 500
 """Pairs of addresses that are looked at closely: those with most packets among the suspects."""
 MOST_PACKETS = 1_000_000
 """Packets of them that are looked at together. Of pairs that have more, some conversations are taken."""
+MOST_SEGMENTS = 1_000_000
+"""Segments of which those that were sent again are looked for at a time."""
 LARGE_BYTES = 512
 """Smaller segments are no question of size."""
 
@@ -40,6 +42,12 @@ _SAME = (
     *("src", "dst", "protocol", "ip_id", "ip_bytes", "fragment_offset_bytes", "src_port", "dst_port"),
     *("tcp_seq", "tcp_flags", "payload_bytes", "icmp_type", "icmp_id", "icmp_seq"),
 )
+_NAMES = ("src", "dst", "quoted_src", "quoted_dst", "source", "point", "form")
+_READ = (
+    pl.col(_NAMES).cast(pl.Categorical),
+    pl.col(name for name in (*IDENTITY, "tcp_mss", "dont_fragment", "at", "position", "hops") if name not in _NAMES),
+)
+"""Columns that ways are made of, as narrow as they get."""
 _SIGHTING = ("at", "vlan_ids", "wire_bytes", "captured_bytes", "ttl", "interface", "source", "position", "copies")
 
 
@@ -174,8 +182,9 @@ def _scenes(packets: pl.LazyFrame, clocks: pl.LazyFrame | None, only: Collection
     if suspects.is_empty():
         return []
     own = _in_part(sightings(_between(packets, suspects), clocks), suspects)
-    table = joined(own.collect(engine="streaming").sort("source", "position"))
-    found, reach = ways(table), spans(seen if only is None else sightings(packets, clocks))
+    table = joined(own.select(*_READ).collect(engine="streaming").sort("source", "position"))
+    found, table = ways(table), table.select("source", "position", "at")
+    reach = spans(seen if only is None else sightings(packets, clocks))
     needed = _needed(seen)
     lossy = hops(found, reach, needed)
     placed = [(part.way.src, part.way.dst) for hop in lossy for part in hop.parts]
@@ -188,18 +197,16 @@ def _scenes(packets: pl.LazyFrame, clocks: pl.LazyFrame | None, only: Collection
 
 def _suspects(seen: pl.LazyFrame) -> pl.DataFrame:
     """Pairs of addresses, in both directions, whose largest packets are not everywhere or not answered."""
-    by_place = seen.group_by("src", "dst", "point", "form").agg(most=pl.col("ip_bytes").max(), n=pl.len())
+    large = (pl.col("protocol") == TCP) & (pl.col("payload_bytes") > 0) & (pl.col("ip_bytes") >= LARGE_BYTES)
+    by_place = seen.group_by("src", "dst", "point", "form").agg(
+        most=pl.col("ip_bytes").max(), n=pl.len(), large=large.sum()
+    )
     by_echo = (
         seen.filter(ECHO | ECHO_REPLY).with_columns(ask=ECHO)
         .group_by("src", "dst", "ask").agg(most=pl.col("ip_bytes").max(), n=pl.len())
     )  # fmt: skip
-    large = (pl.col("protocol") == TCP) & (pl.col("payload_bytes") > 0) & (pl.col("ip_bytes") >= LARGE_BYTES)
-    same = ("src", "dst", "point", "form", "src_port", "dst_port", "tcp_seq", "payload_bytes", "hops")
-    segments = seen.filter(large).select("src", "dst", key=pl.struct(same).hash())
-    again = segments.group_by("key").len().filter(pl.col("len") >= 3).select("key")  # as many keys as segments
-    places, asked, keys = (part.collect(engine="streaming") for part in (by_place, by_echo, again))
-    sent = segments.filter(pl.col("key").is_in(keys["key"].implode())).select("src", "dst").unique()
-    repeated = (sent if keys.height else sent.head(0)).collect(engine="streaming")
+    places, asked = (part.collect(engine="streaming") for part in (by_place, by_echo))
+    repeated = _repeated(seen.filter(large), int(places["large"].sum()))
     uneven = places.group_by("src", "dst").agg(low=pl.col("most").min(), high=pl.col("most").max(), n=pl.col("n").sum())
     replies = asked.filter(~pl.col("ask")).select(src="dst", dst="src", back="most")
     vain = asked.filter("ask").join(replies, on=["src", "dst"], how="left").filter(pl.col("most") > pl.col("back"))
@@ -215,6 +222,21 @@ def _suspects(seen: pl.LazyFrame) -> pl.DataFrame:
     kept = ranked.select("pair").unique(maintain_order=True).head(MOST_PAIRS)
     chosen = ranked.join(kept, on="pair", how="semi")
     return chosen.join(_shares(chosen), on="pair", how="left", maintain_order="left").select("src", "dst", "share")
+
+
+def _repeated(segments: pl.LazyFrame, count: int) -> pl.DataFrame:
+    """Pairs of addresses with a segment that one place saw three times: as many keys as segments, so part by part."""
+    same = ("src", "dst", "point", "form", "src_port", "dst_port", "tcp_seq", "payload_bytes", "hops")
+    keyed = segments.select("src", "dst", key=pl.struct(same).hash())
+    parts = -(-count // MOST_SEGMENTS)
+    found = [keyed.select("src", "dst").head(0).collect()]
+    for n in range(parts):
+        part = keyed.filter(pl.col("key") % parts == n)
+        again = part.group_by("key").len().filter(pl.col("len") >= 3).collect(engine="streaming")
+        if not again.is_empty():
+            sent = part.filter(pl.col("key").is_in(again["key"].implode())).select("src", "dst").unique()
+            found.append(sent.collect(engine="streaming"))
+    return pl.concat(found)
 
 
 def _shares(chosen: pl.DataFrame) -> pl.DataFrame:

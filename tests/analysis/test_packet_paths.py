@@ -13,6 +13,7 @@ import pytest
 
 import forensics
 from forensics.analysis import packet_paths
+from forensics.analysis._paths_packets import sightings
 from forensics.records import Clock, Finding, HostInterface, Packet
 from tests._paths_model import FLOATING, INSIDE, POINTS, Model
 
@@ -416,3 +417,13 @@ def test_both_directions_of_a_link_have_one_limit() -> None:
     (finding,) = packet_paths.findings(frame(rows))
     assert finding.facts["direction"] == "both"
     assert (finding.facts["largest_delivered_bytes"], finding.facts["smallest_lost_bytes"]) == (1492, 1493)
+
+
+def test_segments_sent_again_are_found_in_any_number_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = frame([segment(n // 3 * 1000, n, 1000, [NEAR, FAR]) for n in range(30)])
+    seen = sightings(rows)
+    whole = packet_paths._repeated(seen, 60)
+    assert whole.rows() == [(A, B)]
+    monkeypatch.setattr(packet_paths, "MOST_SEGMENTS", 7)
+    assert set(packet_paths._repeated(seen, 60).rows()) == set(whole.rows())
+    assert packet_paths._repeated(sightings(frame([segment(1, 1, 1000, [NEAR])])), 1).is_empty()
