@@ -44,7 +44,7 @@ def said(seconds: float) -> str:
 
 def taken(rows: pl.DataFrame) -> str:
     """How many requests were looked at, and of how many, where not all were."""
-    each = int(rows["stands_for"].max() or 1)  # type: ignore[arg-type]
+    each = int(rows["stands_for"].to_numpy().max(initial=1))
     return f"{rows.height:,} requests" + (f" (one in {each} of all)" if each > 1 else "")
 
 

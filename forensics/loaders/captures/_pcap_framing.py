@@ -13,7 +13,7 @@ from forensics.loaders.captures import _compiled_chain
 from forensics.loaders.captures._chain import Bools, Ints, Tell
 from forensics.loaders.captures._follow import BROKEN, DONE, MORE, RECENT_RECORDS, SOUND
 from forensics.loaders.captures._kernel import Bounds, Stride, kernel
-from forensics.loaders.captures._packet_length import by_its_own_header, packet_ends
+from forensics.loaders.captures._packet_length import LEAST_ETHERNET_BYTES, by_its_own_header, packet_ends
 from forensics.loaders.captures._pcap_format import MAGICS, MAX_WIRE_BYTES, NEAR_S, PcapHeader
 from forensics.loaders.captures._resync import Recent
 
@@ -25,9 +25,9 @@ CAPTURE_STARTS = tuple(
     for order, version in (("little", b"\x02\x00"), ("big", b"\x00\x02"))
 )
 CARRIED_BYTES = 64 << 10
-"""No packet is longer."""
-MOVED_BYTES = 26
-"""How far behind the end of a packet the next record may start: a few octets were added, or pad it."""
+"""No packet is longer: so much, where nothing but a step of the clock tells what one carries."""
+PADDING_BYTES = LEAST_ETHERNET_BYTES - 14 - 20
+"""How far behind the end of an IP packet the next record may start: a short one is padded behind its headers."""
 SLACK_S = 1
 """Captures of several queues may step back by less."""
 
@@ -317,7 +317,7 @@ class PcapFraming:
             if carrier >= end and not least:
                 return len(places)
             for count, place in enumerate(places[least:], least):
-                if 0 <= place - carrier <= MOVED_BYTES:
+                if 0 <= place - carrier <= PADDING_BYTES:
                     return count
         return least
 
