@@ -15,7 +15,7 @@ from forensics.case._findings import NOT_YET
 from forensics.errors import CaseError, EvidenceError, StoreDamagedError
 from forensics.evidence import open_stream, walk
 from forensics.records import Clock, DhcpMessage, Finding, LogRecord, Packet, Reference, Source
-from forensics.store import Draft
+from forensics.store import Draft, _sink
 from tests._evidence import REPOSITORY
 from tests._small_evidence import capture, log, small_evidence
 
@@ -374,14 +374,19 @@ def test_a_target_that_cannot_be_written(tmp_path: Path) -> None:
     draft.abandon()
 
 
-def test_records_in_two_files_are_marked_and_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [_sink.MOST_GROUPS, 1])
+def test_records_in_two_files_are_marked_and_kept(most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if most == 1:  # each file of the store is full soon, and the next one goes on
+        monkeypatch.setattr(_sink, "ROW_GROUP", 2)
+        monkeypatch.setattr(_sink, "MOST_GROUPS", 1)
     evidence = tmp_path / "evidence" / "node1"
     evidence.mkdir(parents=True)
     lines = log(9).splitlines(keepends=True)
     for name, own in {"syslog": lines[4:], "syslog.1": lines[:6], "daemon.log": lines[:3]}.items():
         (evidence / name).write_bytes(b"".join(own))
         os.utime(evidence / name, (1_360_900_000, 1_360_900_000))
-    case = open_case(tmp_path / "evidence", out=tmp_path / "x.case")
+    case = open_case(tmp_path / "evidence", out=tmp_path / "x.case", workers=1)
+    assert len(list((case.path / "records" / "LogRecord").iterdir())) == (3 if most > 1 else 2 + 3 + 3)
     marked = case.log_records.select("source", "position", "duplicate_of").collect()
     assert marked.height == 3 + 5 + 6
     told = marked.drop_nulls().rows()

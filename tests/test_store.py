@@ -15,7 +15,8 @@ from polars.testing import assert_frame_equal
 
 from forensics.errors import CaseError, StoreDamagedError
 from forensics.records import LogRecord, Source, Span
-from forensics.store import ROW_GROUP, Draft, Sink, Store, checksum_line, is_store, scan
+from forensics.store import ROW_GROUP, Draft, Sink, Store, _sink, checksum_line, is_store, part_name, part_of, scan
+from forensics.store._store import by_number
 from tests._slow import SLOW
 
 
@@ -67,6 +68,30 @@ def test_size_of_batches_does_not_show_in_the_bytes(tmp_path: Path) -> None:
         assert rows == total
         written.append((tmp_path / name / "records" / "Span" / "000003.parquet").read_bytes())
     assert written[0] == written[1] == written[2]
+
+
+def test_a_file_holds_so_many_row_groups_and_the_next_one_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_sink, "ROW_GROUP", 10)
+    monkeypatch.setattr(_sink, "MOST_GROUPS", 3)
+    written = []
+    for name, size in (("a", 100), ("b", 7)):
+        with Sink(tmp_path / name, 3) as sink:
+            for start in range(0, 100, size):
+                sink.append(Span, spans(min(size, 100 - start), start))
+            sink.cut([])
+            sink.append(Span, spans(40, 100))
+        assert sink.parts == [
+            "Span", "Span_000000_000001", "Span_000000_000002", "Span_000000_000003", "Span_000001",
+            "Span_000001_000001",
+        ]  # fmt: skip
+        (parts,) = by_number(tmp_path / name, (part_name(3, key) for key in reversed(sink.parts))).values()
+        assert [part_of(str(part.relative_to(tmp_path / name))) for part in parts] == [(3, key) for key in sink.parts]
+        assert scan(Span, parts).collect().equals(spans(140))
+        assert [scan(Span, [part]).collect().height for part in parts] == [30, 30, 30, 10, 30, 10]
+        written.append([part.read_bytes() for part in parts])
+    assert written[0] == written[1]
 
 
 def test_parquet_has_page_checksums_and_fixed_row_groups(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def mark(folder: Path, rows: Rows) -> list[dict[str, Any]]:
             own = found.filter(source=names[number]).lazy()
             for path in paths:
                 length = scan(LogRecord, [path]).select(pl.len()).collect().item()
-                with Sink(folder, number, int(path.stem.partition("_")[2] or 0)) as sink:  # `part_name`
+                with Sink(folder, number, *map(int, path.stem.split("_")[1:])) as sink:  # `part_name`
                     for start in range(0, length, ROW_GROUP):
                         part = scan(LogRecord, [path]).slice(start, ROW_GROUP).drop("duplicate_of")
                         joined = part.join(own, on=["source", "position"], how="left", maintain_order="left")
