@@ -4,7 +4,8 @@ A store is a folder::
 
     case.json                      schema and version of the tool that wrote it
     records/<Record>/<id>.parquet  one file a record and source, rows in the order of the source; of a long source
-                                   one a slice: <id>.parquet, <id>_000001.parquet, …
+                                   one a slice: <id>.parquet, <id>_000001.parquet, …; of more than 8,388,608 rows
+                                   several: <id>.parquet, <id>_000000_000001.parquet, …
     sources.parquet  problems.parquet  clocks.parquet
     findings.json  report.html
     evidence.sha256                digests of the evidence (``cd EVIDENCE && sha256sum -c …``)
