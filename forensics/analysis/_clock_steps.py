@@ -16,7 +16,7 @@ MOST_BACK_NS = 900 * SECOND_NS
 """A log whose stamps go back further is two logs in one file, or an hour of summer time twice."""
 TOGETHER_NS = 60 * SECOND_NS
 ZONE_NS = 1800 * SECOND_NS
-_ROWS = 1_000_000
+_ROWS = 250_000
 """Lines that are held at a time."""
 _RUN = 3
 """Lines (or seconds) before and after that agree: a single one was late, or written by another thread."""
@@ -32,6 +32,8 @@ STEPPED = (
 CHANGED = r"^(?:Time has been changed|Clock change detected\. Flushing caches\.)"
 """What systemd and systemd-resolved say when the clock was set; not by how much."""
 LEAP = r"Clock: (?:inserting|deleting) leap second"
+_LOG = ("source", "host")
+"""Whose lines, in the order of ``position``, one clock stamped."""
 _UPTIME = r"^\[\s*(\d+\.\d+)\]"
 _BY_MESSAGE, _BY_UPTIME, _BY_STAMPS, _BY_CHANGE = range(4)
 
@@ -99,10 +101,10 @@ def _said(rows: pl.LazyFrame) -> list[Step]:
     return steps
 
 
-def _runs(column: str, group: tuple[str, ...]) -> tuple[pl.Expr, pl.Expr]:
+def _runs(column: str) -> tuple[pl.Expr, pl.Expr]:
     """The last few values before a row, and those from it on, each as least and most."""
-    before = [pl.col(column).shift(n).over(group) for n in range(1, _RUN + 1)]
-    after = [pl.col(column).shift(-n).over(group) for n in range(_RUN)]
+    before = [pl.col(column).shift(n).over(_LOG) for n in range(1, _RUN + 1)]
+    after = [pl.col(column).shift(-n).over(_LOG) for n in range(_RUN)]
     whole = pl.all_horizontal(one.is_not_null() for one in (*before, *after))
     back = pl.when(whole).then(pl.max_horizontal(after) - pl.min_horizontal(before))
     ahead = pl.when(whole).then(pl.min_horizontal(after) - pl.max_horizontal(before))
@@ -110,27 +112,19 @@ def _runs(column: str, group: tuple[str, ...]) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _backwards(rows: pl.LazyFrame) -> list[Step]:
-    """Lines of one host in one file whose stamps fall back for good; so many files at a time as fit into memory."""
-    counts = rows.group_by("source").len().sort("source").collect(engine="streaming")
-    batches = counts.with_columns(batch=pl.col("len").cum_sum() // _ROWS).partition_by("batch", maintain_order=True)
-    return [step for batch in batches for step in _fell(rows.filter(pl.col("source").is_in(batch["source"].implode())))]
-
-
-def _fell(rows: pl.LazyFrame) -> list[Step]:
-    group = ("source", "host")
-    back, _ = _runs("at", group)
-    fell = (
-        rows.select("source", "position", "host", "at")
-        .sort("source", "host", "position")
-        .with_columns(
-            away=back,
-            was=pl.col("at").shift(1).over(group),
-            place=pl.col("position").shift(1).over(group),
-        )
-        .filter((pl.col("away") <= -LEAST_STEP_NS) & (pl.col("at") - pl.col("was") >= -MOST_BACK_NS))
-        .filter(pl.col("at") - pl.col("was") <= -LEAST_STEP_NS)
-        .collect(engine="streaming")
-    )
+    """Lines of one host in one file whose stamps fall back for good."""
+    lines = rows.select("source", "position", "host", "at")
+    held = _fell(lines.head(0).collect())
+    ordered, last = True, lines.head(0).collect()
+    for some in lines.collect_batches(chunk_size=_ROWS, engine="streaming"):
+        near = pl.concat([last, some])
+        since = near.select(*_LOG, pl.col("position", "at").diff().over(_LOG))
+        ordered = ordered and not (since["position"] < 0).any()
+        back = since.filter(pl.col("at").is_between(-MOST_BACK_NS, -LEAST_STEP_NS))
+        if ordered and back.height:
+            held = pl.concat([held, _fell(near.join(back, on=_LOG, how="semi"))])
+        last = near.group_by(_LOG, maintain_order=True).tail(2 * _RUN - 1).select(near.columns)
+    fell = held if ordered else _fell(lines.sort(*_LOG, "position").collect())  # a case has them in order
     steps = []
     for row in fell.sort("source", "host", "position").iter_rows(named=True):
         refs = tuple(
@@ -143,11 +137,24 @@ def _fell(rows: pl.LazyFrame) -> list[Step]:
     return steps
 
 
+def _fell(lines: pl.DataFrame) -> pl.DataFrame:
+    """Lines from which on stamps are earlier, with stamp and place of the line before; in the order of their file."""
+    back, _ = _runs("at")
+    return (
+        lines.with_columns(
+            away=back,
+            was=pl.col("at").shift(1).over(_LOG),
+            place=pl.col("position").shift(1).over(_LOG),
+        )
+        .filter((pl.col("away") <= -LEAST_STEP_NS) & (pl.col("at") - pl.col("was") >= -MOST_BACK_NS))
+        .filter(pl.col("at") - pl.col("was") <= -LEAST_STEP_NS)
+    )
+
+
 def _by_uptime(rows: pl.LazyFrame) -> list[Step]:
     """Kernel lines: their uptime runs on while the clock is set (CLOCK_MONOTONIC, printk.time)."""
-    group = ("source", "host")
     uptime = (pl.col("message").str.extract(_UPTIME, 1).cast(pl.Float64, strict=False) * 1e9).round().cast(pl.Int64)
-    back, ahead = _runs("boot", group)
+    back, ahead = _runs("boot")
     kernel = (
         rows.filter((pl.col("program") == "kernel") & pl.col("message").str.contains(_UPTIME))
         .select("source", "position", "host", "at", up=uptime)
@@ -159,11 +166,11 @@ def _by_uptime(rows: pl.LazyFrame) -> list[Step]:
         .with_columns(
             back=back,
             ahead=ahead,
-            place=pl.col("position").shift(1).over(group),
-            was=pl.col("at").shift(1).over(group),
-            before=pl.col("boot").shift(1).over(group),
-            ran=pl.col("up") - pl.col("up").shift(1).over(group),
-            run_on=pl.col("up").shift(-1).over(group) - pl.col("up"),
+            place=pl.col("position").shift(1).over(_LOG),
+            was=pl.col("at").shift(1).over(_LOG),
+            before=pl.col("boot").shift(1).over(_LOG),
+            ran=pl.col("up") - pl.col("up").shift(1).over(_LOG),
+            run_on=pl.col("up").shift(-1).over(_LOG) - pl.col("up"),
         )
         .filter(((pl.col("back") <= -LEAST_STEP_NS) | (pl.col("ahead") >= LEAST_STEP_NS)) & (pl.col("ran") > 0))
         .filter(pl.col("run_on") >= 0)
@@ -214,12 +221,12 @@ def steps_in(clocks: pl.DataFrame, frames: pl.LazyFrame) -> list[tuple[Step, str
                 continue
             edges = [_ns(one["to_at"]), _ns(then["from_at"])]
             own = frames.filter(pl.col("source") == row["source"])
-            last = own.filter(pl.col("at") <= edges[0]).sort("at", "locator").last().collect()
-            first = own.filter(pl.col("at") >= edges[1] - 1).sort("at", "locator").first().collect()
-            refs = tuple(
-                Reference(item["source"], item["locator"], iso(item["at"]))
-                for item in pl.concat([last, first]).iter_rows(named=True)
-            )
+            before, after = pl.col("at") <= edges[0], pl.col("at") >= edges[1] - 1
+            ends = own.select(last=pl.col("at").filter(before).max(), first=pl.col("at").filter(after).min())
+            last, first = ends.collect(engine="streaming").row(0)
+            beside = own.filter(pl.col("at").is_in([last, first])).sort("at", "locator").collect(engine="streaming")
+            items = [*beside.filter(at=last).tail(1).rows(), *beside.filter(at=first).head(1).rows()]
+            refs = tuple(Reference(source, locator, iso(at)) for source, locator, at in items)
             basis = f"the offset to {row['reference']} before and after: {row['basis']}"
             host = row["host"] or row["source"]
             found.append(

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._parts import in_parts
 from forensics.analysis._pieces import Tie, settled
 from forensics.analysis._ties import set_back
 from forensics.records import (
@@ -33,6 +34,8 @@ LONGEST_FIRST_NS = 10 * SECOND_NS
 FAST_SHARE = 0.1
 """So many of all requests take no longer than that more than the fastest."""
 JITTER_NS = 10_000_000
+MOST_LINES = 500_000
+"""Lines that are looked for at a time; of a host whose logs have more in common, a part, the same in each."""
 SYNCHRONOUS = ("get_console_output", "get_vnc_console", "get_spice_console")
 """Calls that nova-api waits for (nova/compute/rpcapi.py: ``call``, not ``cast``)."""
 _ACCEPTED = r"accepted \('([0-9a-fA-F.:]+)', (\d+)"
@@ -112,7 +115,8 @@ def _tie(pairs: pl.DataFrame, basis: str, *, steps: bool = True) -> Tie | None:
 
 def _each(pairs: pl.DataFrame) -> list[tuple[tuple[str, str], pl.DataFrame]]:
     """The pairs of each two nodes, in order."""
-    parts = pairs.sort("node", "node_b", "at", "at_b").partition_by("node", "node_b", as_dict=True)
+    order = ("at", "at_b", "source", "position", "source_b", "position_b")
+    parts = pairs.sort("node", "node_b", *order).partition_by("node", "node_b", as_dict=True)
     return [((str(one), str(other)), part) for (one, other), part in sorted(parts.items())]
 
 
@@ -122,28 +126,44 @@ def _copies(logs: pl.LazyFrame, log_node: pl.Expr) -> list[tuple[tuple[str, str]
     A log server keeps the sender's stamp (rsyslog's TIMESTAMP) or gives its own (timegenerated). Where all pairs are
     equally far apart the stamp was kept; else the line was on its way in between.
     """
-    named = logs.filter(
-        pl.col("ts").is_not_null() & pl.col("host").is_not_null() & (pl.col("message").str.len_bytes() >= 16)
-    ).select(
-        "source", "position", "host",
-        node=log_node,
-        at=pl.col("ts").to_physical().cast(pl.Int64),
-        key=pl.struct("host", "pid", "message").hash(),
-    )  # fmt: skip
-    nodes = logs.select("host", node=log_node).unique().collect(engine="streaming")
-    several = nodes.drop_nulls("host").group_by("host").len().filter(pl.col("len") > 1)
-    if several.is_empty():
-        return []
-    named = named.filter(pl.col("host").is_in(several["host"].implode()))
-    once = (
-        named.group_by("node", "key")
-        .agg(pl.len(), pl.col("source", "position", "at").first())
-        .filter(pl.col("len") == 1)
-        .drop("len")
-        .with_columns(held=pl.len().over("key"))
-        .filter(pl.col("held") > 1)
-        .collect(engine="streaming")
-    )
+    stamped = logs.filter(pl.col("ts").is_not_null() & pl.col("host").is_not_null())
+    files = stamped.group_by("source", "host").agg(n=pl.len()).collect(engine="streaming").with_columns(node=log_node)
+    nodes = files.group_by("host", "node").agg(pl.col("n").sum()).sort("host", "n", "node")
+    # A line in two logs of a host stands in one that is not its largest: that one says what to look for in the largest.
+    largest = nodes.group_by("host", maintain_order=True).last()
+    lesser = nodes.join(largest, on="node", how="anti")
+    kinds = {name: pl.Enum(files[name].unique().sort()) for name in ("source", "node")}
+
+    def once(some: pl.DataFrame, every: int, like: pl.DataFrame | None = None) -> pl.DataFrame:
+        """Lines that stand once in one of some logs, of so many one; where told, of those that are like others."""
+        of = {name: pl.col(name).is_in(some[name].unique().implode()) for name in ("source", "host", "node")}
+        rows = stamped.filter(of["source"] & of["host"] & (pl.col("message").str.len_bytes() >= 16)).select(
+            "source", "position",
+            node=log_node,
+            at=pl.col("ts").to_physical().cast(pl.Int64),
+            key=pl.struct("host", "pid", "message").hash(),
+        )  # fmt: skip
+        held = rows.filter(of["node"] & (pl.col("key") % every == 0)).with_columns(
+            pl.col(name).cast(kind) for name, kind in kinds.items()
+        )
+        if like is not None:
+            held = held.join(like.lazy().select("key"), on="key", how="semi")
+        each = held.group_by("node", "key").agg(pl.len(), pl.col("source", "position", "at").first())
+        return each.filter(pl.col("len") == 1).drop("len").collect(engine="streaming")
+
+    found = []
+    for hosts in in_parts(lesser.group_by("host").agg(pl.col("n").sum()).sort("host"), MOST_LINES):
+        every = max(1, int(hosts["n"].sum()) // MOST_LINES)
+        mine = files.join(hosts, on="host", how="semi")
+        few = once(mine.join(lesser, on="node", how="semi"), every)
+        if few.is_empty():
+            continue
+        found += _copied(pl.concat([few, once(mine.join(largest, on="node", how="semi"), every, few)]))
+    return found
+
+
+def _copied(once: pl.DataFrame) -> list[tuple[tuple[str, str], Tie]]:
+    """Ties by lines that each stand once in several logs."""
     pairs = once.join(once, on="key", suffix="_b").filter(pl.col("node") < pl.col("node_b"))
     pairs = pairs.with_columns(
         away=pl.col("at") - pl.col("at_b"),

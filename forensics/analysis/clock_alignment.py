@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from forensics.analysis._alignment import NOWHERE
@@ -214,7 +215,15 @@ def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
 
 def _node(kind: str) -> pl.Expr:
     """The node of a row that is no packet: the clock of one host in one series of files."""
-    return pl.concat_str(stem(), pl.lit(f" {kind} "), pl.col("host").fill_null(""))
+    name = pl.concat_str(stem(), pl.lit(f" {kind} "), pl.col("host").fill_null(""))
+
+    def told(rows: pl.Series) -> pl.Series:
+        """Of rows that follow each other alike once."""
+        runs = rows.rle().struct.unnest()
+        names = runs["value"].struct.unnest().select(name).to_series()
+        return names.gather(np.repeat(np.arange(runs.height), runs["len"].to_numpy()))
+
+    return pl.struct("source", "host").map_batches(told, return_dtype=pl.String, is_elementwise=True)
 
 
 def _owners(points: pl.DataFrame) -> dict[str, str]:

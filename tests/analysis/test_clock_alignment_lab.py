@@ -5,6 +5,7 @@ from random import Random
 import polars as pl
 import pytest
 
+from forensics.analysis import _clock_steps
 from forensics.analysis._clock_steps import own_steps
 from forensics.analysis.clock_alignment import findings
 from forensics.records import Clock, DhcpMessage, LogRecord, Packet
@@ -155,6 +156,17 @@ def test_stamps_that_fall_back_for_good_are_a_step_and_late_lines_are_none() -> 
     (step,) = own_steps(logged(*ticks, *((at + 96 - 30, "a", "again") for at, _, _ in ticks)))
     assert step.by_ns == (96 - 30 - 95) * NS
     assert own_steps(logged(*ticks, *((at - 3600, "a", "an hour") for at, _, _ in ticks))) == []
+
+
+@pytest.mark.parametrize("rows", [1, 3, 1000])
+def test_steps_are_found_however_few_lines_are_read_at_a_time(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_clock_steps, "_ROWS", rows)
+    ticks = [(n * 5.0 - 40 * (n >= 30) - 50 * (n >= 60), "a", f"line {n}") for n in range(90)]
+    two = pl.concat([logged(*ticks).with_columns(host=pl.lit(host)) for host in ("x", "y")]).sort("position")
+    for lines in (two, two.reverse()):  # a case has them in order, others may not
+        assert [(step.host, step.by_ns) for step in own_steps(lines)] == [
+            (host, -by_s * NS) for host in ("x", "y") for by_s in (35, 45)
+        ]
 
 
 @pytest.mark.parametrize("by_s", [-30.0, 45.0])

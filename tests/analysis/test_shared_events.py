@@ -3,7 +3,9 @@
 import random
 
 import polars as pl
+import pytest
 
+from forensics.analysis import _shared_events
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._pieces import Tie
 from forensics.analysis._shared_events import event_ties
@@ -45,3 +47,28 @@ def test_ids_whose_times_have_nothing_in_common_tie_nothing() -> None:
     rng = random.Random(2)
     asked, named = ([rng.uniform(0, 700) for _ in range(90)] for _ in range(2))
     assert tied(asked, named) is None
+
+
+def test_lines_of_so_many_hosts_at_a_time_tie_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(3)
+    lines = []
+    for n in range(400):
+        host, at = f"cc{n % 4}", BEGAN + n * SECOND_NS + rng.randrange(SECOND_NS)
+        message = f"line {n if n % 5 else 0} of what {host} has to say"
+        lines += [(source, n + 1, host, message, at + late) for source, late in
+                  ((f"{host}/syslog", 0), (f"{host}/other", 0), ("all", 7 * SECOND_NS + rng.randrange(10**8)))
+                  if rng.random() < 0.7]  # fmt: skip
+    frame = pl.DataFrame(lines, schema=["source", "position", "host", "message", "ts"], orient="row")
+    logs = shaped(LogRecord, frame.with_columns(pl.col("ts").cast(pl.Datetime("ns", "UTC")))).lazy()
+
+    def ties() -> dict[tuple[str, str], Tie]:
+        node = pl.concat_str("source", pl.lit(" "), "host")
+        return event_ties(lambda record: logs if record is LogRecord else record.empty().lazy(), node, {})
+
+    whole = ties()
+    assert len(whole) == 3 * 4
+    monkeypatch.setattr(_shared_events, "MOST_LINES", 150)  # a host and no more
+    assert ties() == whole
+    monkeypatch.setattr(_shared_events, "MOST_LINES", 60)  # a part of each host
+    assert set(ties()) == set(whole)
+    assert all(few.pairs < whole[pair].pairs for pair, few in ties().items())
