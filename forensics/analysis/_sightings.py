@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -18,52 +19,31 @@ CLIENT, CAPTURE, SERVER, PACKET = range(4)
 MOST_SHARING = 64
 """What more nodes than these share (an address that every cloud has) ties each of them only to the busiest ones."""
 MOST_PARTNERS = 64
+MOST_SEEN = 1_000_000
+"""Sightings that are compared at a time."""
 
 
-def sightings(keys: pl.DataFrame, messages: pl.DataFrame) -> pl.DataFrame:
-    """Everything that could be recognised elsewhere.
+def partners(keys: pl.DataFrame, messages: pl.DataFrame) -> list[tuple[str, str]]:
+    """Pairs of nodes that saw the same thing from different places, or as two captures.
 
     Args:
         keys: ``node`` and ``key`` of packets.
         messages: ``node``, ``role`` and what `IDENTITIES` name of DHCP messages.
 
     Returns:
-        ``node``, ``place`` (see `CLIENT`), ``key``: each once.
-    """
-    place = pl.col("role").replace_strict(
-        {"client": CLIENT, "capture": CAPTURE, "server": SERVER}, return_dtype=pl.Int8
-    )
-    parts = [keys.select("node", "key", place=pl.lit(PACKET, pl.Int8))]
-    for number, identity in enumerate(IDENTITIES):
-        key = pl.struct(pl.lit(number).alias("identity"), *identity, "message_type").hash()
-        parts.append(messages.drop_nulls(identity).select("node", key=key, place=place))
-    return pl.concat([part.select("node", "place", pl.col("key").cast(pl.UInt64)) for part in parts]).unique()
-
-
-def partners(seen: pl.DataFrame) -> list[tuple[str, str]]:
-    """Pairs of nodes that saw the same thing from different places, or as two captures.
-
-    Args:
-        seen: What `sightings` gives.
-
-    Returns:
         Pairs in order, the smaller name first. Of very many partners of one node those count that share most.
     """
-    nodes = pl.DataFrame({"node": seen["node"].unique().sort()}).with_row_index("id")
-    names = nodes["node"].to_list()
-    member = pl.col("id").cast(pl.Int64) * 4 + pl.col("place")
-    shared = (
-        seen.join(nodes, on="node")
-        .group_by("key")
-        .agg(members=member.sort())
-        .filter(pl.col("members").list.len() > 1)
-        .group_by("members")
-        .len()
-    )
-    busy = Counter(dict(seen.group_by("node").len().iter_rows()))
+    names = sorted({str(node) for held in (keys, messages) for node in held["node"].drop_nulls().unique()})
+    busy: Counter[int] = Counter()
+    groups: Counter[tuple[int, ...]] = Counter()
+    for seen in _sightings(keys, messages, names):
+        each = seen.unique()
+        busy.update(dict(each.group_by(pl.col("member") // 4).len().iter_rows()))
+        several = each.filter(pl.col("key").is_duplicated()).group_by("key").agg(pl.col("member").sort())
+        groups.update({tuple(members): times for members, times in several.group_by("member").len().iter_rows()})
     weights: Counter[tuple[int, int]] = Counter()
-    for members, times in shared.iter_rows():
-        for one, other in _couples(members, busy, names):
+    for members, times in groups.items():
+        for one, other in _couples(members, busy):
             weights[one, other] += times
     ranked: dict[int, int] = {}
     chosen: list[tuple[str, str]] = []
@@ -74,10 +54,28 @@ def partners(seen: pl.DataFrame) -> list[tuple[str, str]]:
     return sorted(chosen)
 
 
-def _couples(members: list[int], busy: Counter[str], names: list[str]) -> set[tuple[int, int]]:
+def _sightings(keys: pl.DataFrame, messages: pl.DataFrame, names: list[str]) -> Iterator[pl.DataFrame]:
+    """Everything that could be recognised elsewhere, so much at a time and all of one thing at once.
+
+    Yields:
+        ``key``, and ``member``: four times the number of the node, and the place (see `CLIENT`).
+    """
+    node = pl.col("node").cast(pl.Enum(names)).to_physical().cast(pl.UInt32) * 4
+    place = pl.col("role").cast(pl.Enum(["client", "capture", "server"])).to_physical()
+    held = [keys.lazy().select("key", member=node + PACKET)]
+    for number, identity in enumerate(IDENTITIES):
+        key = pl.struct(pl.lit(number).alias("identity"), *identity, "message_type").hash()
+        held.append(messages.lazy().drop_nulls(identity).select(key=key, member=node + place))
+    for rows in held:
+        seen = rows.drop_nulls("member").collect()
+        parts = 1 + seen.height // MOST_SEEN
+        yield from (seen.filter(pl.col("key") % parts == part) for part in range(parts))
+
+
+def _couples(members: Sequence[int], busy: Counter[int]) -> set[tuple[int, int]]:
     couples = combinations(members, 2)
     if len(members) > MOST_SHARING:
-        order = sorted(members, key=lambda member: (-busy[names[member // 4]], member))
+        order = sorted(members, key=lambda member: (-busy[member // 4], member))
         hubs = [[one for one in order if one % 4 == place][:4] for place in range(4)]
         couples = iter([tuple(sorted((one, hub))) for some in hubs for hub in some for one in members])  # type: ignore[assignment]
     return {
@@ -113,7 +111,7 @@ class Witnesses:
         self._keys = {str(name[0]): rows for name, rows in keys.group_by("node")}
         self._messages = {str(name[0]): rows for name, rows in messages.group_by("node")}
         self._near: dict[str, set[str]] = {}
-        for one, other in partners(sightings(keys, messages)):
+        for one, other in partners(keys, messages):
             self._near.setdefault(one, set()).add(other)
             self._near.setdefault(other, set()).add(one)
         self._nodes: dict[str, set[str]] = {}

@@ -16,7 +16,7 @@ from forensics.analysis._own_zones import own_zones
 from forensics.analysis._pieces import Tie
 from forensics.analysis._rotation import stem
 from forensics.analysis._shared_events import event_ties
-from forensics.analysis._sightings import Pair, Witnesses, partners, sightings
+from forensics.analysis._sightings import Pair, Witnesses, partners
 from forensics.analysis._step_findings import step_findings
 from forensics.analysis._ties import message_keys, packet_keys, tie_captures, tie_messages
 from forensics.records import (
@@ -239,7 +239,7 @@ def _ties(keys: pl.DataFrame, messages: pl.DataFrame) -> Ties:
     by_keys = {str(name[0]): rows for name, rows in keys.group_by("node")}
     by_messages = {str(name[0]): rows.sort("source", "position") for name, rows in messages.group_by("node")}
     ties: Ties = {}
-    for one, other in partners(sightings(keys, messages)):
+    for one, other in partners(keys, messages):
         tie = _tie(by_keys.get(one), by_keys.get(other), by_messages.get(one), by_messages.get(other))
         if tie:
             put(ties, one, other, tie)

@@ -5,7 +5,7 @@ from random import Random
 import polars as pl
 import pytest
 
-from forensics.analysis import _clock_steps
+from forensics.analysis import _clock_steps, _sightings
 from forensics.analysis._clock_steps import own_steps
 from forensics.analysis.clock_alignment import findings
 from forensics.records import Clock, DhcpMessage, LogRecord, Packet
@@ -115,6 +115,13 @@ def test_order_of_rows_changes_nothing() -> None:
     straight = made.clock_rows()
     made.rows = {record: rows[::-1] for record, rows in made.rows.items()}
     assert made.clock_rows().equals(straight)
+
+
+def test_size_of_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = lab("all", 1)
+    whole = made.clock_rows()
+    monkeypatch.setattr(_sightings, "MOST_SEEN", 20)
+    assert made.clock_rows().equals(whole)
 
 
 def logged(*lines: tuple[float, str, str]) -> pl.LazyFrame:
