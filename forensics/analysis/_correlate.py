@@ -127,16 +127,16 @@ def named(column: str, names: Mapping[str, str]) -> pl.Expr:
 def of_last(name: str) -> pl.Expr:
     """In a group, a column of its latest row, the first in its file of those: by ``at`` (ns) and ``position``."""
     rank = pl.col("at").cast(pl.Int128) * _LINES - pl.col("position")
-    return _of_most(name, rank)
+    return of_most(name, rank)
 
 
 def of_first(name: str) -> pl.Expr:
     """The same of its earliest row."""
     rank = pl.col("at").cast(pl.Int128) * -_LINES - pl.col("position")
-    return _of_most(name, rank)
+    return of_most(name, rank)
 
 
-def _of_most(name: str, rank: pl.Expr) -> pl.Expr:
+def of_most(name: str, rank: pl.Expr) -> pl.Expr:
     """The column where the rank is highest; ``max_by`` holds no rows for that, and an older polars lacks it."""
     column = pl.col(name)
     return column.max_by(rank) if hasattr(column, "max_by") else column.get(rank.arg_max())

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from forensics.analysis._alignment import CLIENT_TYPES, MOST_DRIFT_PPM, NOWHERE
-from forensics.analysis._correlate import SECOND_NS, on_one_clock
-from forensics.analysis._lease_cut import typed
-from forensics.analysis._rotation import stem
+from forensics.analysis._alignment import CLIENT_TYPES, MOST_DRIFT_PPM
+from forensics.analysis._correlate import SECOND_NS
 from forensics.records.finding import Reference, iso
 
 TRANSIT_NS = SECOND_NS // 4
 """A frame that two points see more than this apart is two frames: retransmissions come after a second or more."""
-EVERYBODY = "255.255.255.255"
 
 
 @dataclass(slots=True)
@@ -95,88 +92,8 @@ class Message:
         return tuple(dict.fromkeys(seen.reference() for seen in ranked))
 
 
-_READ = (
-    *("ts", "host", "source", "position", "seen_by", "message_type", "xid", "chaddr", "ciaddr", "yiaddr", "giaddr"),
-    *("requested_ip", "server_id", "lease_s", "renewal_s", "rebinding_s", "src", "dst", "refusal"),
-)
-
-
-def normalised(messages: pl.LazyFrame, events: pl.DataFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
-    """DHCP rows on one clock, each with its client.
-
-    Args:
-        messages: One row per `DhcpMessage`.
-        events: One row per `DhcpClientEvent` with ``at`` and ``machine``.
-        clocks: One row per `Clock`.
-
-    Returns:
-        `FIELDS`, among them ``at``, ``half``, ``point``, ``xkey`` (the smaller of xid and its byte swap: dhclient
-        prints either), ``unicast``, ``ip``, ``server``, ``series``; and ``chaddr``, ``machine``, ``reference`` and
-        ``client`` (hardware address, or ``host:NAME`` where none is told).
-    """
-    xid = pl.col("xid").cast(pl.UInt64)
-    swapped = ((xid & 0xFF) * 2**24) + ((xid & 0xFF00) * 2**8) + ((xid // 2**8) & 0xFF00) + (xid // 2**24)
-
-    def told(name: str) -> pl.Expr:
-        return pl.when(pl.col(name) != NOWHERE).then(pl.col(name))
-
-    own_leg = told("giaddr").is_null() | (pl.col("src") == NOWHERE)
-    unicast = pl.when(own_leg & (pl.col("seen_by") != "server")).then(pl.col("dst") != EVERYBODY)
-    asks = pl.col("message_type").is_in(CLIENT_TYPES)
-    address = pl.when(asks).then(pl.coalesce(told("ciaddr"), told("requested_ip"), told("yiaddr")))
-    given = pl.coalesce(told("yiaddr"), told("ciaddr"), told("requested_ip"))
-    to = pl.when((pl.col("dst") != EVERYBODY) & own_leg).then(pl.col("dst"))
-    read = messages.select(*_READ, bare=pl.col("options").is_null())
-    rows = (
-        typed(on_one_clock(read, clocks).collect(engine="streaming"))
-        .filter(pl.col("message_type").is_not_null())
-        .with_columns(
-            point=pl.coalesce("host", "source"),
-            xkey=pl.min_horizontal(xid, swapped),
-            unicast=unicast,
-            ip=pl.when(asks).then(address).otherwise(given),
-            ciaddr=told("ciaddr"),
-            server=pl.when(asks)
-            .then(pl.coalesce(told("server_id"), to))
-            .otherwise(pl.coalesce(told("server_id"), told("src"))),
-        )
-    )
-    whole = (pl.col("own") % SECOND_NS == 0).all().over("source") & (pl.col("seen_by") != "capture")
-    rows = rows.with_columns(coarse=whole).with_columns(
-        half=pl.col("bound") + pl.when("coarse").then(SECOND_NS // 2).otherwise(0),
-        at=pl.col("at") + pl.when("coarse").then(SECOND_NS // 2).otherwise(0),
-        machine=pl.coalesce("host", "source"),
-        series=pl.when(pl.col("seen_by") == "capture").then("point").otherwise(stem()),
-    )
-    client = pl.coalesce("chaddr", _owners(rows, events))
-    return rows.select("chaddr", "machine", "reference", *FIELDS, client=client)
-
-
-def _owners(rows: pl.DataFrame, events: pl.DataFrame) -> pl.Series:
-    """Whose rows those are that name no hardware address: those of a client's own log.
-
-    In this order: the address that the client's log names (`Listening on …`), the address that shares most transaction
-    ids with it, the one that shares its IP address, else the host's name.
-    """
-    anonymous = rows.filter(pl.col("chaddr").is_null())
-    known = rows.filter(pl.col("chaddr").is_not_null())
-    owner: dict[str, str] = {}
-    for (machine,), own in anonymous.group_by("machine"):
-        named = events.filter((pl.col("machine") == machine) & pl.col("mac").is_not_null())["mac"].value_counts(
-            sort=True
-        )
-        shared = known.join(own.select("xkey").drop_nulls().unique(), on="xkey")["chaddr"].value_counts(sort=True)
-        ips = pl.concat([own["ip"], events.filter(pl.col("machine") == machine)["ip"]]).drop_nulls().unique()
-        housed = known.filter(pl.col("ip").is_in(ips.to_list()))["chaddr"].value_counts(sort=True)
-        best = next((votes.row(0)[0] for votes in (named, shared, housed) if not votes.is_empty()), None)
-        owner[str(machine)] = best or f"host:{machine}"
-    return (
-        rows["machine"].replace_strict(owner, default=None, return_dtype=pl.String)
-        if owner
-        else pl.Series("client", [None] * rows.height, dtype=pl.String)
-    )
-
-
+TROUBLE = ("expired", "refused", "exited", "send_failed", "no_offers", "rebinding")
+"""Words of trouble in a client's own log."""
 FIELDS = (
     *("at", "half", "coarse", "source", "position", "point", "seen_by", "message_type", "xkey", "unicast", "ip"),
     *(
@@ -203,7 +120,7 @@ def merged(rows: Sequence[Mapping[str, Any]]) -> list[Message]:
     drift for days, are as far apart as they were at the last message that both have.
 
     Args:
-        rows: What `normalised` gives of the client, with `FIELDS` at least, by ``at``, ``source`` and ``position``.
+        rows: What `DhcpRows` gives of the client, with `FIELDS` at least, by ``at``, ``source`` and ``position``.
     """
     apart: dict[tuple[str, str], tuple[int, int]] = {}
     found: list[Message] = []
@@ -327,15 +244,21 @@ def _keep_file_order(rows: Sequence[Mapping[str, Any]], by_row: dict[tuple[str, 
         before = (source, message)
 
 
-def suspects(rows: pl.DataFrame, events: pl.DataFrame, horizon: int) -> list[str]:
+def suspects(rows: pl.DataFrame, loud: Collection[str], horizon: int) -> list[str]:
     """Clients that something happened to, found without looking at each message by itself.
 
     A superset of those with a finding: a refusal, a broadcast renewal, a request without an answer in between or
     one too early for the lease, a lease that ran out, or a word of trouble from the client itself.
+
+    Args:
+        rows: All rows of some clients.
+        loud: Machines whose own log has such a word.
+        horizon: When the evidence ends (ns).
     """
     asks = pl.col("message_type").is_in(("DISCOVER", "REQUEST"))
-    ordered = rows.filter(pl.col("message_type") != "INFORM").sort("client", "source", "position")
     by = ("client", "source")
+    told = ("at", "message_type", "refusal", "unicast", "ciaddr", "seen_by", "lease_s")
+    ordered = rows.filter(pl.col("message_type") != "INFORM").select(*by, "position", *told).sort(*by, "position")
     lease = pl.col("lease_s").max().over("client")
     gap_s = (pl.col("at").shift(-1).over(by) - pl.col("at")) / SECOND_NS
     answered = pl.col("message_type") == "ACK"
@@ -348,13 +271,9 @@ def suspects(rows: pl.DataFrame, events: pl.DataFrame, horizon: int) -> list[str
         | (answered & asks.shift(-1).over(by) & (gap_s < 0.35 * lease.fill_null(1e9)))
         | (answered & (pl.coalesce(gap_s, (pl.lit(horizon) - pl.col("at")) / SECOND_NS) > lease))
     )
-    flagged = set(ordered.filter(trouble.fill_null(value=False))["client"].unique())
-    loud = events.filter(
-        pl.col("event").is_in(("expired", "refused", "exited", "send_failed", "no_offers", "rebinding"))
-    )
-    machines = dict(rows.filter(pl.col("seen_by") == "client").select("machine", "client").unique().iter_rows())
-    flagged |= {machines[name] for name in loud["machine"].unique() if name in machines}
-    return sorted(name for name in flagged if name)
+    flagged = ordered.filter(trouble.fill_null(value=False))["client"]
+    crying = rows.filter((pl.col("seen_by") == "client") & pl.col("machine").is_in(list(loud)))["client"]
+    return pl.concat([flagged, crying]).unique().sort().to_list()
 
 
 def citations(messages: Iterable[Message]) -> tuple[Reference, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cmp_to_key
 from itertools import pairwise
@@ -169,7 +169,7 @@ def path_order(points: list[str], messages: list[Message], homes: Homes) -> list
     return sorted(sorted(points), key=cmp_to_key(nearer))
 
 
-def survey(scene: Scene, traffic: Traffic, order: list[str], homes: Homes, shared: set[str]) -> None:
+def survey(scene: Scene, traffic: Traffic, order: list[str], homes: Homes, shared: Collection[str]) -> None:
     """Fill a scene with what each capture point says of it.
 
     Args:
@@ -219,21 +219,19 @@ def _arrivals(view: View, scene: Scene, traffic: Traffic, start: int, end: int) 
             (pl.col("client") == scene.client)
             | ((pl.col("way") == "group") & pl.col("sender").eq_missing(pl.lit(scene.mac)).not_())
         )
-        & (pl.col("way") != "asked")
-    ).sort("at")
-    before = single.filter(pl.col("at") < start)
+    )
+    before = single.filter(pl.col("last_at") < start)
     found: list[tuple[int, str, int]] = []
     if not whole.is_empty():
         row = whole.sort("last_at").row(-1, named=True)
         found.append((row["last_at"], row["last_source"], row["last_position"]))
     if not before.is_empty():
-        row = before.row(-1, named=True)
-        found.append((row["at"], row["source"], row["position"]))
+        found.append(max(before.select("last_at", "last_source", "last_position").iter_rows()))
     if found:
         at, source, position = max(found)
         view.last = (at, Reference(source, f"frame:{position}", iso(at)))
     edges = whole.select("first_at", "last_at", "n")
-    view.arrivals_before = int(edges["n"].sum()) + before.height * bool(straddling.height)
+    view.arrivals_before = int(edges["n"].sum()) + int(before["n"].sum()) * bool(straddling.height)
     if view.last and edges.height > 10:  # what was usual of late: before, the client may not have been up
         window = edges.filter(pl.col("first_at") >= view.last[0] - 4 * max(end - view.last[0], 60 * SECOND_NS))
         edges = window if window.height > 10 else edges
@@ -242,17 +240,16 @@ def _arrivals(view: View, scene: Scene, traffic: Traffic, start: int, end: int) 
     # Silences inside a second are shorter than one; between seconds they are exact.
     view.longest_gap_ns = int(max(silences.max(initial=0), min(inside.max(initial=0), SECOND_NS)))
     after = seconds.filter((pl.col("last_at") >= start) & (pl.col("first_at") <= end))
-    later = single.filter(pl.col("at") >= start)
+    later = single.filter(pl.col("first_at") >= start)
     view.any_after = int(after.filter(pl.col("first_at") >= start)["n"].sum()) + (
-        straddling.height and later.filter(pl.col("at") // SECOND_NS == start // SECOND_NS).height
+        straddling.height and int(later.filter(pl.col("second") == start // SECOND_NS)["n"].sum())
     )
     firsts: list[tuple[int, str, int]] = [
         (row["last_at"], row["last_source"], row["last_position"])
         for row in after.sort("last_at").head(1).iter_rows(named=True)
     ]
     if not later.is_empty():
-        row = later.row(0, named=True)
-        firsts.append((row["at"], row["source"], row["position"]))
+        firsts.append(min(later.select("first_at", "first_source", "first_position").iter_rows()))
     if firsts and view.any_after:
         at, source, position = min(firsts)
         view.resumed = (at, Reference(source, f"frame:{position}", iso(at)))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from forensics.analysis._correlate import SECOND_NS, on_one_clock
-from forensics.analysis._lease_messages import Message
+from forensics.analysis._correlate import SECOND_NS, of_first, on_one_clock
+from forensics.analysis._lease_messages import Sighting
+from forensics.analysis._lease_rows import DhcpRows
 from forensics.analysis._lease_scene import Scene, machine
 from forensics.analysis._rotation import stem
 from forensics.records.finding import Reference, iso
@@ -26,56 +26,52 @@ class Servers:
 
     machines: frozenset[str]
     """Hosts of the servers' logs."""
-    shared: set[str]
-    """Capture points that several clients' unicast messages pass."""
     reach: list[tuple[int, int]]
     """From when to when each server's log tells (ns)."""
     answers: pl.DataFrame
-    """Acknowledgements in servers' logs: ``client``, ``at``, ``source``, ``position``; by time."""
+    """Acknowledgements in servers' logs that `answer` may have to give: ``client``, ``at``, ``source``, ``position``;
+    by time."""
     at: npt.NDArray[np.int64]
     """Their times."""
     starts: pl.DataFrame
     """Lines by which servers start and end: ``at``, ``bound``, ``source``, ``position``, ``pid``, ``starts``."""
     pids: dict[tuple[str, int], int | None]
-    """Which process wrote the servers' lines about the clients that lost their lease; empty where none starts."""
+    """Which process wrote the lines by which clients that lost their lease were served; empty where none starts."""
 
     @classmethod
     def of(
-        cls,
-        rows: pl.DataFrame,
-        spans: pl.DataFrame,
-        logs: pl.LazyFrame,
-        ties: pl.LazyFrame,
-        told: Iterable[Sequence[Message]],
+        cls, rows: DhcpRows, spans: pl.DataFrame, logs: pl.LazyFrame, ties: pl.LazyFrame, attempts: pl.DataFrame
     ) -> Servers:
         """Take together what is known of the servers.
 
         Args:
-            rows: DHCP rows of all clients, as `forensics.analysis._lease_messages.normalised` gives them.
+            rows: DHCP rows.
             spans: Per ``series`` of files, ``from_at`` and ``to_at`` (ns).
             logs: One row per `LogRecord`.
             ties: One row per `Clock`.
-            told: The messages of each client that lost its lease.
+            attempts: One row per failed attempt: the instants from which on `answer` will be asked, ``while_at`` and
+                ``before_at`` (ns), and the line by which the client was `served`, ``source`` and ``position``.
         """
-        own = rows.filter(pl.col("seen_by") == "server")
-        reach = spans.filter(pl.col("series").is_in(own["series"].unique().to_list()))
-        direct = rows.filter((pl.col("seen_by") == "capture") & pl.col("unicast"))
-        several = direct.group_by("point").agg(n=pl.col("chaddr").n_unique()).filter(pl.col("n") > 1)
-        acknowledged = own.filter((pl.col("message_type") == "ACK") & pl.col("client").is_not_null())
-        answers = acknowledged.select("client", "at", *_LINE).sort("at", *_LINE)
+        own = rows.places.filter(pl.col("seen_by") == "server")
+        reach = spans.filter(pl.col("series").is_in(own["series"].unique().implode()))
+        since = np.unique(np.concatenate([attempts[name].to_numpy() for name in ("while_at", "before_at")]))
+        answers = _firsts(rows.acknowledged(), since).sort("at", *_LINE)
         starts = _starts(logs, ties)
+        lines = attempts.select(_LINE).drop_nulls().unique()
         return cls(
             servers_of(rows),
-            set(several["point"]),
             reach.select("from_at", "to_at").rows(),
             answers,
             answers["at"].to_numpy(),
             starts,
-            {} if starts.is_empty() else _pids(logs, told),
+            {} if starts.is_empty() else _pids(logs, lines),
         )
 
     def answer(self, client: str, since: int, until: int) -> Reference | None:
-        """The first line between two instants, both included, by which any of them answers another client."""
+        """The first line between two instants, both included, by which any of them answers another client.
+
+        The first instant is one of those that were given to `of`.
+        """
         first = int(np.searchsorted(self.at, since))
         count = int(np.searchsorted(self.at, until, side="right")) - first
         for rows in self.answers.slice(first, max(count, 0)).iter_slices(_ROWS):
@@ -88,16 +84,12 @@ class Servers:
 
         A network host runs one dnsmasq per network: the process that answered the client is the one that counts.
         """
-        served = max(
-            (one for one in scene.sightings("server") if one.middle < start),
-            key=lambda one: (one.middle, one.source, one.position),
-            default=None,
-        )
-        if served is None or self.starts.is_empty():
+        by = served(scene, start)
+        if by is None or self.starts.is_empty():
             return None
-        since = self.starts.filter((pl.col("at") >= served.middle - SECOND_NS) & (stem() == served.series))
+        since = self.starts.filter((pl.col("at") >= by.middle - SECOND_NS) & (stem() == by.series))
         ends = since.filter(pl.col("starts").not_() & (pl.col("at") <= start + pl.col("bound")))
-        ends = ends.filter(pl.col("pid").eq_missing(pl.lit(self.pids.get((served.source, served.position)))))
+        ends = ends.filter(pl.col("pid").eq_missing(pl.lit(self.pids.get((by.source, by.position)))))
         if ends.is_empty():
             return None
         row = ends.row(0, named=True)
@@ -107,9 +99,36 @@ class Servers:
         )
 
 
-def servers_of(rows: pl.DataFrame) -> frozenset[str]:
+def served(scene: Scene, start: int) -> Sighting | None:
+    """The last line of a server's log about a client before an instant (ns)."""
+    before = (one for one in scene.sightings("server") if one.middle < start)
+    return max(before, key=lambda one: (one.middle, one.source, one.position), default=None)
+
+
+def servers_of(rows: DhcpRows) -> frozenset[str]:
     """The hosts that servers' logs were written on."""
-    return frozenset(machine(name) for name in rows.filter(pl.col("seen_by") == "server")["machine"].unique())
+    return frozenset(machine(name) for name in rows.places.filter(pl.col("seen_by") == "server")["machine"])
+
+
+def _firsts(answers: pl.LazyFrame, since: npt.NDArray[np.int64]) -> pl.DataFrame:
+    """Of each log, between any two of some instants: its first answer, and its first to another client than that one.
+
+    Whoever looks from one of these instants for the first answer to another client finds the same here as among all.
+    """
+
+    def stretch(at: pl.Series) -> pl.Series:
+        return pl.Series(np.searchsorted(since, at.to_numpy(), side="right"), dtype=pl.Int64)
+
+    def first(rows: pl.LazyFrame) -> pl.DataFrame:
+        told = {"client": of_first("client"), "position": of_first("position"), "at": pl.col("at").min()}
+        return rows.group_by("stretch", "source").agg(**told).collect(engine="streaming")
+
+    number = pl.col("at").map_batches(stretch, return_dtype=pl.Int64, is_elementwise=True)
+    rows = answers.with_columns(stretch=number).filter(pl.col("stretch") > 0)
+    one = first(rows)
+    of_one = one.lazy().select("stretch", "source", one="client")
+    other = first(rows.join(of_one, on=["stretch", "source"]).filter(pl.col("client") != pl.col("one")))
+    return pl.concat([one, other]).select("client", "at", *_LINE)
 
 
 def _starts(logs: pl.LazyFrame, ties: pl.LazyFrame) -> pl.DataFrame:
@@ -121,10 +140,6 @@ def _starts(logs: pl.LazyFrame, ties: pl.LazyFrame) -> pl.DataFrame:
     return rows.collect(engine="streaming").sort("at", "source", "position")
 
 
-def _pids(logs: pl.LazyFrame, told: Iterable[Sequence[Message]]) -> dict[tuple[str, int], int | None]:
-    seen = (one for messages in told for message in messages for one in message.sightings if one.seen_by == "server")
-    kinds = logs.collect_schema()
-    schema = {name: kinds[name] for name in _LINE}
-    lines = pl.DataFrame(list({(one.source, one.position) for one in seen}), schema=schema, orient="row")
+def _pids(logs: pl.LazyFrame, lines: pl.DataFrame) -> dict[tuple[str, int], int | None]:
     own = logs.select(*_LINE, "pid").join(lines.lazy(), on=_LINE, how="semi").collect(engine="streaming")
     return {(source, position): pid for source, position, pid in own.iter_rows()}

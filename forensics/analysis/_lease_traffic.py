@@ -9,23 +9,30 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from forensics.analysis._correlate import SECOND_NS, named, of_first, of_last, on_one_clock
+from forensics.analysis._correlate import SECOND_NS, named, of_first, of_last, of_most, on_one_clock
 
 GROUP_BIT = list("13579bdf")
 """Second digit of a group address (IEEE 802: lowest bit of the first octet)."""
 AROUND_NS = 3 * SECOND_NS
 _NOBODY = pl.lit(None, dtype=pl.String)
+_USED = ("ts", "host", "source", "position", "wire_bytes")
+_HEADERS = (
+    *("eth_src", "eth_dst", "src", "dst", "protocol", "tcp_flags", "tcp_ack", "src_port", "dst_port", "payload_bytes"),
+    *("icmp_type", "icmp_code", "icmp_id", "icmp_seq", "quoted_dst_port", "arp_op", "arp_sender_ip", "arp_target_ip"),
+)
 
 
 @dataclass(frozen=True)
 class Traffic:
     """Packets to and from some clients, reduced.
 
-    ``seconds``: per ``client`` (null: to all), ``point``, ``way`` (`in`, `out`, `group`), ``sender`` (of group frames)
-    and second: ``n``, ``size_bytes``, ``first_at``, ``last_at``, ``last_source``, ``last_position``.
-    ``near``: single packets around the first unanswered renewals. ``heard``: packets of a client that prove that it
-    received something (echo and ARP replies, TCP acknowledgements that advance). ``probes``: packets that ask for such
-    an answer. ``closed``: ICMP errors by which a host says that nobody listens on its DHCP port.
+    ``seconds``: per ``client`` (null: to all), ``point``, ``way`` (`in`, `out`, `in-ip`, `out-ip`, `group`), ``sender``
+    (one that lost its lease) and second: ``n``, ``size_bytes``, ``first_at``, ``last_at``, ``last_source``,
+    ``last_position``.
+    ``near``: the same of packets around the first unanswered renewals, cut where these were sent, and where each such
+    piece begins, ``first_source`` and ``first_position``. ``heard``: packets of a client that prove that it received
+    something (echo and ARP replies, TCP acknowledgements that advance). ``probes``: packets that ask for such an
+    answer. ``closed``: ICMP errors by which a host says that nobody listens on its DHCP port.
     ``turns``: per ``client``, ``point``, ``peer`` and ``by`` (who answered: `client` or `peer`) the shortest time from
     an echo or ARP request to its reply, ``turn_ns``, and how many such pairs there are, ``n``.
     ``spans``: per point first and last packet.
@@ -63,118 +70,182 @@ class _Parts:
         return pl.concat([self._rows.slice(*self._where.get(name, (0, 0))) for name in (None, client)])
 
 
-def watch(packets: pl.LazyFrame, clocks: pl.LazyFrame, clients: pl.DataFrame) -> Traffic:
-    """Reduce packets to what concerns some clients; one streaming pass over the columns that are needed.
+@dataclass(frozen=True)
+class Watch:
+    """The packets of a case, asked for those of clients that lost their lease, some clients at a time."""
 
-    Args:
-        packets: One row per `Packet`, any number.
-        clocks: One row per `Clock`.
-        clients: ``client``, ``mac``, ``ip``, ``since_at``, ``first_at``, ``ends_at`` (ns): one row per failed attempt.
+    packets: pl.LazyFrame
+    clocks: pl.LazyFrame
+    attempts: pl.DataFrame
+    """One row per failed attempt: ``client``, ``mac``, ``ip``, ``since_at``, ``first_at``, ``ends_at`` (ns)."""
 
-    Returns:
-        See `Traffic`; empty frames where there are no packets.
-    """
-    used = ("ts", "host", "source", "position", "wire_bytes")
-    headers: tuple[str, ...] = ("eth_src", "eth_dst", "src", "dst", "protocol", "tcp_flags", "tcp_ack")
-    headers += ("src_port", "dst_port", "payload_bytes", "icmp_type", "icmp_code", "icmp_id", "icmp_seq")
-    headers += ("quoted_dst_port", "arp_op", "arp_sender_ip", "arp_target_ip")
-    tunnelled = packets.select(pl.col("tunnel").is_not_null().any()).collect(engine="streaming")
-    columns = {name: pl.col(name) for name in headers}
-    if tunnelled.item():
-        inner = pl.col("tunnel").is_not_null() & pl.col("inner_eth_src").is_not_null()
-        columns = {name: pl.when(inner).then(f"inner_{name}").otherwise(name) for name in headers}
-    rows = on_one_clock(packets.select(*used, **columns), clocks).with_columns(point=pl.coalesce("host", "source"))
-    spans = rows.group_by("point").agg(
-        from_at=pl.col("at").min(), to_at=pl.col("at").max(), n=pl.len(), bound=pl.col("bound").max()
-    )
-    # Chosen by what the packets have before anything is made of it: the scan reads the other columns of few packets.
-    chosen = packets.filter(_of_any(clients, ("", "inner_") if tunnelled.item() else ("",)))
-    own = on_one_clock(chosen.select(*used, **columns), clocks).with_columns(point=pl.coalesce("host", "source"))
-    sent, reached, asked, to_all = _labelled(own, clients)
-    near = pl.concat([reached, to_all]).filter(_around(clients["first_at"]))
-    since = min(clients["since_at"].to_list(), default=0)
-    until = max(clients["ends_at"].to_list(), default=0) + 60 * SECOND_NS
-    answering = sent.filter(pl.col("at").is_between(since, until))
-    asking = pl.concat([reached, asked]).filter(pl.col("at").is_between(since, until))
-    parts = [
-        *(_seconds(part) for part in (sent, reached, to_all)),
-        near.select("client", "point", "way", "sender", "at", "source", "position"),
-        *(_echoes(answering), _acknowledged(answering), _probes(asking), _closed(asking), _turns(asking, answering)),
-        spans,
-    ]
-    # Each part reads the few columns that it needs: sharing one wide frame would hold all packets in memory.
+    @cached_property
+    def counts(self) -> pl.DataFrame:
+        """Per ``client``, in their order, at least as many packets as there are of it, ``n``."""
+        whose = ("sent_by", "sent_to", "wanted")
+        pairs = self._of(self.attempts).group_by(whose).agg(n=pl.len()).collect(engine="streaming")
+        told = [pairs.select("n", client=pl.col(name).cast(pl.String)) for name in whose]
+        none = self.attempts.select(n=pl.lit(0, pl.UInt32), client="client")
+        return pl.concat([*told, none]).drop_nulls().group_by("client").agg(pl.col("n").sum()).sort("client")
+
+    def traffic(self, clients: pl.Series, *, held: bool) -> Traffic:
+        """Reduce packets to what concerns some clients; what is told of one does not depend on the others.
+
+        Args:
+            clients: Some of those that lost their lease.
+            held: Read their packets once, and hold them; else anew for each thing that is asked of them.
+
+        Returns:
+            See `Traffic`; empty frames where there are no packets.
+        """
+        attempts = self.attempts.filter(pl.col("client").is_in(clients.implode()))
+        rows = self._of(attempts)
+        if held:
+            rows = rows.collect(engine="streaming").lazy()
+
+        def labelled(client: str, way: pl.Expr) -> pl.LazyFrame:
+            return rows.with_columns(client=client, way=way).filter(pl.col("client").is_in(clients.implode()))
+
+        by_mac = pl.col("sender").is_not_null()
+        sent = labelled("sent_by", pl.when(by_mac).then(pl.lit("out")).otherwise(pl.lit("out-ip")))
+        reached = labelled("sent_to", pl.when("to_mac").then(pl.lit("in")).otherwise(pl.lit("in-ip")))
+        wanted = labelled("wanted", pl.lit("asked"))
+        since = min(self.attempts["since_at"].to_list(), default=0)
+        until = max(self.attempts["ends_at"].to_list(), default=0) + 60 * SECOND_NS
+        answering = sent.filter(pl.col("at").is_between(since, until))
+        asking = pl.concat([reached, wanted]).filter(pl.col("at").is_between(since, until))
+        sent_s, reached_s, near, echoes, acknowledged, probes, closed, turns = _collected(
+            *(_seconds(sent), _seconds(reached), self._near(reached)),
+            *(_echoes(answering), _acknowledged(answering)),
+            *(_probes(asking), _closed(asking), _turns(asking, answering)),
+        )
+        seconds_to_all, near_to_all = self._to_all
+        heard = pl.concat([echoes, _advancing(acknowledged)], how="vertical_relaxed").sort("at", "point", "position")
+        order = ("client", "point", "at")
+        return Traffic(
+            pl.concat([sent_s, reached_s, seconds_to_all]).sort("client", "point", "first_at", "way"),
+            pl.concat([near, near_to_all]).sort("client", "point", "first_at"),
+            heard,
+            probes.sort(*order, "position"),
+            closed.sort(*order, "position"),
+            turns.sort("client", "point", "by", "peer"),
+            self._spans,
+        )
+
+    def seconds(self) -> pl.DataFrame:
+        """``seconds`` of `Traffic` of all the clients, but of what went to all."""
+        rows = self._of(self.attempts)
+        sent = rows.with_columns(client="sent_by", way=pl.lit("out")).filter(pl.col("client").is_not_null())
+        reached = rows.with_columns(client="sent_to", way=pl.lit("in")).filter(pl.col("client").is_not_null())
+        return pl.concat(_collected(_seconds(sent), _seconds(reached)))
+
+    @cached_property
+    def _spans(self) -> pl.DataFrame:
+        rows = _placed(self.packets.select(*_USED), self.clocks).group_by("point")
+        ends = {"from_at": pl.col("at").min(), "to_at": pl.col("at").max(), "bound": pl.col("bound").max()}
+        return rows.agg(n=pl.len(), **ends).collect(engine="streaming").sort("point")
+
+    @cached_property
+    def _to_all(self) -> tuple[pl.DataFrame, ...]:
+        """``seconds`` and ``near`` of what went to all."""
+        rows = self._labelled(pl.any_horizontal(_to_all(layer) for layer in self._layers))
+        rows = rows.filter("group").with_columns(client=_NOBODY, way=pl.lit("group"))
+        return _collected(_seconds(rows), self._near(rows))
+
+    def _of(self, attempts: pl.DataFrame) -> pl.LazyFrame:
+        """Packets of some clients, but no answer to whether those to all are."""
+        rows = self._labelled(_of_any(attempts, self._layers))
+        return rows.filter(pl.any_horizontal(pl.col("sent_by", "sent_to", "wanted").is_not_null())).drop("group")
+
+    @cached_property
+    def _layers(self) -> tuple[str, ...]:
+        tunnelled = self.packets.select(pl.col("tunnel").is_not_null().any()).collect(engine="streaming").item()
+        return ("", "inner_") if tunnelled else ("",)
+
+    def _labelled(self, chosen: pl.Expr) -> pl.LazyFrame:
+        """Some packets, of tunnelled ones what is inside, and whose they are.
+
+        A packet is a client's by its hardware address, where it is that of any of them, else by its IP address:
+        ``sent_by``, ``sent_to`` (``to_mac``: by its hardware address) and, of a request by ARP, ``wanted``. ``sender``
+        is the client whose hardware address sent it, and ``group`` says whether it went to all.
+        """
+        columns = {name: pl.col(name) for name in _HEADERS}
+        if len(self._layers) > 1:
+            inner = pl.col("tunnel").is_not_null() & pl.col("inner_eth_src").is_not_null()
+            columns = {name: pl.when(inner).then(f"inner_{name}").otherwise(name) for name in _HEADERS}
+        # Chosen by what packets have before anything is made of it: the scan reads the other columns of few packets.
+        rows = _placed(self.packets.filter(chosen.fill_null(value=False)).select(*_USED, **columns), self.clocks)
+        macs = dict(self.attempts.select("mac", "client").drop_nulls().iter_rows())
+        ips = dict(self.attempts.select("ip", "client").drop_nulls().iter_rows())
+
+        def owner(column: str, names: dict[str, str]) -> pl.Expr:
+            return named(column, names) if names else _NOBODY
+
+        by_mac = {"sender": owner("eth_src", macs), "receiver": owner("eth_dst", macs), "group": _to_all()}
+        labels = {
+            "sent_by": pl.coalesce("sender", owner("src", ips)),
+            "sent_to": pl.when(pl.col("group").not_()).then(pl.coalesce("receiver", owner("dst", ips))),
+            "to_mac": pl.col("receiver").is_not_null(),
+            "wanted": pl.when((pl.col("arp_op") == 1) & pl.col("group")).then(owner("arp_target_ip", ips)),
+        }
+        told = rows.with_columns(**by_mac).with_columns(**labels)
+        kept = ("at", "point", "source", "position", "wire_bytes", *_HEADERS[2:], "sender", "group", *labels)
+        return told.select(pl.col(kept)).with_columns(pl.col(pl.String).cast(pl.Categorical))
+
+    def _near(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Packets around the first requests in vain, by second, cut where such a request was sent."""
+        begun = np.sort(self.attempts["first_at"].drop_nulls().unique().to_numpy())
+
+        def near(at: pl.Series) -> pl.Series:
+            stamps = at.to_numpy()
+            first = np.searchsorted(begun, stamps - AROUND_NS)
+            return pl.Series(first < np.searchsorted(begun, stamps + AROUND_NS, side="right"))
+
+        def piece(at: pl.Series) -> pl.Series:
+            return pl.Series(np.searchsorted(begun, at.to_numpy(), side="right"), dtype=pl.Int64)
+
+        latest = pl.col("at").cast(pl.Int128) * 2**48 + pl.col("position")
+        return (
+            rows.filter(pl.col("at").map_batches(near, return_dtype=pl.Boolean, is_elementwise=True))
+            .with_columns(
+                second=pl.col("at") // SECOND_NS,
+                piece=pl.col("at").map_batches(piece, return_dtype=pl.Int64, is_elementwise=True),
+            )
+            .group_by("client", "point", "way", "sender", "second", "piece")
+            .agg(
+                n=pl.len(),
+                first_at=pl.col("at").min(),
+                first_source=of_first("source"),
+                first_position=of_first("position"),
+                last_at=pl.col("at").max(),
+                last_source=of_most("source", latest),
+                last_position=of_most("position", latest),
+            )
+        )
+
+
+def _collected(*parts: pl.LazyFrame) -> tuple[pl.DataFrame, ...]:
+    """Each part by itself, of the few columns that it needs: sharing one wide frame would hold all packets."""
     separately = pl.QueryOptFlags(comm_subplan_elim=False)
-    *seconds, near_rows, echoes, acknowledged, probes, closed, turns, span_rows = (
-        part.collect(engine="streaming", optimizations=separately) for part in parts
-    )
-    heard = pl.concat([echoes, _advancing(acknowledged)], how="vertical_relaxed").sort("at", "point", "position")
-    order = ("client", "point", "at")
-    return Traffic(
-        pl.concat(seconds).sort("client", "point", "first_at", "way"),
-        near_rows.sort(*order, "position"),
-        heard,
-        probes.sort(*order, "position"),
-        closed.sort(*order, "position"),
-        turns.sort("client", "point", "by", "peer"),
-        span_rows.sort("point"),
-    )
+    texts = pl.col(pl.Categorical).cast(pl.String)
+    return tuple(part.with_columns(texts).collect(engine="streaming", optimizations=separately) for part in parts)
 
 
-def _around(instants: pl.Series) -> pl.Expr:
-    """Whether ``at`` is close to any of some instants, however many there are."""
-    known = np.sort(instants.drop_nulls().to_numpy())
-
-    def near(at: pl.Series) -> pl.Series:
-        stamps = at.to_numpy()
-        first = np.searchsorted(known, stamps - AROUND_NS)
-        return pl.Series(first < np.searchsorted(known, stamps + AROUND_NS, side="right"))
-
-    return pl.col("at").map_batches(near, return_dtype=pl.Boolean, is_elementwise=True)
+def _placed(packets: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
+    return on_one_clock(packets, clocks).with_columns(point=pl.coalesce("host", "source"))
 
 
 def _of_any(clients: pl.DataFrame, layers: Sequence[str]) -> pl.Expr:
-    """Whether a packet is of any of the clients, to one or about one, or to all, in any of its layers."""
-    parts = []
+    """Whether a packet is of any of the clients, to one or about one, in any of its layers."""
+    parts = [pl.lit(value=False)]
     for told, names in ((clients["mac"], ("eth_src", "eth_dst")), (clients["ip"], ("src", "dst", "arp_target_ip"))):
         values = told.drop_nulls().unique().to_list()
         parts += [pl.col(f"{layer}{name}").is_in(values) for layer in layers for name in names if values]
-    return pl.any_horizontal(*parts, *(_to_all(layer) for layer in layers)).fill_null(value=False)
+    return pl.any_horizontal(parts)
 
 
 def _to_all(layer: str = "") -> pl.Expr:
     return pl.col(f"{layer}eth_dst").str.slice(1, 1).is_in(GROUP_BIT).fill_null(value=False)
-
-
-def _labelled(rows: pl.LazyFrame, clients: pl.DataFrame) -> tuple[pl.LazyFrame, ...]:
-    """What a client sent, what was sent to it, who asked for it by ARP, and what went to all.
-
-    A packet is a client's by its hardware address, where there is one, else by its IP address.
-    """
-    macs = dict(clients.select("mac", "client").drop_nulls().iter_rows())
-    ips = dict(clients.select("ip", "client").drop_nulls().iter_rows())
-
-    def owner(column: str, names: dict[str, str]) -> pl.Expr:
-        return named(column, names) if names else _NOBODY
-
-    group = _to_all()
-    by_mac, by_ip = owner("eth_src", macs), owner("src", ips)
-    to_mac, to_ip = owner("eth_dst", macs), owner("dst", ips)
-
-    def labelled(client: pl.Expr, way: pl.Expr) -> pl.LazyFrame:
-        return rows.with_columns(client=client, way=way, sender=by_mac).filter(pl.col("client").is_not_null())
-
-    sent = labelled(
-        pl.coalesce(by_mac, by_ip), pl.when(by_mac.is_not_null()).then(pl.lit("out")).otherwise(pl.lit("out-ip"))
-    )
-    to_client = pl.when(group.not_()).then(pl.coalesce(to_mac, to_ip))
-    reached = labelled(to_client, pl.when(to_mac.is_not_null()).then(pl.lit("in")).otherwise(pl.lit("in-ip")))
-    wanted = pl.when((pl.col("arp_op") == 1) & group).then(owner("arp_target_ip", ips))
-    asked = labelled(wanted, pl.lit("asked"))
-    to_all = rows.filter(group).with_columns(
-        client=_NOBODY, way=pl.lit("group"), sender=owner("eth_src", dict(zip(macs, macs, strict=True)))
-    )
-    names = [*rows.collect_schema().names(), "client", "way", "sender"]
-    return tuple(part.select(names) for part in (sent, reached, asked, to_all))
 
 
 def _seconds(rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._lease_messages import Message, Sighting
+from forensics.analysis._lease_rows import MOST_ROWS, DhcpRows
 from forensics.analysis._lease_scene import Scene
 from forensics.analysis._lease_states import Attempt, Lease
+from forensics.analysis._parts import in_parts
 from forensics.records.finding import Reference, iso
 
 RESTART_NS = 300 * SECOND_NS
@@ -18,7 +21,7 @@ AT_ONCE_NS = 10 * SECOND_NS
 PER_INTERFACE = ("machine", "interface")
 
 
-def told_by_events(events: pl.DataFrame, rows: pl.DataFrame, spans: pl.DataFrame) -> list[Scene]:
+def told_by_events(events: pl.LazyFrame, rows: DhcpRows, reach: Mapping[str, int]) -> list[Scene]:
     """Leases that a client says it lost, where nothing else shows its messages.
 
     A client says so too when its link goes down, when it is stopped and when it is given another address; none of
@@ -26,26 +29,34 @@ def told_by_events(events: pl.DataFrame, rows: pl.DataFrame, spans: pl.DataFrame
 
     Args:
         events: One row per `DhcpClientEvent` with ``at`` (ns), ``machine`` and ``series``.
-        rows: DHCP messages as `normalised` gives them.
-        spans: Per ``series`` of files when it ends, ``to_at``.
+        rows: DHCP rows.
+        reach: When each series of files ends (ns).
 
     Returns:
         One scene per loss, in order of time.
     """
-    asks = pl.col("message_type").is_in(("REQUEST", "DISCOVER"))
-    talkative = rows.filter((pl.col("seen_by") == "client") & asks)["machine"].unique().to_list()
-    reach = dict(spans.select("series", "to_at").iter_rows())
+    talkative = rows.places.filter((pl.col("seen_by") == "client") & pl.col("asks"))["machine"].to_list()
+    lost = pl.col("event").is_in(("expired", "no_offers"))
+    per_machine = events.group_by("machine").agg(n=pl.len(), lost=lost.any()).collect(engine="streaming")
+    quiet = per_machine.filter("lost", pl.col("machine").is_in(talkative).not_()).sort("machine")
     found: list[Scene] = []
-    quiet = events.filter(pl.col("machine").is_in(talkative).not_()).sort("at", "source", "position")
-    once = quiet.unique([*PER_INTERFACE, "at", "event"], keep="first", maintain_order=True)
+    for part in in_parts(quiet, MOST_ROWS):
+        said = events.filter(pl.col("machine").is_in(part["machine"].implode())).collect(engine="streaming")
+        found += _losses(said.sort("at", "source", "position"), reach)
+    shown = _shown(found, rows) if found else set()
+    kept = [scene for scene in found if scene.client not in shown and (not scene.ip or scene.ip not in shown)]
+    return sorted(kept, key=lambda scene: (scene.attempt.ends, scene.client))
+
+
+def _losses(said: pl.DataFrame, reach: Mapping[str, int]) -> Iterator[Scene]:
+    once = said.unique([*PER_INTERFACE, "at", "event"], keep="first", maintain_order=True)
     for _, own in once.group_by(*PER_INTERFACE, maintain_order=True):
-        said = own.to_dicts()
-        for place, event in enumerate(said):
+        events = own.to_dicts()
+        for place, event in enumerate(events):
             if event["event"] in ("expired", "no_offers"):
-                scene = _loss(said, place, reach.get(event["series"], event["at"]))
-                if scene and not _is_shown(scene, rows):
-                    found.append(scene)
-    return sorted(found, key=lambda scene: (scene.attempt.ends, scene.client))
+                scene = _loss(events, place, reach.get(event["series"], event["at"]))
+                if scene:
+                    yield scene
 
 
 def _loss(said: list[dict[str, Any]], place: int, horizon: int) -> Scene | None:
@@ -83,11 +94,15 @@ def _loss(said: list[dict[str, Any]], place: int, horizon: int) -> Scene | None:
     return Scene(mac or f"host:{event['machine']}", mac, bound["ip"], attempt, [ack, *asked], [], client_log=True)
 
 
-def _is_shown(scene: Scene, rows: pl.DataFrame) -> bool:
-    """Whether messages of the client's are known from elsewhere: they say more, and have been judged."""
-    own = (pl.col("client") == scene.client) | (pl.col("ip") == scene.ip if scene.ip else pl.lit(value=False))
+def _shown(scenes: Sequence[Scene], rows: DhcpRows) -> set[str]:
+    """Clients and addresses whose messages are known from elsewhere: they say more, and have been judged."""
+    clients, ips = {scene.client for scene in scenes}, {scene.ip for scene in scenes if scene.ip}
     asks = pl.col("message_type").is_in(("REQUEST", "DISCOVER"))
-    return rows.filter(own & asks).height > 0
+    shown: set[str] = set()
+    for part in rows.about(clients, ips):
+        asked = part.filter(asks)
+        shown |= {*asked["client"], *asked["ip"].drop_nulls()}
+    return shown
 
 
 def _reference(row: dict[str, Any]) -> Reference:

@@ -22,11 +22,13 @@ WATCH = (
     + """
 import sys
 import polars as pl
-from forensics.analysis._lease_traffic import watch
+from forensics.analysis._lease_traffic import Watch
 from forensics.records import Clock
 client = {"client": "a", "mac": "fa:16:3e:00:00:01", "ip": "10.0.0.1", "since_at": 0, "first_at": 1, "ends_at": 2}
 for parts in map(int, sys.argv[2:]):
-    seen = watch(pl.scan_parquet([sys.argv[1]] * parts), Clock.empty().lazy(), pl.DataFrame([client]))
+    watch = Watch(pl.scan_parquet([sys.argv[1]] * parts), Clock.empty().lazy(), pl.DataFrame([client]))
+    assert watch.counts["n"].item() == 0
+    seen = watch.traffic(pl.Series(["a"]), held=True)
     assert seen.spans["n"].item() == parts * 60_000
     print(peak_mib())
 """
