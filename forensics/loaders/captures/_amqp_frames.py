@@ -98,9 +98,9 @@ class Frames:
 
     def end(self) -> None:
         """No more will come."""
-        self._open.clear()
-        if self._latest is not None:
-            self._hand_on()
+        self._superseded(None)
+        for content in list(self._open.values()):
+            self._complete(content)
 
     def _following(self) -> int:
         """Size of the body frame that comes next by what the content's header said."""
@@ -150,10 +150,11 @@ class Frames:
                 self._complete(content)
 
     def _complete(self, content: Content) -> None:
+        """Nothing more of a content will come; the latest one is handed on once it is known where the next begins."""
         self._expected = None
-        for channel, one in list(self._open.items()):
-            if one is content:
-                del self._open[channel]
+        self._open.pop(content.fields["channel"], None)
+        if content is not self._latest:
+            self._done(content)
 
     def _resume(self) -> bool:
         """Find a frame's start: at the start of what came, or behind the end of another."""
@@ -222,9 +223,7 @@ class Frames:
             self._header(channel, payload)
         if kind != METHOD or len(payload) < 4:
             return
-        if self._latest is not None:
-            self._latest.next_place = self._place
-            self._hand_on()
+        self._superseded(self._place)
         group, method = int.from_bytes(payload[:2], "big"), int.from_bytes(payload[2:4], "big")
         if channel in self._open:
             self._complete(self._open[channel])
@@ -247,10 +246,13 @@ class Frames:
         else:
             self._expected = content
 
-    def _hand_on(self) -> None:
-        assert self._latest is not None
+    def _superseded(self, place: int | None) -> None:
+        """The latest content is followed at a place; what is still to come of it stands between frames of others."""
         latest, self._latest = self._latest, None
-        self._done(latest)
+        if latest is not None:
+            latest.next_place = place
+            if latest.fields["channel"] not in self._open:
+                self._done(latest)
 
 
 def _plausible(buffer: bytearray, at: int) -> bool:

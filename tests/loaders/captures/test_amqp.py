@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forensics import scan_records
+from forensics.loaders.captures import amqp
 from forensics.loaders.captures._amqp_frames import Frames
 from forensics.records import BrokerTransfer
 from tests._captures import pcap
@@ -163,7 +164,10 @@ def test_a_capture_that_begins_in_the_middle() -> None:
 def test_any_octets(noise: bytes, holes: list[int], from_start: bool) -> None:
     done = []
     frames = Frames(done.append, from_start=from_start)
-    octets, place = noise + publish("nova", "k", b"b" * 50) + noise, 0
+    octets, place = (
+        noise + publish("nova", "k", b"b" * 50) + deliver("k", b"c" * 90) + noise + publish("", "k", b"d"),
+        0,
+    )
     for size in holes:
         frames.octets(octets[place : place + size], place, {"ts": 0})
         place += size
@@ -171,7 +175,8 @@ def test_any_octets(noise: bytes, holes: list[int], from_start: bool) -> None:
             frames.hole(size)
             place += size
     frames.end()
-    assert all(content.method == "publish" for content in done if content.fields.get("routing_key") == "k")
+    assert all(content.method in {"publish", "deliver"} for content in done if content.fields.get("routing_key") == "k")
+    assert len({id(content) for content in done}) == len(done)
 
 
 def test_as_tshark_sees_a_strangers_capture() -> None:
@@ -187,3 +192,84 @@ def test_as_tshark_sees_a_strangers_capture() -> None:
     ]
     assert rows["body_bytes"].sum() == sum(int(size) for _, sizes, _ in told for size in sizes.split(",") if size)
     assert rows.height == sum(sizes.count(",") + 1 for _, sizes, _ in told if sizes) == 31
+
+
+def told(rows: pl.DataFrame) -> list[tuple[object, ...]]:
+    return rows.select("method", "channel", "routing_key", "body_bytes", "seen_bytes").rows()
+
+
+def test_contents_of_several_channels_between_one_another() -> None:
+    """Section 4.2.6: frames of different channels may be mixed, those of one content may not."""
+    one, two = publish("nova", "one", b"a" * 90, channel=1), publish("nova", "two", b"b" * 50, channel=2)
+    at, to = one.index(b"\x03\0\x01"), two.index(b"\x03\0\x02")
+    stream = one[:at] + two[:to] + one[at:] + HEARTBEAT + two[to:] + publish("nova", "three", b"c")
+    rows = read(segments(PREAMBLE + stream, size=60))
+    assert told(rows) == [
+        ("publish", 1, "one", 90, 90), ("publish", 2, "two", 50, 50), ("publish", 1, "three", 1, 1)
+    ]  # fmt: skip
+
+
+def test_what_a_broker_gives_back_is_named() -> None:
+    """`basic.return`: reply code and text come before exchange and routing key."""
+    method = struct.pack(">HHH", 60, 50, 312) + short("NO_ROUTE") + short("nova") + short("nowhere")
+    header = frame(2, struct.pack(">HHQH", 60, 0, 4, 0))
+    (row,) = read(segments(frame(1, method) + header + frame(3, b"body"))).iter_rows(named=True)
+    assert (row["method"], row["exchange"], row["routing_key"], row["seen_bytes"]) == ("return", "nova", "nowhere", 4)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        frame(3, b"of a content that began before the capture", 7),
+        frame(2, struct.pack(">HHQH", 60, 0, 4, 0), 7),
+        frame(2, b"\0\x3c", 7),
+        frame(1, b"\0"),
+        frame(1, struct.pack(">HH", 60, 10) + b"\0\0")[:-1] + b"?",
+        b"\x09 is no kind of frame",
+        b"\x01\0\x01\xff\xff\xff\xff",
+    ],
+    ids=["body of nothing", "header of nothing", "short header", "short method", "no end", "no kind", "no size"],
+)
+def test_a_strange_frame_costs_what_is_next_to_it_at_most(odd: bytes) -> None:
+    tail = HEARTBEAT + HEARTBEAT + b"".join(publish("nova", f"k{n}", b"b" * 20) for n in range(3))
+    rows = read(segments(PREAMBLE + publish("nova", "first", b"a" * 9) + odd + tail, size=700))
+    assert told(rows) == [
+        ("publish", 1, "first", 9, 9), *(("publish", 1, f"k{n}", 20, 20) for n in range(3))
+    ]  # fmt: skip
+
+
+def test_a_connection_that_begins_anew_on_the_same_ports() -> None:
+    first, second = PREAMBLE + publish("nova", "cut", b"a" * 5000), PREAMBLE + publish("nova", "whole", b"b" * 100)
+    packets = [packet(999, b"", 0x02), *segments(first, seq=1000)[:2]]
+    packets += [packet(70_000, b"", 0x02), *segments(second, size=5, seq=70_001)]
+    packets += [packet(70_001 + len(second), b"", 0x11), *segments(publish("nova", "later", b"c"), seq=90_000)]
+    rows = read(packets)
+    assert rows["routing_key"].to_list() == ["cut", "whole", "later"]
+    assert rows["body_bytes"].to_list() == [5000, 100, 1]
+    assert rows["seen_bytes"][0] < 5000
+    assert rows["seen_bytes"].to_list()[1:] == [100, 1]
+
+
+def test_segments_that_overlap_are_read_once() -> None:
+    """A sender that sends again may cut what it sends otherwise (RFC 9293, 3.8.1)."""
+    stream = PREAMBLE + b"".join(publish("nova", f"k{n}", bytes([65 + n]) * 300) for n in range(8))
+    parts = [(at, size) for at in range(0, len(stream), 100) for size in (100,)]
+    again = [(at, size) for at in range(250, len(stream), 700) for size in (40, 330)]
+    places = [parts[0], *again, *parts[1:], *again]
+    start = packet(999, b"", 0x02)
+    rows = read([start, *(packet(1000 + at, stream[at : at + size]) for at, size in places)])
+    assert sorted(told(rows), key=repr) == told(read([start, *segments(stream)])) != []
+    lost = [packet(1000 + at, stream[at : at + size]) for at, size in parts if not 400 <= at < 600]
+    rows = read([start, *lost, packet(1000 + len(stream) + 50, b"", 0x14)])
+    assert rows["routing_key"].to_list()[-6:] == [f"k{n}" for n in range(2, 8)]
+    assert rows["seen_bytes"].to_list()[-6:] == [300] * 6
+
+
+def test_very_many_connections_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(amqp, "_MOST_STREAMS", 3)
+    packets = []
+    for port in range(10):
+        octets = bytearray(packet(1000, PREAMBLE + publish("nova", f"k{port}", b"b")))
+        octets[34:36] = (40_000 + port).to_bytes(2, "big")
+        packets.append(bytes(octets))
+    assert read(packets)["routing_key"].to_list() == [f"k{port}" for port in range(10)]
