@@ -225,7 +225,8 @@ def steps_in(clocks: pl.DataFrame, frames: pl.LazyFrame) -> list[tuple[Step, str
             ends = own.select(last=pl.col("at").filter(before).max(), first=pl.col("at").filter(after).min())
             last, first = ends.collect(engine="streaming").row(0)
             beside = own.filter(pl.col("at").is_in([last, first])).sort("at", "locator").collect(engine="streaming")
-            items = [*beside.filter(at=last).tail(1).rows(), *beside.filter(at=first).head(1).rows()]
+            here, there = (beside.filter(pl.col("at") == pl.lit(edge, pl.Int64)) for edge in (last, first))
+            items = [*here.tail(1).rows(), *there.head(1).rows()]
             refs = tuple(Reference(source, locator, iso(at)) for source, locator, at in items)
             basis = f"the offset to {row['reference']} before and after: {row['basis']}"
             host = row["host"] or row["source"]

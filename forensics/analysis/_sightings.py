@@ -19,7 +19,7 @@ CLIENT, CAPTURE, SERVER, PACKET = range(4)
 MOST_SHARING = 64
 """What more nodes than these share (an address that every cloud has) ties each of them only to the busiest ones."""
 MOST_PARTNERS = 64
-MOST_SEEN = 1_000_000
+MOST_SEEN = 250_000
 """Sightings that are compared at a time."""
 
 
@@ -115,7 +115,7 @@ class Witnesses:
             self._near.setdefault(one, set()).add(other)
             self._near.setdefault(other, set()).add(one)
         self._nodes: dict[str, set[str]] = {}
-        places = (frame.select("source", "node").unique() for frame in (keys, messages))
+        places = (frame.select("source", "node").unique().cast(pl.String) for frame in (keys, messages))
         for source, node in pl.concat(list(places)).unique().iter_rows():
             self._nodes.setdefault(source, set()).add(node)
 
@@ -208,5 +208,5 @@ class Witnesses:
                 due = left.with_columns(due=pl.col("at") - apart_ns)
                 pairs = due.join_asof(renamed, on="due", by=on, strategy="nearest", check_sortedness=False)
                 pairs = pairs.drop_nulls("at_b").select(*kept, *(f"{name}_b" for name in kept))
-                found.append(pairs.with_columns(rank=pl.lit(rank)))
+                found.append(pairs.with_columns(pl.col("source", "source_b").cast(pl.String), rank=pl.lit(rank)))
         return found

@@ -19,7 +19,8 @@ from forensics.analysis._alignment import (
     fit,
     off_zone,
 )
-from forensics.analysis._correlate import SECOND_NS, densest
+from forensics.analysis._correlate import SECOND_NS, densest, named
+from forensics.analysis._parts import in_parts
 from forensics.analysis._pieces import FEWEST, Piece, Tie, contiguous, hull, settled
 
 MOST_STEP_NS = 7200 * SECOND_NS
@@ -28,6 +29,8 @@ MOST_ASIDE_NS = 45 * SECOND_NS
 """A clock this far from a whole zone is not chosen among several that fit: a wrong tie is worse than none."""
 MOST_STRAYS = 0.2
 """So many pairs of a stretch may be like the rest of the evidence by chance."""
+MOST_PAIRS = 2_000_000
+"""Pairs of messages of two sources that are held."""
 _MANY = 40
 _RUN = 5
 """Pairs that say together where the difference is, before and after an instant."""
@@ -50,17 +53,10 @@ def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str], *, located: bool =
         ``node``, ``key``, ``pair`` (the two addresses, whichever speaks), ``forward``,
         ``at`` (ns); a packet that a point holds several times over some time is left out.
     """
-    own: tuple[str, ...] = (
-        "src",
-        "dst",
-        "protocol",
-        "ip_id",
-        "ip_bytes",
-        "fragment_offset_bytes",
-        "src_port",
-        "dst_port",
-    )
-    own += ("tcp_seq", "tcp_ack", "tcp_flags", "payload_bytes", "icmp_type", "icmp_id", "icmp_seq")
+    own = (
+        "src", "dst", "protocol", "ip_id", "ip_bytes", "fragment_offset_bytes", "src_port", "dst_port",
+        "tcp_seq", "tcp_ack", "tcp_flags", "payload_bytes", "icmp_type", "icmp_id", "icmp_seq",
+    )  # fmt: skip
     tunnelled = pl.col("tunnel").is_not_null() & pl.col("inner_src").is_not_null()
     column = {name: pl.col(name) for name in own}
     if packets.select(pl.col("tunnel").is_not_null().any()).collect(engine="streaming").item():
@@ -74,7 +70,7 @@ def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str], *, located: bool =
     sampled = (
         packets.filter(pl.col("ts").is_not_null() & pl.col("src").is_not_null() & group.not_().fill_null(value=True))
         .select(
-            node=pl.col("source").replace_strict(nodes, default=None, return_dtype=pl.String),
+            node=named("source", nodes),
             at=pl.col("ts").to_physical().cast(pl.Int64),
             port=pl.col("interface_id").fill_null(0),
             **column,
@@ -299,18 +295,17 @@ def tie_messages(x: pl.DataFrame, y: pl.DataFrame, *, turned: bool = False) -> T
 
 def _paired(x: pl.DataFrame, y: pl.DataFrame) -> pl.DataFrame | None:
     """Which message of X is which of Y: the offset that fits most of them decides."""
-    x = x.with_row_index("owner")
+    shown = ("at", "message_type", "chaddr", "xkey", "ip")
+    x = x.with_row_index("owner").select("owner", *shown)
+    y = y.with_row_index("owner_y").select("owner_y", *shown, place_y=pl.struct("source", "position").rle_id())
     best: tuple[int, pl.DataFrame] | None = None
     for identity in IDENTITIES:
         if any(frame[name].null_count() == frame.height for frame in (x, y) for name in identity):
             continue
         few = x.drop_nulls(identity).tail(4000) if x.height > 4000 else x
-        pairs = few.join(y.with_row_index("owner_y"), on=[*identity, "message_type"], suffix="_y")
+        pairs = _closest(few, y, [*identity, "message_type"])
         if pairs.is_empty():
             continue
-        pairs = pairs.with_columns(difference=pl.col("at") - pl.col("at_y"))
-        if pairs.height > 2_000_000:  # one client that says the same all day: its own order is enough
-            pairs = pairs.sort(pl.col("difference").abs()).head(2_000_000)
         span = int(np.ptp(x["at"].to_numpy()))
         width = SECOND_NS * 3 // 2 + min(span // 10_000, 5 * SECOND_NS)
         # Retries of seconds apart all fit the one message of the other side that is like them: each pair counts once.
@@ -334,6 +329,20 @@ def _paired(x: pl.DataFrame, y: pl.DataFrame) -> pl.DataFrame | None:
     return best[1] if best else None
 
 
+def _closest(x: pl.DataFrame, y: pl.DataFrame, on: list[str]) -> pl.DataFrame:
+    """Pairs of messages that are alike; of very many (one client that says the same all day) the closest."""
+    counts = y.group_by(on).agg(n=pl.len())
+    x = x.join(counts, on=on, how="left", maintain_order="left").with_columns(pl.col("n").fill_null(0))
+    shown = ("owner", "owner_y", "place_y", "at", "at_y", "message_type")
+    away = (pl.col("at") - pl.col("at_y")).alias("difference")
+    found = x.head(0).join(y, on=on, suffix="_y").select(*shown, away)
+    for some in in_parts(x, MOST_PAIRS):
+        found = pl.concat([found, some.join(y, on=on, suffix="_y").select(*shown, away)])
+        if found.height > MOST_PAIRS:
+            found = found.sort(away.abs(), "owner", "owner_y").head(MOST_PAIRS)
+    return found
+
+
 def _nearest(pairs: pl.DataFrame, edge: int, width: int) -> pl.DataFrame:
     """Each message of X with one of Y at most, of the pairs whose difference lies in a window."""
     inside = pairs.filter(pl.col("difference").is_between(edge, edge + width))
@@ -341,7 +350,7 @@ def _nearest(pairs: pl.DataFrame, edge: int, width: int) -> pl.DataFrame:
     return (
         inside.sort((pl.col("difference") - centre).abs(), "at", "at_y")
         .unique("owner", keep="first", maintain_order=True)
-        .unique(["source_y", "position_y"], keep="first", maintain_order=True)
+        .unique("place_y", keep="first", maintain_order=True)
         .sort("at")
     )
 
@@ -354,7 +363,7 @@ def _after_steps(pairs: pl.DataFrame, chosen: pl.DataFrame, width: int, *, disti
     alone.
     """
     for _ in range(_pieces.MOST_PIECES - 1 if distinct else 1):
-        left = pairs.join(chosen, on="owner", how="anti").join(chosen, on=["source_y", "position_y"], how="anti")
+        left = pairs.join(chosen, on="owner", how="anti").join(chosen, on="place_y", how="anti")
         fewest = FEWEST if distinct else FEWEST + 1
         if left["owner"].n_unique() < fewest:
             break
@@ -376,7 +385,7 @@ def _after_steps(pairs: pl.DataFrame, chosen: pl.DataFrame, width: int, *, disti
             break
         if strays.height:
             chosen = chosen.join(strays, on="owner", how="anti")
-            free = pairs.join(chosen, on="owner", how="anti").join(chosen, on=["source_y", "position_y"], how="anti")
+            free = pairs.join(chosen, on="owner", how="anti").join(chosen, on="place_y", how="anti")
             more = _nearest(free.filter(during), edge, width)
         chosen = pl.concat([chosen, more]).sort("at")
     return chosen

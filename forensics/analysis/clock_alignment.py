@@ -11,7 +11,7 @@ import polars as pl
 from forensics.analysis._alignment import NOWHERE
 from forensics.analysis._clock_graph import MACHINE, Ties, anchored, beside_captures, machine, put, same_machine
 from forensics.analysis._clock_rows import Held, clock_rows
-from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._correlate import SECOND_NS, named
 from forensics.analysis._own_zones import own_zones
 from forensics.analysis._pieces import Tie
 from forensics.analysis._rotation import stem
@@ -172,9 +172,10 @@ def _notes(notifications: pl.LazyFrame, ties: Ties) -> dict[str, Held]:
 
 def _owned(points: pl.DataFrame, messages: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
     """Messages of captures under the node that their packets have; and source -> node of captures."""
-    of_captures = messages.filter(pl.col("role") == "capture").select("source", "host").unique()
+    of_captures = messages.filter(pl.col("role") == "capture").select("source", "host").unique().cast(pl.String)
     owners = _owners(pl.concat([points, of_captures]))
-    own = pl.col("source").replace_strict(owners, default=None, return_dtype=pl.String)
+    own = pl.col("source").cast(pl.String).replace_strict(owners, default=None, return_dtype=pl.String)
+    own = own.cast(pl.Categorical)
     return messages.with_columns(node=pl.when(pl.col("role") == "capture").then(own).otherwise("node")), owners
 
 
@@ -182,34 +183,29 @@ def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
     """DHCP messages as ties need them, with the node that each belongs to."""
     xid = pl.col("xid").cast(pl.UInt64)
     swapped = ((xid & 0xFF) * 2**24) + ((xid & 0xFF00) * 2**8) + ((xid // 2**8) & 0xFF00) + (xid // 2**24)
+    role = named("seen_by", _ROLES)
+    log = pl.concat_str(stem(), pl.lit(" "), role, pl.lit(" "), pl.col("host").fill_null(""))
     known = messages.filter(pl.col("ts").is_not_null() & pl.col("message_type").is_not_null()).select(
-        "source",
+        pl.col("source", "host", "message_type", "chaddr").cast(pl.Categorical),
         "position",
-        "host",
-        "message_type",
-        "chaddr",
-        role=pl.col("seen_by").replace_strict(_ROLES),
+        node=pl.when(role == "capture").then(pl.coalesce("host", "source")).otherwise(log).cast(pl.Categorical),
+        role=role.cast(pl.Categorical),
         at=pl.col("ts").to_physical().cast(pl.Int64),
         xkey=pl.min_horizontal(xid, swapped),
         ip=pl.coalesce(
             pl.when(pl.col("ciaddr") != NOWHERE).then("ciaddr"),
             pl.when(pl.col("yiaddr") != NOWHERE).then("yiaddr"),
             "requested_ip",
-        ),
+        ).cast(pl.Categorical),
     )
     rows = known.collect(engine="streaming")
-    log = pl.concat_str(stem(), pl.lit(" "), "role", pl.lit(" "), pl.col("host").fill_null(""))
-    node = pl.when(pl.col("role") == "capture").then(pl.coalesce("host", "source")).otherwise(log)
     whole = (pl.col("at") % SECOND_NS == 0).all().over("node") & (pl.col("role") != "capture")
     # udhcpc names the address when it gets it and not when it asks for it again: one address, one client.
     lone = (pl.col("role") == "client") & (pl.col("ip").drop_nulls().n_unique() == 1).over("node")
     held = pl.when(lone).then(pl.coalesce("ip", pl.col("ip").drop_nulls().first().over("node"))).otherwise("ip")
-    return (
-        rows.with_columns(node=node)
-        .with_columns(ip=held)
-        .with_columns(
-            resolution_ns=pl.when(whole).then(SECOND_NS).when(pl.col("role") == "capture").then(0).otherwise(1_000_000)
-        )
+    return rows.with_columns(
+        ip=held,
+        resolution_ns=pl.when(whole).then(SECOND_NS).when(pl.col("role") == "capture").then(0).otherwise(1_000_000),
     )
 
 

@@ -5,7 +5,7 @@ from random import Random
 import polars as pl
 import pytest
 
-from forensics.analysis import _clock_steps, _sightings
+from forensics.analysis import _clock_steps, _sightings, _ties
 from forensics.analysis._clock_steps import own_steps
 from forensics.analysis.clock_alignment import findings
 from forensics.records import Clock, DhcpMessage, LogRecord, Packet
@@ -122,6 +122,17 @@ def test_size_of_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = made.clock_rows()
     monkeypatch.setattr(_sightings, "MOST_SEEN", 20)
     assert made.clock_rows().equals(whole)
+
+
+def test_the_closest_pairs_are_kept_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = Random(1)
+    rows = {"message_type": "ACK", "key": dice.choices("abc", k=40), "at": dice.sample(range(10**6), 40)}
+    x = pl.DataFrame(rows).with_row_index("owner")
+    y = pl.DataFrame(rows).with_columns(pl.col("at") + 77).with_row_index("owner_y").with_columns(place_y="owner_y")
+    every = _ties._closest(x, y, ["key", "message_type"])
+    monkeypatch.setattr(_ties, "MOST_PAIRS", 45)
+    few = _ties._closest(x, y, ["key", "message_type"])
+    assert few.equals(every.sort(pl.col("difference").abs(), "owner", "owner_y").head(45))
 
 
 def logged(*lines: tuple[float, str, str]) -> pl.LazyFrame:
