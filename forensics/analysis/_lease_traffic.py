@@ -153,7 +153,7 @@ class Watch:
         return _collected(_seconds(rows), self._near(rows))
 
     def _of(self, attempts: pl.DataFrame) -> pl.LazyFrame:
-        """Packets of some clients, but no answer to whether those to all are."""
+        """Packets that some clients sent, that were sent to them or that asked for them by ARP."""
         rows = self._labelled(_of_any(attempts, self._layers))
         return rows.filter(pl.any_horizontal(pl.col("sent_by", "sent_to", "wanted").is_not_null())).drop("group")
 

@@ -9,6 +9,7 @@ import polars as pl
 from forensics.analysis._correlate import SECOND_NS, on_one_clock
 from forensics.analysis._given import rows_of
 from forensics.analysis._links import links
+from forensics.analysis._parts import in_parts
 from forensics.records import Alternative, Clock, DhcpMessage, Edge, Finding, InstancePort, Step
 from forensics.records.finding import Reference, iso
 
@@ -21,6 +22,8 @@ _NOWHERE = "0.0.0.0"  # noqa: S104
 _SAME = ("xid", "chaddr", "message_type", "yiaddr", "server", "mac")
 _NEAR_NS = 10 * SECOND_NS
 _MOST = 12
+MOST_ROWS = 250_000
+"""Answers to clients that several servers answered that are compared together."""
 
 
 def findings(
@@ -56,24 +59,28 @@ def findings(
     known = rows_of(edges, Edge)
     own = rows_of(ports, InstancePort)
     answers = _answers(dhcp_messages.lazy(), ties)
-    if answers.is_empty():
+    weight = answers.group_by("mac").agg(clients=pl.col("chaddr").n_unique(), since=pl.col("at").min())
+    servers = weight.collect(engine="streaming").filter(pl.col("mac").is_not_null())
+    if servers.is_empty():
         return []
     cloud = own.filter(pl.col("device_owner").str.starts_with("network:")).select("mac").drop_nulls().collect()["mac"]
-    suspects = answers.filter(pl.col("mac").is_not_null() & ~pl.col("mac").is_in(cloud.implode()))
-    guests = links(known, "mac", suspects["mac"].unique().sort().to_list(), "instance")
+    suspects = servers.filter(~pl.col("mac").is_in(cloud.implode()))["mac"].sort()
+    guests = links(known, "mac", suspects.to_list(), "instance")
     odd = _at_odds(answers)
+    accused = [
+        mac for mac in suspects if guests.filter(pl.col("thing") == mac).height or _is_minority(mac, odd, servers)
+    ]
+    given = _once(answers.filter(pl.col("mac").is_in(accused)) if accused else answers.clear())
     told = []
-    for mac in suspects["mac"].unique().sort():
-        mine = suspects.filter(pl.col("mac") == mac)
-        instances = guests.filter(pl.col("thing") == mac)
-        rivals = odd.filter(pl.col("mac") == mac)
-        if instances.height or _is_minority(mac, odd, answers):
-            told.append(_told(str(mac), mine, instances, rivals, answers))
+    for mac in accused:
+        mine = given.filter(pl.col("mac") == mac)
+        instances, rivals = guests.filter(pl.col("thing") == mac), odd.filter(pl.col("mac") == mac)
+        told.append(_told(mac, mine, instances, rivals))
     return sorted(told, key=Finding.order)
 
 
-def _answers(messages: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
-    """What servers sent, as captures have it: each answer once, with its sender's hardware address."""
+def _answers(messages: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
+    """What servers sent, as captures have it, with its sender's hardware address."""
     rows = on_one_clock(
         messages.filter(
             pl.col("seen_by") == "capture",
@@ -82,11 +89,15 @@ def _answers(messages: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.DataFrame:
         ),
         clocks,
     )
-    shown = rows.select(
-        "at", "source", "position", "host", "message_type", "xid", "chaddr", "yiaddr", "vlan_ids",
+    return rows.select(
+        "at", "source", "position", "message_type", "xid", "chaddr", "yiaddr",
         mac=pl.col("eth_src"), server=pl.coalesce("server_id", "src"), net=_network(),
     )  # fmt: skip
-    found = shown.collect(engine="streaming").sort("at", "source", "position")
+
+
+def _once(answers: pl.LazyFrame) -> pl.DataFrame:
+    """Each answer once, in order of time."""
+    found = answers.collect(engine="streaming").sort("at", "source", "position")
     nth = pl.int_range(pl.len()).over("source", *_SAME)  # what two captures saw is one answer
     return found.with_columns(nth=nth).unique([*_SAME, "nth"], keep="first", maintain_order=True).drop("nth")
 
@@ -101,9 +112,19 @@ def _network() -> pl.Expr:
     return number & mask.fill_null(0xFFFF0000)
 
 
-def _at_odds(answers: pl.DataFrame) -> pl.DataFrame:
+def _at_odds(answers: pl.LazyFrame) -> pl.DataFrame:
     """Pairs of answers to one request that two servers give differently: ``mac`` and ``rival``, with both places."""
-    given = answers.filter(pl.col("message_type").is_in(["OFFER", "ACK"])).filter(pl.col("yiaddr") != _NOWHERE)
+    given = answers.filter(pl.col("message_type").is_in(["OFFER", "ACK"]) & (pl.col("yiaddr") != _NOWHERE))
+    per_client = given.group_by("chaddr").agg(n=pl.len(), one=pl.col("mac").min(), other=pl.col("mac").max())
+    several = per_client.filter(pl.col("one") != pl.col("other")).collect(engine="streaming").sort("chaddr")
+    own = (pl.col("chaddr").is_in(part["chaddr"].implode()) for part in in_parts(several, MOST_ROWS))
+    none = _differing(_once(given.clear()))
+    return pl.concat([none, *(_differing(_once(given.filter(some))) for some in own)]).sort(
+        "at", "source", "position", "rival"
+    )
+
+
+def _differing(given: pl.DataFrame) -> pl.DataFrame:
     other = given.select("xid", "chaddr", rival="mac", rival_server="server", rival_net="net", rival_at="at",
                          rival_source="source", rival_position="position")  # fmt: skip
     pairs = given.join(other, on=["xid", "chaddr"])
@@ -112,15 +133,14 @@ def _at_odds(answers: pl.DataFrame) -> pl.DataFrame:
         & (pl.col("server") != pl.col("rival_server"))
         & (pl.col("net") != pl.col("rival_net"))
         & ((pl.col("at") - pl.col("rival_at")).abs() <= _NEAR_NS)
-    ).sort("at", "source", "position", "rival")
+    )
 
 
-def _is_minority(mac: str, odd: pl.DataFrame, answers: pl.DataFrame) -> bool:
+def _is_minority(mac: str, odd: pl.DataFrame, weight: pl.DataFrame) -> bool:
     """Whether a server contradicts one that serves more clients, or as many and longer."""
     rivals = odd.filter(pl.col("mac") == mac)["rival"].unique()
     if rivals.is_empty():
         return False
-    weight = answers.group_by("mac").agg(clients=pl.col("chaddr").n_unique(), since=pl.col("at").min())
     own = weight.filter(pl.col("mac") == mac).row(0, named=True)
     best = weight.filter(pl.col("mac").is_in(rivals.implode())).sort(
         "clients", "since", "mac", descending=[True, False, False]
@@ -129,9 +149,7 @@ def _is_minority(mac: str, odd: pl.DataFrame, answers: pl.DataFrame) -> bool:
     return bool((own["clients"], -own["since"]) < (rival["clients"], -rival["since"]))
 
 
-def _told(
-    mac: str, mine: pl.DataFrame, instances: pl.DataFrame, rivals: pl.DataFrame, answers: pl.DataFrame
-) -> Finding:
+def _told(mac: str, mine: pl.DataFrame, instances: pl.DataFrame, rivals: pl.DataFrame) -> Finding:
     server = str(mine["server"].drop_nulls().mode().sort()[0]) if mine["server"].drop_nulls().len() else None
     steps = [_step(row) for row in mine.head(_MOST).iter_rows(named=True)]
     others = rivals.unique(["rival_source", "rival_position"], keep="first", maintain_order=True)
@@ -156,14 +174,13 @@ def _told(
     }
     steps.sort(key=lambda step: step.when)
     evidence = tuple(dict.fromkeys((*(ref for step in steps for ref in step.evidence), *cited)))
-    last = answers.filter(pl.col("mac") == mac)["at"].max()
     return Finding(
         kind="rogue-dhcp-server",
         title=f"{by} answers DHCP requests as {server}: {clients} client{'' if clients == 1 else 's'} heard it",
         severity="high" if rivals.height else "info",  # a tenant may serve a network of its own
         confidence="proven" if owner and rivals.height else "likely" if owner or rivals.height > 1 else "possible",
         start=iso(int(mine["at"].min())),  # type: ignore[arg-type]
-        end=iso(int(last)),  # type: ignore[arg-type]
+        end=iso(int(mine["at"].max())),  # type: ignore[arg-type]
         entities={"macs": (mac,), "ips": (server,) if server else (), "instances": owner},
         facts=facts,
         story=tuple(steps),
@@ -218,7 +235,7 @@ def chart_frames(
         ``title``, ``note``, ``bars`` (from the first answer to the last, of each server, the rogue one on top) and
         ``marks`` (every answer).
     """
-    answers = _answers(dhcp_messages.lazy(), rows_of(clocks, Clock)).filter(pl.col("mac").is_not_null())
+    answers = _once(_answers(dhcp_messages.lazy(), rows_of(clocks, Clock))).filter(pl.col("mac").is_not_null())
     rogue = pl.col("mac") == finding.facts["mac"]
     server = pl.col("server").drop_nulls().mode().sort().first().over("mac").fill_null("?")
     rows = answers.with_columns(rogue=rogue, lane=server + pl.lit(" at ") + pl.col("mac")).sort(

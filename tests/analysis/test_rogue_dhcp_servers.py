@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from forensics.analysis import rogue_dhcp_servers
 from forensics.analysis.rogue_dhcp_servers import findings
 from forensics.records import Clock, DhcpMessage, Edge, Finding, InstancePort
 
@@ -64,6 +65,14 @@ def test_every_answer_is_told_once() -> None:
     (finding,) = told(*rivals(4), *granted)
     steps = [(step.at, step.text, step.evidence) for step in finding.story]
     assert len(set(steps)) == len(steps)
+
+
+def test_clients_compared_one_by_one_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = [one | {"source": "net2/br100.pcap"} for one in rivals(6)]  # what two captures saw is one answer
+    whole = told(*rivals(6), *twice, edges=guest(ROGUE))
+    monkeypatch.setattr(rogue_dhcp_servers, "MOST_ROWS", 1)
+    assert told(*rivals(6), *twice, edges=guest(ROGUE)) == whole
+    assert whole[0].facts["offers"] == 6
 
 
 def test_without_a_list_of_ports_it_is_likely_and_says_what_would_settle_it() -> None:
