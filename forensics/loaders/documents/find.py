@@ -9,20 +9,20 @@ from forensics.loaders.documents._document import Document, DocumentFormat, Head
 from forensics.loaders.documents._figures import figure
 from forensics.loaders.documents._long_listing import LONGEST, MODE, Listing, long_line
 from forensics.loaders.documents._places import absolute, owners, typed
-from forensics.loaders.documents._templates import option_value, template, words_of
+from forensics.loaders.documents._templates import Template, option_value, template, words_of
 from forensics.loaders.documents._wall import epoch_ns
 from forensics.records import FileSize
 
 _LS = re.compile(r"^\s*\d+\s+\d+\s+[-dlbcpsDC][-rwxsStT]{9}[.+@]?\s+\d+\s.*\s(?:/|\.(?:/|$))")
 _PATH = re.compile(r"^(?:/|\./|\.$|~)")
 _TROUBLE = re.compile(r"^(?:\S*/)?find: ")
-_ESCAPED = re.compile(r"\\([0-7]{3}|.)")
+_ESCAPED = re.compile(r"((?:\\[0-7]{3})+)|\\(.)")
 _TYPES = {"f": "file", "d": "folder", "l": "link"}
 _EPOCH = r"-?\d{1,11}(?:\.\d+)?"
 _DIRECTIVES = {
     "p": ("path", r".+"), "s": ("size", r"\d+"), "k": ("kib", r"\d+"), "b": ("blocks", r"\d+"), "i": ("inode", r"\d+"),
     "n": ("links", r"\d+"), "u": ("owner", r"\S+"), "g": ("", r"\S+"), "y": ("type", r"\w"), "T@": ("modified", _EPOCH),
-    "l": ("target", r".*"), "m": ("", r"\d+"), "M": ("", r"\S+"), "f": ("name", r"[^/]+"), "h": ("folder", r".+"),
+    "l": ("target", r".*?"), "m": ("", r"\d+"), "M": ("", r"\S+"), "f": ("name", r"[^/]+"), "h": ("folder", r".+"),
     "P": ("path", r".*"), "A@": ("", _EPOCH), "C@": ("", _EPOCH), "U": ("", r"\d+"), "G": ("", r"\d+"),
     "d": ("", r"\d+"),
     "t": ("", r".{24,34}"), "a": ("", r".{24,34}"), "c": ("", r".{24,34}"), "T+": ("", r"\S+"), "TY": ("", r"\d{4}"),
@@ -31,7 +31,7 @@ _DIRECTIVES = {
 }  # fmt: skip
 
 
-def _form(command: str | None) -> re.Pattern[str] | None:
+def _form(command: str | None) -> Template | None:
     if typed(command, "find") is None:
         return None
     form = option_value(words_of(command or ""), "-printf")
@@ -41,7 +41,8 @@ def _form(command: str | None) -> re.Pattern[str] | None:
 def _recognise(head: Head) -> float:
     form = _form(head.command)
     if form is not None:
-        return 0.97 if head.share(form) >= 0.7 else 0.0
+        told = form.share(head.lines)
+        return 0.97 if told and told + head.share(_TROUBLE) >= 0.7 else 0.0
     listed = head.share(_LS)
     if listed and listed + head.share(_TROUBLE) >= 0.7:
         return 0.97
@@ -55,14 +56,15 @@ def _recognise(head: Head) -> float:
 def _read(document: Document) -> None:
     form = _form(document.head.command)
     listing = Listing(document, "find")
+    told = form.rows(document.lines) if form else []
     for at, line in enumerate(document.lines):
         if len(line) > LONGEST:
             continue
         if _TROUBLE.match(line):
             document.skip(at)
         elif form is not None:
-            if found := form.match(line):
-                _add(document, at, found.groupdict())
+            if row := told[at]:
+                _add(document, at, row)
         elif MODE.match(line):
             if columns := long_line(line, "i"):
                 columns["path"] = _ESCAPED.sub(_plain, columns["path"])
@@ -73,14 +75,14 @@ def _read(document: Document) -> None:
 
 
 def _plain(found: re.Match[str]) -> str:
-    told = found[1]
-    if len(told) == 3:
-        octet = int(told, 8)
-        return chr(octet) if octet < 128 else found[0]
-    return {"n": "\n", "t": "\t"}.get(told, told)
+    """What `-ls` escaped: octets that do not print in its locale, one by one, and a few characters."""
+    if found[1]:
+        octets = bytes(int(octal, 8) & 255 for octal in found[1][1:].split("\\"))
+        return octets.decode("utf-8", "backslashreplace")
+    return {"n": "\n", "t": "\t"}.get(found[2], str(found[2]))
 
 
-def _add(document: Document, at: int, told: dict[str, str]) -> None:
+def _add(document: Document, at: int, told: dict[str, Any]) -> None:
     path = told.get("path") or "/".join(part for part in (told.get("folder"), told.get("name")) if part)
     path = absolute(path, document.origin.directory)
     sizes: dict[str, Any] = {}

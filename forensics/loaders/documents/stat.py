@@ -7,7 +7,7 @@ from typing import Any
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
 from forensics.loaders.documents._places import absolute, owners, typed
-from forensics.loaders.documents._templates import option_value, template, words_of
+from forensics.loaders.documents._templates import Template, option_value, template, words_of
 from forensics.loaders.documents._wall import NS, epoch_ns, iso_wall, to_utc, told_zone
 from forensics.records import FileSize
 
@@ -31,7 +31,7 @@ _DIRECTIVES = {
 }  # fmt: skip
 
 
-def _form(command: str | None) -> re.Pattern[str] | None:
+def _form(command: str | None) -> Template | None:
     if typed(command, "stat") is None:
         return None
     form = option_value(words_of(command or ""), "-c", "--format", "--printf")
@@ -40,8 +40,9 @@ def _form(command: str | None) -> re.Pattern[str] | None:
 
 def _recognise(head: Head) -> float:
     if form := _form(head.command):
-        return 0.95 if head.share(form) >= 0.7 else 0.0
-    lines = [line for line in head.lines if line.strip()][:3]
+        told = form.share(head.lines)
+        return 0.97 if told and told + head.share(_TROUBLE) >= 0.7 else 0.0
+    lines = [line for line in head.lines if line.strip() and not _TROUBLE.match(line)][:2]
     return 0.97 if len(lines) >= 2 and _FILE.match(lines[0][:8192]) and _SIZE.match(lines[1]) else 0.0
 
 
@@ -49,10 +50,10 @@ def _read(document: Document) -> None:
     form = _form(document.head.command)
     rows: list[tuple[int, int, dict[str, Any], int | None, int | None]] = []
     if form is not None:
-        for at, line in enumerate(document.lines):
-            if found := form.match(line[:8192]):
-                rows.append((at, 1, found.groupdict(), *iso_wall(found.groupdict().get("at"))))
-            elif _TROUBLE.match(line):
+        for at, told in enumerate(form.rows(document.lines)):
+            if told is not None:
+                rows.append((at, 1, told, *iso_wall(told.get("at"))))
+            elif _TROUBLE.match(document.lines[at]):
                 document.skip(at)
     else:
         rows = _blocks(document)
