@@ -20,6 +20,8 @@ SLACK_NS = 60 * SECOND_NS
 LONGEST_NS = 300 * SECOND_NS
 """Work that takes longer does not tell one quarter of an hour from the next."""
 FEWEST = 2
+MOST_STAMPS = 500_000
+"""Stamps in UTC that are compared at a time."""
 WIDEST_NS = 15 * 3600 * SECOND_NS
 
 Rows = Callable[[type[Record]], pl.LazyFrame]
@@ -70,21 +72,33 @@ def _machine(name: str = "host") -> pl.Expr:
 
 def _near(lines: pl.LazyFrame, stamps: pl.LazyFrame, basis: str) -> pl.DataFrame:
     """Per node the zone that most events fit, how many there are, and how many fit."""
-    work = lines.group_by("node", "machine", "key").agg(first=pl.col("at").min(), last=pl.col("at").max())
+    parts = 1 + stamps.select(pl.len()).collect(engine="streaming").item() // MOST_STAMPS
+    mine = pl.col("key").hash() % parts
+    each = pl.concat([_fitting(lines, stamps.filter(mine == part)) for part in range(parts)])
+    every = each.group_by("node", "zone").agg(pl.col("len").sum())
+    told = (
+        every.sort("len", "zone", descending=True, nulls_last=True)
+        .group_by("node", maintain_order=True)
+        .agg(pl.col("zone").first(), pl.col("len").sum().cast(pl.Int64).alias("count"), agree=pl.col("len").first())
+    )
+    return told.drop_nulls("zone").select("node", "zone", "count", pl.col("agree").cast(pl.Int64), basis=pl.lit(basis))
+
+
+def _fitting(lines: pl.LazyFrame, stamps: pl.LazyFrame) -> pl.DataFrame:
+    """How many events of a node fit a zone, or none."""
     utc = stamps.group_by("machine", "key").agg(utc=pl.col("utc").min(), until=pl.col("utc").max())
+    told = utc.collect(engine="streaming")
+    named = lines.head(0) if told.is_empty() else lines.join(told.lazy(), on=["machine", "key"], how="semi")
+    work = named.group_by("node", "machine", "key").agg(first=pl.col("at").min(), last=pl.col("at").max())
     middle = (pl.col("first") + pl.col("last") - pl.col("utc") - pl.col("until")) // 2
     longest = pl.max_horizontal(pl.col("last") - pl.col("first"), pl.col("until") - pl.col("utc"))
     zone = (middle + QUARTER_NS // 2) // QUARTER_NS * QUARTER_NS
     off = (middle - zone).abs() - (pl.col("last") - pl.col("first") + pl.col("until") - pl.col("utc")) // 2
     pairs = (
-        work.join(utc, on=["machine", "key"])
+        work.join(told.lazy(), on=["machine", "key"])
         .filter(longest <= LONGEST_NS)
         .with_columns(zone=zone, off=off)
         .filter(pl.col("zone").abs() < WIDEST_NS)
         .with_columns(zone=pl.when(pl.col("off") <= SLACK_NS).then("zone"))
     )
-    each = pairs.group_by("node", "zone").len().sort("len", "zone", descending=True, nulls_last=True)
-    told = each.group_by("node", maintain_order=True).agg(
-        pl.col("zone").first(), count=pl.col("len").sum().cast(pl.Int64), agree=pl.col("len").first().cast(pl.Int64)
-    )
-    return told.drop_nulls("zone").with_columns(basis=pl.lit(basis)).collect()
+    return pairs.group_by("node", "zone").agg(pl.len()).collect(engine="streaming")

@@ -5,7 +5,7 @@ from random import Random
 import polars as pl
 import pytest
 
-from forensics.analysis import _clock_steps, _sightings, _ties
+from forensics.analysis import _clock_steps, _own_zones, _sightings, _ties
 from forensics.analysis._clock_steps import own_steps
 from forensics.analysis.clock_alignment import findings
 from forensics.records import Clock, DhcpMessage, LogRecord, Packet
@@ -121,6 +121,7 @@ def test_size_of_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     made = lab("all", 1)
     whole = made.clock_rows()
     monkeypatch.setattr(_sightings, "MOST_SEEN", 20)
+    monkeypatch.setattr(_own_zones, "MOST_STAMPS", 3)
     assert made.clock_rows().equals(whole)
 
 
