@@ -48,6 +48,8 @@ _FORMS = tuple(
 )
 _KINDS = {"-": "file", "d": "folder", "l": "link"}
 _QUOTED = re.compile(r"^\s?(['\"])(.*)\1$")
+_ESCAPED = re.compile(r"((?:\\[0-7]{3})+)|\\(.)")
+_CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _DAY_NS = 86_400 * NS
 
 
@@ -135,8 +137,9 @@ def long_line(line: str, told: str = "", decimal: bool = False) -> dict[str, Any
     name = parts["name"] or ""
     if mode == "l" and " -> " in name:
         name, _, target = name.partition(" -> ")
-        columns["target"] = _unquoted(target, told if "F" in told else "")
-    columns["path"] = _unquoted(name, told if mode != "l" or "target" not in columns else "")
+        columns["target"] = _unquoted(target, told if "F" in told else told.replace("p", ""))
+        told = told.replace("F", "").replace("p", "")
+    columns["path"] = _unquoted(name, told)
     columns["parts"] = parts
     return columns
 
@@ -156,9 +159,26 @@ def _before(first: str | None, second: str | None, told: str, decimal: bool) -> 
     return said
 
 
+def unescaped(text: str) -> str:
+    r"""What C escapes stand for: octets that do not print in a locale, one by one in octal, and a few characters.
+
+    Examples:
+        >>> unescaped(r"a\ b\303\274\"")
+        'a bü"'
+    """
+    return _ESCAPED.sub(_plain, text)
+
+
+def _plain(found: re.Match[str]) -> str:
+    if found[1]:
+        octets = bytes(int(octal, 8) & 255 for octal in found[1][1:].split("\\"))
+        return octets.decode("utf-8", "backslashreplace")
+    return _CONTROLS.get(found[2], str(found[2]))
+
+
 def _unquoted(name: str, told: str) -> str:
-    if found := _QUOTED.match(name):
-        return found[2].replace("'\\''", "'")
+    if found := _QUOTED.match(name.rstrip("/*@|=") if "F" in told or "p" in told else name):
+        return unescaped(found[2]) if found[1] == '"' and "Q" in told else found[2].replace("'\\''", "'")
     if ("F" in told or "p" in told) and name[-1:] in "/*@|=" and len(name) > 1:
         return name[:-1]
     return name.rstrip("/") if len(name) > 1 else name

@@ -7,7 +7,7 @@ from typing import Any
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
 from forensics.loaders.documents._figures import figure
-from forensics.loaders.documents._long_listing import LONGEST, MODE, Listing, long_line
+from forensics.loaders.documents._long_listing import LONGEST, MODE, Listing, long_line, unescaped
 from forensics.loaders.documents._places import absolute, owners, typed
 from forensics.loaders.documents._templates import Template, option_value, template, words_of
 from forensics.loaders.documents._wall import epoch_ns
@@ -16,7 +16,6 @@ from forensics.records import FileSize
 _LS = re.compile(r"^\s*\d+\s+\d+\s+[-dlbcpsDC][-rwxsStT]{9}[.+@]?\s+\d+\s.*\s(?:/|\.(?:/|$))")
 _PATH = re.compile(r"^(?:/|\./|\.$|~)")
 _TROUBLE = re.compile(r"^(?:\S*/)?find: ")
-_ESCAPED = re.compile(r"((?:\\[0-7]{3})+)|\\(.)")
 _TYPES = {"f": "file", "d": "folder", "l": "link"}
 _EPOCH = r"-?\d{1,11}(?:\.\d+)?"
 _DIRECTIVES = {
@@ -67,19 +66,11 @@ def _read(document: Document) -> None:
                 _add(document, at, row)
         elif MODE.match(line):
             if columns := long_line(line, "i"):
-                columns["path"] = _ESCAPED.sub(_plain, columns["path"])
+                columns["path"] = unescaped(columns["path"])
                 listing.add(at, document.origin.directory, columns)
         elif _PATH.match(line):
             listing.add(at, document.origin.directory, {"path": line})
     listing.finish()
-
-
-def _plain(found: re.Match[str]) -> str:
-    """What `-ls` escaped: octets that do not print in its locale, one by one, and a few characters."""
-    if found[1]:
-        octets = bytes(int(octal, 8) & 255 for octal in found[1][1:].split("\\"))
-        return octets.decode("utf-8", "backslashreplace")
-    return {"n": "\n", "t": "\t"}.get(found[2], str(found[2]))
 
 
 def _add(document: Document, at: int, told: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ def _read(document: Document) -> None:
         else:
             for columns in _short(line, words, told):
                 listing.add(at, folder, columns)
-        after_blank = not line.strip()
+        after_blank = not line.strip() or (after_blank and _TROUBLE.match(line) is not None)
     listing.finish()
 
 

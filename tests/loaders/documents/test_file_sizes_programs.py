@@ -1,9 +1,10 @@
-"""What this machine's own find and stat print of files that a test made, against what the system says of each."""
+"""What this machine's own ls, find and stat print of files that a test made, against what the system says of each."""
 
 import io
 import os
 import shlex
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +30,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def printed(command: str, folder: Path) -> Said:
+def printed(command: str, folder: Path, **origin: Any) -> Said:
     environment = {**os.environ, "TZ": "Asia/Kolkata", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(shlex.split(command), cwd=folder, capture_output=True, env=environment, check=False)
     text = done.stderr + done.stdout
     module = command.split()[0]
-    found = said(module, text, command=command, directory=str(folder))
+    found = said(module, text, command=command, directory=str(folder), **origin)
     assert found.format == module
     assert found.rejects == []
     return found
 
 
-def held_against_the_system(row: dict[str, Any]) -> None:
+def held_against_the_system(row: dict[str, Any], precise_s: float = 1.0) -> None:
     true = os.lstat(row["path"])
     if row["size_bytes"] is not None:
         assert row["size_bytes"] == true.st_size
@@ -49,7 +50,7 @@ def held_against_the_system(row: dict[str, Any]) -> None:
     assert row["inode"] in (None, true.st_ino)
     assert row["links"] in (None, true.st_nlink)
     if row["modified_at"] is not None:
-        assert 0 <= true.st_mtime - row["modified_at"].timestamp() < 1.001
+        assert 0 <= true.st_mtime - row["modified_at"].timestamp() < precise_s + 0.001
     assert row["kind"] in ("unknown", "folder" if Path(row["path"]).is_dir() and not row["target"] else row["kind"])
 
 
@@ -94,6 +95,46 @@ def test_stat(command: str, columns: tuple[str, ...], folder: Path) -> None:
         assert all(row[name] is not None for name in columns)
         if row["path"] == str(folder / "link"):
             assert (row["kind"], row["target"]) == ("link", "below/mega")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["ls -lF", "ls -lp", "ls -lQ", "ls -lg", "ls -lo", "ls -ln", "ls -lsi", "ls -li below link", "ls -ls below",
+     "ls -l --time-style=iso", "ls -l --time-style=+%s", "ls -l --time-style=long-iso missing . below"],
+)  # fmt: skip
+def test_ls(command: str, folder: Path) -> None:
+    (folder / "'quoted'").unlink()  # as a terminal would show another name
+    (folder / "run me").write_text("exit 0\n")
+    (folder / "run me").chmod(0o755)
+    os.utime(folder / "empty", (1_329_177_600, 1_329_177_600))  # 14 February 2012, of which ls tells the day alone
+    found = printed(command, folder, zone="Asia/Kolkata", taken_ns=time.time_ns(), taken_basis="command")
+    rows = {row["path"]: row for row in found.rows[FileSize].to_dicts()}
+    seen = {str(path) for path in (folder / "below" if command.endswith(" below") else folder).iterdir()}
+    assert rows.keys() >= ({str(folder / "link")} if command.endswith("link") else seen)
+    for path, row in rows.items():
+        day_alone = path.endswith("/empty") and "+%s" not in command
+        held_against_the_system(row, precise_s=86_400 if day_alone else 60)
+        assert row["target"] == ("below/mega" if path.endswith("/link") else None)
+        assert row["kind"] == ("link" if row["target"] else "folder" if Path(path).is_dir() else "file")
+
+
+@pytest.mark.parametrize(
+    ("date", "told"),
+    [
+        ("Feb 29 10:00", None),
+        ("Foo 14 10:00", ...),
+        ("14 Foo 2012", ...),
+        ("Feb 30  2012", None),
+        ("??? ?? ??:??", ...),
+    ],
+)
+def test_dates_that_there_are_not(date: str, told: object) -> None:
+    """29 February with no leap year near; words that no locale has for a month are no date at all."""
+    found = said("ls", f"-rw-r--r-- 1 a b 7 {date} x\n" * 2, command="ls -l", taken_ns=1_424_000_000 * 10**9)
+    if told is ...:
+        assert len(found.rejects) == 2
+    else:
+        assert found.of(FileSize, "size_bytes", "modified_at") == [(7, None)] * 2
 
 
 def test_a_file_system_is_no_file(folder: Path) -> None:
