@@ -198,12 +198,18 @@ class Dump:
         return ASSUMED.get((table.lower(), fields[0]), ()) if fields else ()
 
     def _inserted(self, target: _Target) -> Iterator[Batch]:
-        ledger, at_head, size = self.ledger, True, _SLICE
+        ledger, at_head, size, sound = self.ledger, True, _SLICE, False
         while True:
             octets = np.frombuffer(ledger.data, np.uint8)[ledger.at : ledger.at + max(size, len(target.head) * 2)]
             whole = len(octets) == ledger.left
             anew = words.ANEW if self.strict else ()
             rows = values(octets, target.head, at_head, self.escapes, bool(target.wanted), anew)
+            if target.wanted:
+                good = rows.fields() == len(target.columns)
+                sound = sound or bool(good.any())
+                wrong = np.flatnonzero(~good[:-1] & ~good[1:])
+                if sound and len(wrong):  # one row may be odd; where several are, a quote is missing or too many
+                    rows = rows.before(int(wrong[0]))
             if len(rows.starts):
                 yield self._rows(target, rows, octets, quoted=True)
             elif rows.taken:

@@ -54,6 +54,18 @@ class Rows:
             self.state,
         )
 
+    def before(self, index: int) -> Rows:
+        """Those in front of one that is none."""
+        return Rows(
+            self.starts[:index],
+            self.ends[:index],
+            self.opens[:index],
+            self.closes[:index],
+            self.separators,
+            int(self.starts[index]),
+            "odd",
+        )
+
     def columns(self, width: int, wanted: tuple[int, ...]) -> list[tuple[Ints, Ints]]:
         """Start and end of fields, for rows that all have ``width`` of them.
 
