@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import polars as pl
 
-from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._correlate import SECOND_NS, named
 from forensics.analysis._parts import in_parts
 from forensics.analysis._pieces import Tie, settled
+from forensics.analysis._sieve import Sieve
 from forensics.analysis._ties import set_back
 from forensics.records import (
     ApiRequest,
@@ -34,6 +35,10 @@ LONGEST_FIRST_NS = 10 * SECOND_NS
 FAST_SHARE = 0.1
 """So many of all requests take no longer than that more than the fastest."""
 JITTER_NS = 10_000_000
+MOST_REQUESTS = 500_000
+"""Requests that two logs or captures name, as many as are compared; of more, a part."""
+MOST_NAMED = 500_000
+"""Lines and packets that name them, at a time."""
 MOST_LINES = 500_000
 """Lines that are looked for at a time; of a host whose logs have more in common, a part, the same in each."""
 SYNCHRONOUS = ("get_console_output", "get_vnc_console", "get_spice_console")
@@ -57,7 +62,7 @@ def event_ties(rows: Rows, log_node: pl.Expr, capture_nodes: Mapping[str, str]) 
         (one node, another) -> the first clock minus the second; the surest of each pair.
     """
     stamps = _stamps(rows, log_node)
-    in_capture = pl.col("source").replace_strict(dict(capture_nodes), default=None, return_dtype=pl.String)
+    in_capture = named("source", capture_nodes)
     found = [
         *_copies(rows(LogRecord), log_node),
         *_requests(rows, stamps, log_node, in_capture),
@@ -205,12 +210,16 @@ def _requests(
     asked = rows(ApiRequest).filter(
         pl.col("request_id").is_not_null() & pl.col("ts").is_not_null() & pl.col("started_at").is_not_null()
     )
+    naming = _naming(rows, log_node, in_capture)
+    places = [told.select(key="request_id", place="node") for told in naming]
+    sieve = Sieve(asked.select(key="request_id", place=log_node), places[:2], MOST_REQUESTS)
     start = pl.col("started_at").to_physical().cast(pl.Int64)
     ended = pl.when(pl.col("stamped") == "end").then(at).otherwise(
         start + (pl.col("duration_s") * 1e9).round().cast(pl.Int64)
     )  # fmt: skip
     served = (
-        asked.select("request_id", "source", "position", node=log_node, start=start, end=ended, own=at)
+        asked.filter(sieve.passes("request_id"))
+        .select("request_id", "source", "position", node=log_node, start=start, end=ended, own=at)
         .group_by("node", "request_id")
         .agg(
             pl.col("start").min(), pl.col("end").max(), pl.col("source", "position", "own").sort_by("own").last(),
@@ -222,8 +231,21 @@ def _requests(
     if served.is_empty():
         return []
     wanted = served["request_id"].unique().implode()
-    told = _tellers(rows, wanted, log_node, in_capture)
-    pairs = told.join(served, on="request_id", suffix="_b").filter(pl.col("node") != pl.col("node_b"))
+    files = pl.concat(
+        told.filter(sieve.passes("request_id")).group_by("node", "source").agg(n=pl.len()) for told in naming[:2]
+    ).collect(engine="streaming")
+    found: list[tuple[tuple[str, str], Tie]] = []
+    for nodes in in_parts(files.group_by("node").agg(pl.col("n").sum()).sort("node"), MOST_NAMED):
+        mine = files.join(nodes, on="node", how="semi")
+        kept = pl.all_horizontal(pl.col(name).is_in(mine[name].unique().implode()) for name in ("source", "node"))
+        told = _tellers(*(some.filter(pl.col("request_id").is_in(wanted) & kept) for some in naming))
+        pairs = told.join(served, on="request_id", suffix="_b").filter(pl.col("node") != pl.col("node_b"))
+        found += _waited(pairs, stamps)
+    return found
+
+
+def _waited(pairs: pl.DataFrame, stamps: Mapping[str, int]) -> list[tuple[tuple[str, str], Tie]]:
+    """Ties by requests, of who names them and who serves them."""
     coarse = {name: pl.col(name).replace_strict(dict(stamps), default=0, return_dtype=pl.Int64) for name in
               ("node", "node_b")}  # fmt: skip
     pairs = pairs.with_columns(
@@ -252,29 +274,33 @@ def _requests(
     return found
 
 
-def _tellers(rows: Rows, wanted: pl.Series, log_node: pl.Expr, in_capture: pl.Expr) -> pl.DataFrame:
-    """Who names a request beside its service: ``first`` time, and a time ``within`` it where the service waited."""
+def _naming(rows: Rows, log_node: pl.Expr, in_capture: pl.Expr) -> tuple[pl.LazyFrame, pl.LazyFrame, pl.LazyFrame]:
+    """Lines that name a request, calls that do, and lines of those who waited for an answer."""
     at = pl.col("ts").to_physical().cast(pl.Int64)
-    kept = pl.col("ts").is_not_null() & pl.col("request_id").is_in(wanted)
-    first = ("source", "position", "at")
-    logs = rows(LogRecord).filter(kept).select("request_id", "source", "position", node=log_node, at=at)
-    console = rows(ConsoleRequest).filter(kept & pl.col("stage").is_in(["received", "compute"]))
-    waited = console.group_by("request_id", node=log_node).agg(within=at.max())
-    carried = rows(BrokerTransfer).filter(kept & (pl.col("method") == "publish"))
+    known = pl.col("ts").is_not_null() & pl.col("request_id").is_not_null()
+    own = ("request_id", "source", "position")
+    logs = rows(LogRecord).filter(known).select(*own, node=log_node, at=at)
+    carried = rows(BrokerTransfer).filter(known & (pl.col("method") == "publish"))
     sync = pl.col("rpc_method").is_in(SYNCHRONOUS)
-    wire = carried.select(
-        "request_id", "source", "position", node=in_capture, at=at, sync=pl.when(sync).then(at)
-    ).filter(pl.col("node").is_not_null())
+    wire = carried.select(*own, node=in_capture, at=at, sync=pl.when(sync).then(at))
+    console = rows(ConsoleRequest).filter(known & pl.col("stage").is_in(["received", "compute"]))
+    return logs, wire.filter(pl.col("node").is_not_null()), console.select(*own, node=log_node, at=at)
+
+
+def _tellers(logs: pl.LazyFrame, wire: pl.LazyFrame, console: pl.LazyFrame) -> pl.DataFrame:
+    """Who names a request beside its service: ``first`` time, and a time ``within`` it where the service waited."""
     by = ["node", "request_id"]
+    first = pl.col("source", "position", "at").sort_by("at", "source", "position").first()
+    waited = console.group_by(by).agg(within=pl.col("at").max())
     of_logs = (
         logs.group_by(by)
-        .agg(pl.col(first).sort_by("at", "source", "position").first())
+        .agg(first)
         .join(waited, on=by, how="left")
         .with_columns(locator=pl.format("line:{}", "position"))
     )
     of_wire = (
         wire.group_by(by)
-        .agg(pl.col(first).sort_by("at", "source", "position").first(), within=pl.col("sync").min())
+        .agg(first, within=pl.col("sync").min())
         .with_columns(locator=pl.format("frame:{}", "position"))
     )
     shown = [*map(pl.col, by), pl.col("source", "position"), pl.col("at").alias("first"), pl.col("within", "locator")]

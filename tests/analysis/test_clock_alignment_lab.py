@@ -5,7 +5,7 @@ from random import Random
 import polars as pl
 import pytest
 
-from forensics.analysis import _clock_steps, _own_zones, _sightings, _ties
+from forensics.analysis import _clock_steps, _own_zones, _shared_events, _sieve, _sightings, _ties
 from forensics.analysis._clock_steps import own_steps
 from forensics.analysis.clock_alignment import findings
 from forensics.records import Clock, DhcpMessage, LogRecord, Packet
@@ -122,6 +122,8 @@ def test_size_of_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = made.clock_rows()
     monkeypatch.setattr(_sightings, "MOST_SEEN", 20)
     monkeypatch.setattr(_own_zones, "MOST_STAMPS", 3)
+    monkeypatch.setattr(_shared_events, "MOST_NAMED", 5)
+    monkeypatch.setattr(_sieve, "_ROWS", 7)
     assert made.clock_rows().equals(whole)
 
 
