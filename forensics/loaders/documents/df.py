@@ -6,6 +6,7 @@ import re
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
 from forensics.loaders.documents._figures import figure
+from forensics.loaders.documents._places import flags, typed
 from forensics.records import FileSize
 
 _HEADING = re.compile(
@@ -13,9 +14,11 @@ _HEADING = re.compile(
     r"(?:Avail(?:able)?|IFree)\s+(?:Use%|Capacity|IUse%)\s+Mounted on\s*$"
 )
 _ROW = re.compile(
-    r"^(?P<device>\S.*?)?\s+(?:(?P<type>[a-z][\w.]*)\s+)?(?P<size>[\d.,]+[KMGTPE]?|-)\s+(?P<used>[\d.,]+[KMGTPE]?|-)\s+"
-    r"(?P<free>-?[\d.,]+[KMGTPE]?|-)\s+(?P<share>\d+%|-)\s+(?P<mount>\S.*)$"
+    r"^(?P<device>\S.*?)?\s+(?:(?P<type>[a-z][\w.]*)\s+)?(?P<size>[\d.,]+[kKMGTPE]?|-)\s+(?P<used>[\d.,]+[kKMGTPE]?|-)\s+"
+    r"(?P<free>-?[\d.,]+[kKMGTPE]?|-)\s+(?P<share>\d+%|-)\s+(?P<mount>\S.*)$"
 )
+_DECIMAL = re.compile(r"\s\d+(?:[.,]\d)?k\s")
+"""Only a unit of 1000 is written small (human_readable of gnulib's human.c)."""
 _TROUBLE = re.compile(r"^(?:\S*/)?df: ")
 
 
@@ -25,6 +28,8 @@ def _recognise(head: Head) -> float:
 
 def _read(document: Document) -> None:
     unit: int | None = None
+    words = typed(document.head.command, "df") or []
+    decimal = "--si" in words or "H" in flags(words) or document.head.share(_DECIMAL) > 0
     inodes = wrapped = False
     for at, line in enumerate(document.lines):
         line = line[:1024]
@@ -39,7 +44,7 @@ def _read(document: Document) -> None:
             continue
         elif found := _ROW.match(line):
             start = at - 1 if wrapped and not found["device"] else at
-            size, used = (figure(found[name].replace(",", "."), unit) for name in ("size", "used"))
+            size, used = (figure(found[name].replace(",", "."), unit, decimal=decimal) for name in ("size", "used"))
             document.add(
                 FileSize, start, at - start + 1, path=found["mount"], kind="mount", tool="df",
                 size_bytes=size.shown if size else None, allocated_bytes=used.shown if used else None,

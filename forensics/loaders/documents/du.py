@@ -12,11 +12,13 @@ from forensics.loaders.documents._templates import option_value
 from forensics.records import FileSize
 
 _LINE = re.compile(
-    r"^\s*(?P<size>\d+(?:[.,]\d+)?[KMGTPEZY]?)(?:\t\d{4}-\d\d-\d\d [\d:.]{5,18}(?: [+-]\d{4})?)?\t\s*(?P<path>\S.*)$"
+    r"^\s*(?P<size>\d+(?:[.,]\d+)?[kKMGTPEZY]?)(?:\t\d{4}-\d\d-\d\d [\d:.]{5,18}(?: [+-]\d{4})?)?\t\s*(?P<path>\S.*)$"
 )
 # pasted from where tabs are lost
-_SPACED = re.compile(r"^\s*(?P<size>\d+(?:[.,]\d+)?[KMGTPEZY]?)\s+(?P<path>[./~]\S*|total)$")
-_ROUNDED = re.compile(r"^\s*(?:0|\d+(?:[.,]\d)?[KMGTPEZY])\t\S")
+_SPACED = re.compile(r"^\s*(?P<size>\d+(?:[.,]\d+)?[kKMGTPEZY]?)\s+(?P<path>[./~]\S*|total)$")
+_ROUNDED = re.compile(r"^\s*(?:0|\d+(?:[.,]\d)?[kKMGTPEZY])\t\S")
+_DECIMAL = re.compile(r"^\s*\d+(?:[.,]\d)?k\s")
+"""Only a unit of 1000 is written small (human_readable of gnulib's human.c)."""
 _TROUBLE = re.compile(r"^(?:\S*/)?du: ")
 
 
@@ -24,16 +26,17 @@ def _recognise(head: Head) -> float:
     if typed(head.command, "du") is not None:
         return 0.9 if head.share(_LINE) + head.share(_SPACED) + head.share(_TROUBLE) >= 0.5 else 0.0
     told = head.share(_ROUNDED)
-    return 0.9 if told == 1.0 and any(re.match(r"\s*\S*[KMGTPEZY]\t", line) for line in head.lines[:200]) else 0.0
+    return 0.9 if told == 1.0 and any(re.match(r"\s*\S*[kKMGTPEZY]\t", line) for line in head.lines[:200]) else 0.0
 
 
 def _read(document: Document) -> None:
     words = typed(document.head.command, "du") or []
     unit, apparent = _unit(words)
+    decimal = "--si" in words or document.head.share(_DECIMAL) > 0
     rows: list[tuple[int, str, Figure]] = []
     for at, line in enumerate(document.lines):
         found = (_LINE.match(line) or _SPACED.match(line)) if len(line) < 8192 else None
-        size = figure(found["size"].replace(",", "."), unit, decimal="--si" in words) if found else None
+        size = figure(found["size"].replace(",", "."), unit, decimal=decimal) if found else None
         if found and size is not None:
             rows.append((at, found["path"], size))
         elif _TROUBLE.match(line):

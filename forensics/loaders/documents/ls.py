@@ -105,7 +105,8 @@ def _short(line: str, words: list[str] | None, told: str) -> list[dict[str, Any]
     if "i" in told:
         found = _INODE.match(line)
         return [{"inode": _whole(found["inode"]), "path": _bare(found["name"])}] if found else []
-    return [{"path": _bare(name)} for name in _COLUMNS.split(line.strip())]
+    names = re.split(r",\s", line.strip().removesuffix(",")) if "m" in told else _COLUMNS.split(line.strip())
+    return [{"path": _bare(name)} for name in names]
 
 
 def _bare(name: str) -> str:
