@@ -143,13 +143,19 @@ class Witnesses:
         found: list[pl.DataFrame] = []
         kept = ("source", "position", "at", "what", "locator")
         if one in self._keys and other in self._keys:
-            what = pl.concat_str(pl.lit("A packet between "), pl.col("pair").str.replace(" ", " and ", literal=True))
-            what = what.fill_null("A packet")
-            a, b = (
-                self._keys[node].with_columns(what=what, locator=pl.lit("frame")).select("key", *kept)
-                for node in (one, other)
+            pair = pl.col("pair").cast(pl.String).str.replace(" ", " and ", literal=True)
+            what = pl.concat_str(pl.lit("A packet between "), pair).fill_null("A packet")
+            place = ["key", "source", "position", "at"]
+            both = self._keys[one].select(*place, "pair").join(self._keys[other].select(place), on="key", suffix="_b")
+            shown = both.with_columns(
+                pl.col("source", "source_b").cast(pl.String),
+                what=what,
+                locator=pl.lit("frame"),
+                what_b=pl.lit(None, pl.String),
+                locator_b=pl.lit("frame"),
+                rank=pl.lit(0),
             )
-            found.append(a.join(b, on="key", suffix="_b").drop("key").with_columns(rank=pl.lit(0)))
+            found.append(shown.select(*kept, *(f"{name}_b" for name in kept), "rank"))
         if one in self._messages and other in self._messages:
             sides = self._messages[one], self._messages[other]
             found += self._told(*sides, kept, self._aparts_ns(*(side["source"][0] for side in sides)))

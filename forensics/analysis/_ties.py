@@ -65,7 +65,7 @@ def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str], *, located: bool =
     if len(set(nodes.values())) < 2:
         packets = packets.head(0)  # nobody else could have seen them
     total = int(packets.select(pl.len()).collect(engine="streaming").item())
-    forward = pl.col("src") < pl.col("dst")
+    forward, ends = pl.col("src") < pl.col("dst"), (pl.min_horizontal("src", "dst"), pl.max_horizontal("src", "dst"))
     first = {name: pl.col(name).sort_by("at", "position").first() for name in ("source", "position")}
     sampled = (
         packets.filter(pl.col("ts").is_not_null() & pl.col("src").is_not_null() & group.not_().fill_null(value=True))
@@ -79,7 +79,8 @@ def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str], *, located: bool =
         .with_columns(key=pl.struct(own).hash(), forward=forward)
         .filter(pl.col("key") % max(1, total // MOST_KEYS) == 0)
         .with_columns(
-            pair=pl.concat_str(pl.min_horizontal("src", "dst"), pl.max_horizontal("src", "dst"), separator=" ")
+            pl.col("node", *(("source",) if located else ())).cast(pl.Categorical),
+            pair=pl.concat_str(*ends, separator=" ").cast(pl.Categorical),
         )
         .group_by("node", "key")
         .agg(
@@ -107,7 +108,8 @@ def tie_captures(a: pl.DataFrame, b: pl.DataFrame, basis: str = "packets seen at
         A minus B, or None where fewer than two packets passed both.
     """
     both = (
-        a.join(b, on="key", suffix="_b")
+        a.select("key", "pair", "forward", "at")
+        .join(b.select("key", at_b="at"), on="key")
         .with_columns(difference=pl.col("at") - pl.col("at_b"))
         .sort("at", "at_b", "key")
     )

@@ -232,10 +232,13 @@ def _owners(points: pl.DataFrame) -> dict[str, str]:
 
 def _ties(keys: pl.DataFrame, messages: pl.DataFrame) -> Ties:
     """Ties by packets and by DHCP messages."""
-    by_keys = {str(name[0]): rows for name, rows in keys.group_by("node")}
-    by_messages = {str(name[0]): rows.sort("source", "position") for name, rows in messages.group_by("node")}
     ties: Ties = {}
-    for one, other in partners(keys, messages):
+    pairs = partners(keys, messages)
+    tied = pl.col("node").is_in({node for pair in pairs for node in pair})
+    by_keys = {str(name[0]): rows for name, rows in keys.filter(tied).group_by("node")}
+    told = messages.filter(tied).sort("source", "position")
+    by_messages = {str(name[0]): rows for name, rows in told.group_by("node", maintain_order=True)}
+    for one, other in pairs:
         tie = _tie(by_keys.get(one), by_keys.get(other), by_messages.get(one), by_messages.get(other))
         if tie:
             put(ties, one, other, tie)
