@@ -16,7 +16,7 @@ from forensics.analysis._parts import in_parts
 from forensics.analysis._rotation import stem
 from forensics.records import DhcpClientEvent
 
-MOST_ROWS = 250_000
+MOST_ROWS = 150_000
 """DHCP rows that are looked at together."""
 _READ = (
     *("ts", "host", "source", "position", "seen_by", "message_type", "xid", "chaddr", "ciaddr", "yiaddr", "giaddr"),

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from forensics.analysis._correlate import SECOND_NS, named, of_first, of_last, of_most, on_one_clock
+from forensics.analysis._correlate import SECOND_NS, of_first, of_last, of_most, on_one_clock
 
 GROUP_BIT = list("13579bdf")
 """Second digit of a group address (IEEE 802: lowest bit of the first octet)."""
@@ -175,22 +175,26 @@ class Watch:
             columns = {name: pl.when(inner).then(f"inner_{name}").otherwise(name) for name in _HEADERS}
         # Chosen by what packets have before anything is made of it: the scan reads the other columns of few packets.
         rows = _placed(self.packets.filter(chosen.fill_null(value=False)).select(*_USED, **columns), self.clocks)
-        macs = dict(self.attempts.select("mac", "client").drop_nulls().iter_rows())
-        ips = dict(self.attempts.select("ip", "client").drop_nulls().iter_rows())
-
-        def owner(column: str, names: dict[str, str]) -> pl.Expr:
-            return named(column, names) if names else _NOBODY
-
-        by_mac = {"sender": owner("eth_src", macs), "receiver": owner("eth_dst", macs), "group": _to_all()}
+        for address, column, whose in (
+            ("mac", "eth_src", "sender"),
+            ("mac", "eth_dst", "receiver"),
+            ("ip", "src", "_by_src"),
+            ("ip", "dst", "_by_dst"),
+            ("ip", "arp_target_ip", "_by_arp"),
+        ):  # by joins: a function that is called for each batch would have many of them wait
+            owner = pl.col("client").cast(pl.Categorical)
+            owners = self.attempts.select(pl.col(address).alias(column), owner.alias(whose)).drop_nulls()
+            rows = rows.join(owners.unique(column, keep="last", maintain_order=True).lazy(), on=column, how="left")
+        group = _to_all()
         labels = {
-            "sent_by": pl.coalesce("sender", owner("src", ips)),
-            "sent_to": pl.when(pl.col("group").not_()).then(pl.coalesce("receiver", owner("dst", ips))),
+            "sent_by": pl.coalesce("sender", "_by_src"),
+            "sent_to": pl.when(group.not_()).then(pl.coalesce("receiver", "_by_dst")),
             "to_mac": pl.col("receiver").is_not_null(),
-            "wanted": pl.when((pl.col("arp_op") == 1) & pl.col("group")).then(owner("arp_target_ip", ips)),
+            "wanted": pl.when((pl.col("arp_op") == 1) & group).then("_by_arp"),
+            "group": group,
         }
-        told = rows.with_columns(**by_mac).with_columns(**labels)
-        kept = ("at", "point", "source", "position", "wire_bytes", *_HEADERS[2:], "sender", "group", *labels)
-        return told.select(pl.col(kept)).with_columns(pl.col(pl.String).cast(pl.Categorical))
+        kept = ("at", "point", "source", "position", "wire_bytes", *_HEADERS[2:], "sender", *labels)
+        return rows.with_columns(**labels).select(pl.col(kept)).with_columns(pl.col(pl.String).cast(pl.Categorical))
 
     def _near(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """Packets around the first requests in vain, by second, cut where such a request was sent."""

@@ -37,7 +37,7 @@ KINDS = {
 
 CHARTS = {"ladder": chart_frames}
 
-MOST_PACKETS = 1_000_000
+MOST_PACKETS = 600_000
 """Packets that are looked at together."""
 _PACKETS_A_MESSAGE = 4
 """Packets that take as much memory as a DHCP message does, which is looked at by itself."""
@@ -163,10 +163,15 @@ def _completed(case: _Case) -> Iterator[Scene]:
     messages = case.rows.counts.filter(pl.col("client").is_in(attempts["client"].implode()))
     counts = pl.concat([watch.counts, messages.with_columns(pl.col("n") * _PACKETS_A_MESSAGE)])
     for part in in_parts(counts.group_by("client").agg(pl.col("n").sum()).sort("client"), MOST_PACKETS):
-        traffic = watch.traffic(part["client"], held=part["n"].sum() <= MOST_PACKETS)
-        for scene in case.failed(case.rows.rows_of(part["client"]), part["client"].to_list()):
-            _complete(scene, case, servers, shared, traffic)
-            yield scene
+        yield from _of_part(part, case, servers, shared, watch)
+
+
+def _of_part(part: pl.DataFrame, case: _Case, servers: Servers, shared: set[str], watch: Watch) -> Iterator[Scene]:
+    clients = part["client"]
+    traffic = watch.traffic(clients, held=part["n"].sum() <= MOST_PACKETS)
+    for scene in case.failed(case.rows.rows_of(clients), clients.to_list()):
+        _complete(scene, case, servers, shared, traffic)
+        yield scene
 
 
 def _attempts(case: _Case) -> tuple[pl.DataFrame, set[str]]:

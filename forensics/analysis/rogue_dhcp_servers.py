@@ -22,7 +22,7 @@ _NOWHERE = "0.0.0.0"  # noqa: S104
 _SAME = ("xid", "chaddr", "message_type", "yiaddr", "server", "mac")
 _NEAR_NS = 10 * SECOND_NS
 _MOST = 12
-MOST_ROWS = 250_000
+MOST_ROWS = 150_000
 """Answers to clients that several servers answered that are compared together."""
 
 
