@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import polars as pl
 
-from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._correlate import SECOND_NS, of_most
+from forensics.analysis._parts import in_parts
 from forensics.records import LogRecord, Reference
 from forensics.records.finding import iso
 
@@ -72,12 +73,13 @@ def own_steps(logs: pl.LazyFrame) -> list[Step]:
         host=pl.coalesce("host", "source"), at=pl.col("ts").to_physical().cast(pl.Int64),
     )  # fmt: skip
     found = [*_said(rows), *_by_uptime(rows), *_backwards(rows)]
-    kept: list[Step] = []
+    kept: dict[str, list[Step]] = {}
     for step in sorted(found, key=lambda one: (one.host, one.rank, one.source, one.at_ns)):
-        near = (one for one in kept if one.host == step.host and abs(one.at_ns - step.at_ns) <= TOGETHER_NS)
-        if next(near, None) is None:
-            kept.append(step)
-    return sorted((one for one in kept if one.rank != _BY_CHANGE), key=lambda one: (one.host, one.at_ns))
+        own = kept.setdefault(step.host, [])
+        if all(abs(one.at_ns - step.at_ns) > TOGETHER_NS for one in own):
+            own.append(step)
+    told = (one for own in kept.values() for one in own if one.rank != _BY_CHANGE)
+    return sorted(told, key=lambda one: (one.host, one.at_ns))
 
 
 def _said(rows: pl.LazyFrame) -> list[Step]:
@@ -153,15 +155,35 @@ def _fell(lines: pl.DataFrame) -> pl.DataFrame:
 
 def _by_uptime(rows: pl.LazyFrame) -> list[Step]:
     """Kernel lines: their uptime runs on while the clock is set (CLOCK_MONOTONIC, printk.time)."""
+    lines = rows.filter(pl.col("program") == "kernel")
+    counts = lines.group_by("source").agg(n=pl.len()).collect(engine="streaming").sort("source")
+    parts = (part["source"].implode() for part in in_parts(counts, _ROWS))
+    jumps = [_jumps(lines.filter(pl.col("source").is_in(sources))) for sources in parts]
+    steps = []
+    for row in (row for kernel in jumps for row in kernel.iter_rows(named=True)):
+        by_ns = row["boot"] - row["before"]
+        if abs(by_ns) < LEAST_STEP_NS or abs(by_ns) > 86_400 * SECOND_NS:
+            continue
+        refs = tuple(
+            Reference(row["source"], f"line:{place}", iso(at))
+            for place, at in ((row["place"], row["was"]), (row["position"], row["at"]))
+        )
+        basis = "the kernel's uptime runs on while the stamps of its lines jump"
+        steps.append(Step(row["source"], row["host"], row["at"], by_ns, SECOND_NS, basis, refs, _BY_UPTIME))
+    return steps
+
+
+def _jumps(lines: pl.LazyFrame) -> pl.DataFrame:
+    """Kernel lines at which stamps and uptime part, the first of each second, in the order of their file."""
     uptime = (pl.col("message").str.extract(_UPTIME, 1).cast(pl.Float64, strict=False) * 1e9).round().cast(pl.Int64)
     back, ahead = _runs("boot")
-    kernel = (
-        rows.filter((pl.col("program") == "kernel") & pl.col("message").str.contains(_UPTIME))
+    first = [of_most(name, -pl.col("position")).alias(name) for name in ("position", "at", "up")]
+    return (
+        lines.filter(pl.col("message").str.contains(_UPTIME))
         .select("source", "position", "host", "at", up=uptime)
-        .sort("source", "host", "position")
-        .with_columns(boot=pl.col("at") - pl.col("up"))
-        .group_by("source", "host", second=pl.col("at") // SECOND_NS, maintain_order=True)
-        .agg(pl.col("position", "at", "up").first(), pl.col("boot").min())
+        .group_by("source", "host", second=pl.col("at") // SECOND_NS)
+        .agg(*first, boot=(pl.col("at") - pl.col("up")).min())
+        .collect(engine="streaming")
         .sort("source", "host", "position")
         .with_columns(
             back=back,
@@ -174,20 +196,7 @@ def _by_uptime(rows: pl.LazyFrame) -> list[Step]:
         )
         .filter(((pl.col("back") <= -LEAST_STEP_NS) | (pl.col("ahead") >= LEAST_STEP_NS)) & (pl.col("ran") > 0))
         .filter(pl.col("run_on") >= 0)
-        .collect(engine="streaming")
     )
-    steps = []
-    for row in kernel.sort("source", "host", "position").iter_rows(named=True):
-        by_ns = row["boot"] - row["before"]
-        if abs(by_ns) < LEAST_STEP_NS or abs(by_ns) > 86_400 * SECOND_NS:
-            continue
-        refs = tuple(
-            Reference(row["source"], f"line:{place}", iso(at))
-            for place, at in ((row["place"], row["was"]), (row["position"], row["at"]))
-        )
-        basis = "the kernel's uptime runs on while the stamps of its lines jump"
-        steps.append(Step(row["source"], row["host"], row["at"], by_ns, SECOND_NS, basis, refs, _BY_UPTIME))
-    return steps
 
 
 def steps_in(clocks: pl.DataFrame, frames: pl.LazyFrame) -> list[tuple[Step, str]]:

@@ -327,14 +327,19 @@ def _connections(rows: Rows, log_node: pl.Expr, in_capture: pl.Expr) -> list[tup
         "source", "position", src=groups.struct[0], node=log_node, at=at, port=groups.struct[1].cast(pl.Int64)
     )
     lines.append(spoken.drop_nulls(["src", "port"]))
-    accepted = pl.concat(lines).unique(["node", "src", "port"], keep="none").collect(engine="streaming")
+    by_client = (
+        pl.concat(lines).group_by("node", "src", "port").agg(pl.len(), pl.col("source", "position", "at").first())
+    )
+    accepted = by_client.filter(pl.col("len") == 1).drop("len").collect(engine="streaming")
     if accepted.is_empty():
         return []
-    ports = accepted["port"].unique().implode()
+    ports, clients = (accepted[name].unique().implode() for name in ("port", "src"))
     packets = rows(Packet).filter(pl.col("ts").is_not_null() & (pl.col("protocol") == 6))
     flags = pl.col("tcp_flags") & 0x12
-    client = packets.filter((flags == 0x02) & pl.col("src_port").is_in(ports))
-    server = packets.filter((pl.col("payload_bytes") > 0) & pl.col("dst_port").is_in(ports))
+    client = packets.filter((flags == 0x02) & pl.col("src_port").is_in(ports) & pl.col("src").is_in(clients))
+    server = packets.filter(
+        (pl.col("payload_bytes") > 0) & pl.col("dst_port").is_in(ports) & pl.col("dst").is_in(clients)
+    )
     syn = client.select(
         "src", "source", "position", "dst", "dst_port", node=in_capture, port=pl.col("src_port").cast(pl.Int64), at=at
     ).group_by("node", "src", "port").agg(

@@ -33,8 +33,11 @@ def step_findings(
     measured = steps_in(clocks, pl.concat(cited))
     known = [(step, step.source) for step in own_steps(logs)]
     told: list[tuple[Step, str]] = []
+    of_machine: dict[str, list[Step]] = {}
     for step, other in (*measured, *known):
-        if not any(_same(step, one) for one, _ in told):
+        mine = of_machine.setdefault(step.host.partition("/")[0].partition(".")[0].lower(), [])
+        if not any(_same(step, one) for one in mine):
+            mine.append(step)
             told.append((step, other))
     steady = clocks.filter((pl.col("pieces").list.len() <= 1) | pl.col("pieces").is_null(), pl.col("exchanges") > 0)
     sure = set(steady["reference"].drop_nulls().to_list())
@@ -42,11 +45,10 @@ def step_findings(
 
 
 def _same(one: Step, other: Step) -> bool:
-    """Whether two tell of one step: on one machine, alike in size, within the stretch in which either saw it."""
-    machines = {step.host.partition("/")[0].partition(".")[0].lower() for step in (one, other)}
+    """Whether two of a machine tell of one step: alike in size, within the stretch in which either saw it."""
     by = [step.by_ns for step in (one, other)]
     alike = by[0] is None or by[1] is None or abs(by[0] - by[1]) <= 2 * SECOND_NS
-    return len(machines) == 1 and alike and abs(one.at_ns - other.at_ns) <= 3600 * SECOND_NS
+    return alike and abs(one.at_ns - other.at_ns) <= 3600 * SECOND_NS
 
 
 def _finding(step: Step, other: str, *, alone: bool) -> Finding:
