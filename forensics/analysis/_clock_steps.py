@@ -17,7 +17,7 @@ MOST_BACK_NS = 900 * SECOND_NS
 """A log whose stamps go back further is two logs in one file, or an hour of summer time twice."""
 TOGETHER_NS = 60 * SECOND_NS
 ZONE_NS = 1800 * SECOND_NS
-_ROWS = 250_000
+_ROWS = 100_000
 """Lines that are held at a time."""
 _RUN = 3
 """Lines (or seconds) before and after that agree: a single one was late, or written by another thread."""

@@ -39,8 +39,10 @@ MOST_REQUESTS = 500_000
 """Requests that two logs or captures name, as many as are compared; of more, a part."""
 MOST_NAMED = 500_000
 """Lines and packets that name them, at a time."""
-MOST_LINES = 500_000
-"""Lines that are looked for at a time; of a host whose logs have more in common, a part, the same in each."""
+MOST_LINES = 200_000
+"""Lines that are looked for at a time, all of a host together."""
+MOST_OF_HOST = 1_000_000
+"""Of a host whose logs may have more in common, a part of the lines is looked for, the same in each log."""
 SYNCHRONOUS = ("get_console_output", "get_vnc_console", "get_spice_console")
 """Calls that nova-api waits for (nova/compute/rpcapi.py: ``call``, not ``cast``)."""
 _ACCEPTED = r"accepted \('([0-9a-fA-F.:]+)', (\d+)"
@@ -158,7 +160,7 @@ def _copies(logs: pl.LazyFrame, log_node: pl.Expr) -> list[tuple[tuple[str, str]
 
     found = []
     for hosts in in_parts(lesser.group_by("host").agg(pl.col("n").sum()).sort("host"), MOST_LINES):
-        every = max(1, int(hosts["n"].sum()) // MOST_LINES)
+        every = max(1, int(hosts["n"].sum()) // MOST_OF_HOST)
         mine = files.join(hosts, on="host", how="semi")
         few = once(mine.join(lesser, on="node", how="semi"), every)
         if few.is_empty():

@@ -69,6 +69,6 @@ def test_lines_of_so_many_hosts_at_a_time_tie_the_same(monkeypatch: pytest.Monke
     assert len(whole) == 3 * 4
     monkeypatch.setattr(_shared_events, "MOST_LINES", 150)  # a host and no more
     assert ties() == whole
-    monkeypatch.setattr(_shared_events, "MOST_LINES", 60)  # a part of each host
+    monkeypatch.setattr(_shared_events, "MOST_OF_HOST", 60)
     assert set(ties()) == set(whole)
     assert all(few.pairs < whole[pair].pairs for pair, few in ties().items())
