@@ -176,7 +176,7 @@ def resume(
     if living == NONE or places[living] >= broken:
         # A stretch of sound records that ends at a second damaged place, before the chain that lives begins.
         until = places[living] if living != NONE else found.high
-        for i in range(bisect_left(places, broken), min(len(places), first + TRIES)):
+        for i in range(bisect_left(places, max(low, broken)), min(len(places), first + TRIES)):
             if places[i] >= until:
                 break
             if depths[i] > 1 and ends[i] <= until and not framing.inside(broken, places[i], until):
@@ -185,7 +185,7 @@ def resume(
         return None
     for hint in [] if lost else _hints(framing, broken, before, places[living]):
         i = bisect_left(places, hint)
-        if i < len(places) and places[i] == hint and found.joins[i] == found.joins[living]:
+        if i < len(places) and places[i] == hint >= low and found.joins[i] == found.joins[living]:
             return hint
     return _without_nested(framing, found, living, low, before, recent)
 
