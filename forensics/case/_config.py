@@ -76,7 +76,7 @@ def read_case_file(file: EvidenceFile) -> CaseFile:
         raise CaseError("longer than 1 MiB", where=file.source, hint="it should only declare what files do not say")
     try:
         table = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number of very many digits
         raise CaseError(f"no valid TOML: {error}", where=file.source, hint="see https://toml.io/en/v1.0.0") from error
     _only(table, ("title", "source"), file.source)
     title = table.get("title")

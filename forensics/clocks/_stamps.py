@@ -187,7 +187,8 @@ def epoch(stamps: pl.Series, unit: Literal["s", "ms", "us", "ns"] = "s") -> pl.D
 
 
 def _groups(text: pl.Series, pattern: str) -> pl.DataFrame:
-    return text.cast(pl.String).str.extract_groups(pattern).struct.unnest()
+    """What a pattern captures, its digits being those of ASCII: no other's are cast to numbers."""
+    return text.cast(pl.String).str.extract_groups(pattern.replace(r"\d", "[0-9]")).struct.unnest()
 
 
 def _number(text: pl.Series) -> pl.Series:

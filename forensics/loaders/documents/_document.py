@@ -169,7 +169,7 @@ def _filled(rows: pl.DataFrame, column: str, kind: pl.DataType, told: dict[str, 
     value = pl.lit(told.get(column), kind)
     if column not in rows.columns:
         return value
-    if column in told and column != "ts_basis":
+    if column in told:
         return pl.col(column).cast(kind, strict=False).fill_null(value)
     return pl.col(column)
 

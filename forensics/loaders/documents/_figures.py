@@ -22,6 +22,16 @@ class Figure:
     """What was printed, as octets."""
 
 
+def whole(text: str | None) -> int | None:
+    """A whole number; None for anything else, and for one that no machine counts to.
+
+    Examples:
+        >>> whole("12"), whole("9" * 5000), whole("²"), whole("-1")
+        (12, None, None, None)
+    """
+    return int(text) if text and len(text) <= 18 and text.isascii() and text.isdecimal() else None
+
+
 def figure(text: str, block: int = 1, *, decimal: bool = False, up: bool = True) -> Figure | None:
     """The octets that a printed size stands for.
 

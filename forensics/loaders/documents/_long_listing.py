@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from forensics.loaders.documents._document import Document
-from forensics.loaders.documents._figures import figure
+from forensics.loaders.documents._figures import figure, whole
 from forensics.loaders.documents._places import absolute, owners
 from forensics.loaders.documents._wall import NS, iso_wall, local_ns, to_utc, to_wall, told_zone
 from forensics.records import FileSize
@@ -126,7 +126,7 @@ def long_line(line: str, told: str = "", decimal: bool = False) -> dict[str, Any
     if parts.get("month") and (parts["month"] or "").lower() not in _MONTHS:
         return None
     mode = found["mode"][0]
-    columns: dict[str, Any] = {"kind": _KINDS.get(mode, "other"), "links": _whole(found["links"])}
+    columns: dict[str, Any] = {"kind": _KINDS.get(mode, "other"), "links": whole(found["links"])}
     who = (parts["who"] or "").split()
     if who and not ("g" in told and len(who) == 1):
         columns["owner"] = who[0]
@@ -148,12 +148,12 @@ def _before(first: str | None, second: str | None, told: str, decimal: bool) -> 
     """Inode and blocks, which stand before the mode in this order; which one a lone number is, the options tell."""
     inode, blocks = (first, second) if second else (None, None)
     if first and not second:
-        if "s" in told or not first.isdigit():
+        if "s" in told or not first.isdecimal():
             blocks = first
         elif "i" in told:
             inode = first
     size = figure(blocks.replace(",", "."), 1024, decimal=decimal) if blocks else None
-    said: dict[str, Any] = {"inode": int(inode)} if inode and inode.isdigit() else {}
+    said: dict[str, Any] = {"inode": whole(inode)} if inode else {}
     if size is not None:
         said |= {"allocated_bytes": size.shown, "low_bytes": size.low, "high_bytes": size.high}
     return said
@@ -182,7 +182,3 @@ def _unquoted(name: str, told: str) -> str:
     if ("F" in told or "p" in told) and name[-1:] in "/*@|=" and len(name) > 1:
         return name[:-1]
     return name.rstrip("/") if len(name) > 1 else name
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isdigit() else None

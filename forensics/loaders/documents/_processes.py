@@ -11,7 +11,7 @@ from forensics.loaders.documents._wall import NS, local_ns
 
 _INTERPRETER = re.compile(r"^(?:python[\d.]*|ruby[\d.]*|perl[\d.]*|bash|sh|dash|uwsgi-python\d?)$")
 _DURATION = re.compile(
-    r"^(?:(?P<days>\d+)-)?(?:(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d\d)(?:[.,](?P<part>\d\d?))?$"
+    r"^(?:(?P<days>\d{1,6})-)?(?:(?P<hours>\d{1,9}):)?(?P<minutes>\d{1,9}):(?P<seconds>\d\d)(?:[.,](?P<part>\d\d?))?$"
 )
 _DAY = re.compile(r"^(?P<month>[A-Z][a-z]{2}) ?(?P<day>\d\d?)$")
 _CLOCK = re.compile(r"^(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d))?$")

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
-from forensics.loaders.documents._figures import figure
+from forensics.loaders.documents._figures import figure, whole
 from forensics.loaders.documents._long_listing import LONGEST, MODE, Listing, long_line, unescaped
 from forensics.loaders.documents._places import absolute, owners, typed
 from forensics.loaders.documents._templates import Template, option_value, template, words_of
@@ -84,13 +84,9 @@ def _add(document: Document, at: int, told: dict[str, Any]) -> None:
         sizes |= {"size_bytes": size.shown, "low_bytes": size.low, "high_bytes": size.high}
     document.add(
         FileSize, at, path=path or ".", kind=_TYPES.get(told.get("type", ""), "other" if "type" in told else "unknown"),
-        owner=told.get("owner"), links=_whole(told.get("links")), inode=_whole(told.get("inode")), tool="find",
+        owner=told.get("owner"), links=whole(told.get("links")), inode=whole(told.get("inode")), tool="find",
         target=told.get("target") or None, modified_at=epoch_ns(told.get("modified")), **sizes, **owners(path),
     )  # fmt: skip
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text else None
 
 
 READERS = (

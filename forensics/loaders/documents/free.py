@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
-from forensics.loaders.documents._figures import figure
+from forensics.loaders.documents._figures import figure, whole
 from forensics.loaders.documents._instants import instant_of
 from forensics.loaders.documents._places import flags, typed
 from forensics.records import ProcessMemory
@@ -54,8 +54,9 @@ def _read(document: Document) -> None:
             columns, start, values, last = line.split(), at, {}, at + 1
         elif (found := _ROW.match(line)) and columns:
             cells = found["cells"].split()
-            if unit is None and found["what"] == "Mem" and cells[0].isdigit():
-                unit = 1 << 20 if int(cells[0]) < _LEAST_KIB else 1024 if int(cells[0]) < 1 << 32 else 1
+            total = whole(cells[0])
+            if unit is None and found["what"] == "Mem" and total is not None:
+                unit = 1 << 20 if total < _LEAST_KIB else 1024 if total < 1 << 32 else 1
                 document.facts["note"] = f"unit of free taken to be {unit} octets: its command line is not known"
             names = {"Mem": _MEM, "Swap": _SWAP}.get(found["what"], {})
             for column, cell in zip(columns, cells, strict=False):

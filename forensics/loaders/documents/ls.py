@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
-from forensics.loaders.documents._figures import Figure, figure
+from forensics.loaders.documents._figures import Figure, figure, whole
 from forensics.loaders.documents._long_listing import LONGEST, MODE, Listing, long_line
 from forensics.loaders.documents._places import LEFT_OUT, absolute, flags, typed
 from forensics.records import FileSize
@@ -101,10 +101,10 @@ def _short(line: str, words: list[str] | None, told: str) -> list[dict[str, Any]
             return []
         size = figure(found["blocks"].replace(",", "."), _block(words), decimal="--si" in (words or ()))
         said = {} if size is None else bounds("allocated_bytes", size)
-        return [{"inode": _whole(found["inode"]), "path": _bare(found["name"])} | said]
+        return [{"inode": whole(found["inode"]), "path": _bare(found["name"])} | said]
     if "i" in told:
         found = _INODE.match(line)
-        return [{"inode": _whole(found["inode"]), "path": _bare(found["name"])}] if found else []
+        return [{"inode": whole(found["inode"]), "path": _bare(found["name"])}] if found else []
     names = re.split(r",\s", line.strip().removesuffix(",")) if "m" in told else _COLUMNS.split(line.strip())
     return [{"path": _bare(name)} for name in names]
 
@@ -122,10 +122,6 @@ def _block(words: list[str] | None) -> int:
 def bounds(column: str, size: Figure) -> dict[str, int]:
     """Columns of a size."""
     return {column: size.shown, "low_bytes": size.low, "high_bytes": size.high}
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text else None
 
 
 READERS = (

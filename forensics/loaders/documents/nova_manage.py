@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
+from forensics.loaders.documents._figures import whole
 from forensics.loaders.documents._wall import utc_of
 from forensics.records import Network, ServiceState
 
@@ -40,7 +41,7 @@ def _read(document: Document) -> None:
                 told_by="listing", message=" ".join(line.split()),
             )  # fmt: skip
         elif found := _NETWORK.match(line):
-            vlan = int(found["vlan"]) if found["vlan"].isdigit() else None
+            vlan = whole(found["vlan"])
             document.add(
                 Network, at, network=found["uuid"], vlan_id=vlan, kind=None if vlan is None else "vlan",
                 cidr=_told(found["cidr"]) or _told(found["cidr6"]), project_id=_told(found["project"]),

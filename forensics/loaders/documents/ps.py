@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
+from forensics.loaders.documents._figures import whole
 from forensics.loaders.documents._instants import instant_of
 from forensics.loaders.documents._places import LEFT_OUT
 from forensics.loaders.documents._processes import command_line, duration_s, program, started
@@ -78,7 +79,7 @@ def _cells(line: str, columns: list[str]) -> dict[str, str] | None:
             cell, rest = " ".join([cell, *more[:4]]), more[4] if len(more) > 4 else ""
         cells[column] = cell
     cells[columns[-1]] = rest
-    return cells if cells.get("PID", "").isdigit() and rest else None
+    return cells if whole(cells.get("PID")) is not None and rest else None
 
 
 def _row(cells: dict[str, str], now: int | None, wall: int | None) -> tuple[dict[str, Any], int | None]:
@@ -89,7 +90,8 @@ def _row(cells: dict[str, str], now: int | None, wall: int | None) -> tuple[dict
     virtual = cells.get("VSZ")
     began = next((cells[name] for name in ("START", "STIME", "STARTED") if name in cells), "")
     age = cells.get("ELAPSED", "")
-    age_s = float(age) if age.isdigit() else duration_s(age)
+    seconds = whole(age)
+    age_s = duration_s(age) if seconds is None else float(seconds)
     values: dict[str, Any] = {
         "process": name or (program(line) if line else None),
         "pid": int(cells["PID"]),
@@ -108,11 +110,11 @@ def _row(cells: dict[str, str], now: int | None, wall: int | None) -> tuple[dict
 
 
 def _kib(text: str | None) -> int | None:
-    return int(text) * 1024 if text and text.isdigit() and len(text) < 16 else None
+    return int(text) * 1024 if text and text.isdecimal() and len(text) < 16 else None
 
 
 def _pages(text: str | None) -> int | None:
-    return int(text) * 4096 if text and text.isdigit() and len(text) < 15 else None
+    return int(text) * 4096 if text and text.isdecimal() and len(text) < 15 else None
 
 
 def _share(text: str | None) -> float | None:

@@ -100,7 +100,7 @@ def memory(cells: Mapping[str, Any]) -> dict[str, Any]:
 
 def _stamp(text: str) -> tuple[int | None, bool]:
     """Nanoseconds since 1970, and whether they are UTC rather than the host's clock."""
-    if text.isdigit():
+    if text.isdecimal():
         return epoch_ns(text), True
     wall, offset = iso_wall(text)
     return (wall, False) if wall is None or offset is None else (wall - offset * NS, True)

@@ -39,7 +39,7 @@ def _cells(line: str) -> list[str] | None:
     text = line.strip()
     if text.startswith("|") and text.endswith("|"):
         return [cell.strip() for cell in text[1:-1].split("|")]
-    if text.startswith(("#,", '"#"', "?,", '"?"')) or text[:1].isdigit():
+    if text.startswith(("#,", '"#"', "?,", '"?"')) or text[:1].isdecimal():
         try:
             return next(csv.reader([text]), None)
         except csv.Error:  # a carriage return inside
@@ -105,7 +105,7 @@ def _read(document: Document) -> None:
                     found.rows.append({"id": cells[0], "mark": cells[1], "when": f"{day} {clock}",
                                        "deployment": cells[3], "event": cells[4], "instance": cells[5]})  # fmt: skip
                     places.append((at, 1))
-            elif cells[0].isdigit():
+            elif cells[0].isdecimal():
                 found.rows.append(row_of(titles, cells, asked))
                 places.append((at, 1))
                 count += 1

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
+from forensics.loaders.documents._figures import whole
 from forensics.loaders.documents._places import absolute, owners, typed
 from forensics.loaders.documents._templates import Template, option_value, template, words_of
 from forensics.loaders.documents._wall import NS, epoch_ns, iso_wall, to_utc, told_zone
@@ -109,16 +110,16 @@ def _add(document: Document, at: int, count: int, told: dict[str, Any], modified
     if named := told.get("named"):
         path, _, target = (_bare(part) for part in named.partition(" -> "))
     path = absolute(path, document.origin.directory)
-    size = int(told["size"]) if told.get("size") else None
-    block = int(told.get("block") or 512)
+    size, blocks = whole(told.get("size")), whole(told.get("blocks"))
+    block = whole(told.get("block")) or 512
     modified = epoch_ns(told.get("epoch")) if modified is None else modified
-    allocated = int(told["blocks"]) * block if told.get("blocks") else None
+    allocated = None if blocks is None else blocks * block
     said = told.get("type")
     kind = "unknown" if said is None else next((kind for word, kind in _KINDS if word in said), "other")
     bound = size if size is not None else allocated
     document.add(
         FileSize, at, count, path=path, kind=kind, size_bytes=size, allocated_bytes=allocated, low_bytes=bound,
-        high_bytes=bound, owner=told.get("owner"), inode=_whole(told.get("inode")), links=_whole(told.get("links")),
+        high_bytes=bound, owner=told.get("owner"), inode=whole(told.get("inode")), links=whole(told.get("links")),
         modified_at=modified, target=target or None, tool="stat", **owners(path),
     )  # fmt: skip
 
@@ -126,10 +127,6 @@ def _add(document: Document, at: int, count: int, told: dict[str, Any], modified
 def _bare(name: str) -> str:
     """A name without the quotes that `stat` puts around it, and that changed from release to release."""
     return name[1:-1] if len(name) > 2 and name[0] in "`‘'\"" and name[-1] in "’'\"" else name
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text else None
 
 
 READERS = (

@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
-from forensics.loaders.documents._figures import figure
+from forensics.loaders.documents._figures import figure, whole
 from forensics.loaders.documents._instants import instant_of
 from forensics.loaders.documents._processes import command_line, duration_s, program, started
 from forensics.loaders.documents._wall import NS, to_utc, to_wall, told_zone
@@ -107,9 +107,9 @@ def _memory(found: re.Match[str]) -> dict[str, int]:
 def _process(line: str, columns: list[str]) -> dict[str, Any] | None:
     cells = line.split(None, len(columns) - 1)
     told = dict(zip(columns, cells, strict=False))
-    if len(cells) < len(columns) or not told["PID"].isdigit():
+    if len(cells) < len(columns) or whole(told["PID"]) is None:
         return None
-    command = command_line(told["COMMAND"])
+    command = command_line(cells[-1])
     resident, virtual = (_size(told.get(name)) for name in ("RES", "VIRT"))
     return {
         "process": program(command),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from forensics.loaders.documents._document import Document, DocumentFormat, Head
+from forensics.loaders.documents._figures import whole
 from forensics.loaders.documents._places import LEFT_OUT, absolute, flags, owners, typed
 from forensics.records import FileSize
 
@@ -50,9 +51,10 @@ def _counts(found: re.Match[str], columns: int) -> tuple[list[int] | None, str]:
     """Counts and path; a file whose name begins with digits stands behind its counts all the same."""
     text = found.string.strip()
     parts = text.split(None, columns)
-    if len(parts) < columns or not all(part.isdigit() for part in parts[:columns]):
+    counts = [count for part in parts[:columns] if (count := whole(part)) is not None]
+    if len(counts) < columns:
         return None, ""
-    return [int(part) for part in parts[:columns]], parts[columns] if len(parts) > columns else ""
+    return counts, parts[columns] if len(parts) > columns else ""
 
 
 READERS = (

@@ -295,9 +295,8 @@ def stamps(groups: pl.DataFrame) -> tuple[np.ndarray[tuple[int], np.dtype[np.int
 
 def _epoch(column: pl.Series, factor: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.int8]], Ints]:
     whole = column.str.extract(r"^(\d{1,18})", 1).cast(pl.Int64, strict=False)
-    below = (
-        column.str.extract(r"^\d+\.(\d+)", 1).fill_null("").str.head(9).str.pad_end(9, "0").cast(pl.Int64).to_numpy()
-    )
+    digits = column.str.extract(r"^[0-9]+\.([0-9]+)", 1).fill_null("").str.head(9)
+    below = digits.str.pad_end(9, "0").cast(pl.Int64).to_numpy()
     value = whole.fill_null(0).to_numpy()
     fits = whole.is_not_null().to_numpy() & (value < 9_000_000_000 * (SECOND_NS // factor))
     ns = np.where(fits, value, 0) * factor + np.where(fits, below // (SECOND_NS // factor), 0)
@@ -307,7 +306,7 @@ def _epoch(column: pl.Series, factor: int) -> tuple[np.ndarray[tuple[int], np.dt
 
 def _offset_s(zone: pl.Series) -> pl.Series:
     """Seconds east of UTC of ``Z``, ``UTC``, ``+01:00``, ``+0100``; null for anything else, names of zones among it."""
-    parts = zone.str.extract_groups(r"^(?P<sign>[+-])(?P<hour>\d\d):?(?P<minute>\d\d)$").struct.unnest()
+    parts = zone.str.extract_groups(r"^(?P<sign>[+-])(?P<hour>[0-9]{2}):?(?P<minute>[0-9]{2})$").struct.unnest()
     size = pl.col("hour").cast(pl.Int64) * 3600 + pl.col("minute").cast(pl.Int64) * 60
     signed = pl.when(pl.col("sign") == "-").then(-size).otherwise(size)
     utc = pl.lit(zone).is_in(["Z", "z", "UTC", "GMT"])

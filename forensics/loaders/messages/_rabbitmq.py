@@ -139,5 +139,6 @@ def seconds_of(name: str) -> pl.Expr:
     """A span as rabbit_reader.erl writes it from 4.1 on: ``1D, 2H, 3M, 4s`` or ``250ms``."""
     total = pl.lit(0.0)
     for unit, length in (("D", 86_400.0), ("H", 3_600.0), ("M", 60.0), ("s", 1.0), ("ms", 0.001)):
-        total = total + pl.col(name).str.extract(rf"(\d+){unit}(?:,|$)", 1).cast(pl.Float64).fill_null(0.0) * length
+        told = pl.col(name).str.extract(rf"([0-9]+){unit}(?:,|$)", 1).cast(pl.Float64)
+        total = total + told.fill_null(0.0) * length
     return pl.when(pl.col(name).is_not_null()).then(total)

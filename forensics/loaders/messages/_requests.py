@@ -19,8 +19,8 @@ _UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 
 def nanoseconds(span: str) -> pl.Expr:
     """Seconds as text in exact nanoseconds."""
-    whole = pl.col(span).str.extract(r"^(\d+)").cast(pl.Int64)
-    rest = pl.col(span).str.extract(r"\.(\d+)$").str.pad_end(9, "0").cast(pl.Int64).fill_null(0)
+    whole = pl.col(span).str.extract(r"^(\d+)").cast(pl.Int64, strict=False)
+    rest = pl.col(span).str.extract(r"\.(\d+)$").str.pad_end(9, "0").cast(pl.Int64, strict=False).fill_null(0)
     return whole * 1_000_000_000 + rest
 
 

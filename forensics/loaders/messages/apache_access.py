@@ -10,7 +10,7 @@ from forensics.records import ApiRequest
 def _shape(rows: pl.DataFrame) -> pl.DataFrame:
     """Apache's stamp is when the request was received; nginx's, and that of a transport, when it was answered."""
     rows = parsed(rows).with_columns(
-        duration_ns=pl.col("micros").str.strip_suffix("(us)").cast(pl.Int64) * 1_000,
+        duration_ns=pl.col("micros").str.strip_suffix("(us)").cast(pl.Int64, strict=False) * 1_000,
         response_bytes=pl.col("response_bytes").replace("-", "0"),
         user_agent=pl.col("user_agent").replace("-", None),
         written_by=pl.lit("apache"),

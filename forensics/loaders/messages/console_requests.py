@@ -32,7 +32,7 @@ def _ec2(rows: pl.DataFrame) -> pl.DataFrame:
     asked = parameter(plain_query(pl.col("query")), r"InstanceId(?:\.1)?")
     whole, micro = (pl.col(name).cast(pl.Float64, strict=False) for name in ("whole", "micro"))
     filtered = whole + micro / 1e6
-    elapsed = pl.coalesce(pl.col("span").cast(pl.Float64), filtered)
+    elapsed = pl.coalesce(pl.col("span").cast(pl.Float64, strict=False), filtered)
     return _told(rows.with_columns(instance=pl.coalesce(asked, "named", "instance"), elapsed_s=elapsed))
 
 

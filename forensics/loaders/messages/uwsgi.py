@@ -12,7 +12,7 @@ def _shape(rows: pl.DataFrame) -> pl.DataFrame:
     """The stamp inside is the start; a transport's own stamp in front of it is the end."""
     unit = pl.when(pl.col("unit") == "micros").then(1_000).otherwise(1_000_000)
     rows = rows.with_columns(
-        duration_ns=pl.col("took").cast(pl.Int64) * unit,
+        duration_ns=pl.col("took").cast(pl.Int64, strict=False) * unit,
         malformed=pl.lit(False),
         written_by=pl.lit("uwsgi"),
     )
