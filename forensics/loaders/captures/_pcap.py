@@ -46,7 +46,7 @@ def blocks(window: Window, head: PcapHeader, cuts: Cuts) -> Iterator[Block | Str
             yield Stretch(gap.low, gap.high - gap.low, "gap", gap.reason, before or None)
         position += len(run.starts)
     if header_due:
-        yield Stretch(0, head.header_bytes, "framing", "pcap file header")
+        yield Stretch(0, min(head.header_bytes, len(window)), "framing", "pcap file header")  # it may be cut
 
 
 def _state(clock: Clock) -> dict[str, Any]:
