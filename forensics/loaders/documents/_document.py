@@ -43,9 +43,14 @@ class Head:
         """The first line that is not blank; empty where there is none."""
         return next((line for line in self.lines if line.strip()), "")
 
+    @property
+    def sample(self) -> list[str]:
+        """The first 200 lines that are not blank."""
+        return [line for line in self.lines if line.strip()][:200]
+
     def share(self, pattern: re.Pattern[str]) -> float:
-        """How many of the lines that are not blank match, from 0 to 1; at most 200 lines are looked at."""
-        told = [line for line in self.lines if line.strip()][:200]
+        """How many of the `sample` match, from 0 to 1."""
+        told = self.sample
         return sum(1 for line in told if pattern.search(line)) / len(told) if told else 0.0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,7 @@ class Rows:
         counts: Ints = last - first + 1
         return counts
 
-    def where(self, keep: Flags) -> Rows:
+    def where(self, keep: Flags | slice) -> Rows:
         """Some of the rows."""
         return Rows(
             self.starts[keep],
@@ -56,15 +56,7 @@ class Rows:
 
     def before(self, index: int) -> Rows:
         """Those in front of one that is none."""
-        return Rows(
-            self.starts[:index],
-            self.ends[:index],
-            self.opens[:index],
-            self.closes[:index],
-            self.separators,
-            int(self.starts[index]),
-            "odd",
-        )
+        return replace(self.where(slice(index)), taken=int(self.starts[index]), state="odd")
 
     def columns(self, width: int, wanted: tuple[int, ...]) -> list[tuple[Ints, Ints]]:
         """Start and end of fields, for rows that all have ``width`` of them.

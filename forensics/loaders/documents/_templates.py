@@ -13,7 +13,6 @@ import polars as pl
 _ESCAPES = {"n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 _LONGEST = 512
 _MOST_FIELDS = 24
-_LOOKED_AT = 200
 _LONGEST_LINE = 8192
 
 
@@ -50,15 +49,13 @@ class Template:
     pattern: str
 
     def share(self, lines: Sequence[str]) -> float:
-        """How many of the first 200 lines that are not blank match, from 0 to 1."""
-        told = [line for line in lines if line.strip()][:_LOOKED_AT]
-        return int(_texts(told).str.contains(self.pattern).sum()) / len(told) if told else 0.0
+        """How many of some lines match, from 0 to 1."""
+        return int(_texts(lines).str.contains(self.pattern).sum()) / len(lines) if lines else 0.0
 
     def rows(self, lines: Sequence[str]) -> list[dict[str, Any] | None]:
         """What each line says, by name of the field; None where it does not match."""
-        texts = _texts(lines)
-        told = texts.str.extract_groups(self.pattern).to_list()
-        return [row if match else None for row, match in zip(told, texts.str.contains(self.pattern), strict=True)]
+        told = _texts(lines).str.extract_groups(self.pattern).to_list()
+        return [None if None in row.values() else row for row in told]  # each field is in each line that matches
 
 
 def _texts(lines: Sequence[str]) -> pl.Series:

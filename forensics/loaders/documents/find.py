@@ -40,7 +40,7 @@ def _form(command: str | None) -> Template | None:
 def _recognise(head: Head) -> float:
     form = _form(head.command)
     if form is not None:
-        told = form.share(head.lines)
+        told = form.share(head.sample)
         return 0.97 if told and told + head.share(_TROUBLE) >= 0.7 else 0.0
     listed = head.share(_LS)
     if listed and listed + head.share(_TROUBLE) >= 0.7:

@@ -41,7 +41,7 @@ def _form(command: str | None) -> Template | None:
 
 def _recognise(head: Head) -> float:
     if form := _form(head.command):
-        told = form.share(head.lines)
+        told = form.share(head.sample)
         return 0.97 if told and told + head.share(_TROUBLE) >= 0.7 else 0.0
     lines = [line for line in head.lines if line.strip() and not _TROUBLE.match(line)][:2]
     return 0.97 if len(lines) >= 2 and _FILE.match(lines[0][:8192]) and _SIZE.match(lines[1]) else 0.0
