@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from forensics.analysis._clock_line import Line
 from forensics.analysis._correlate import SECOND_NS
@@ -23,6 +24,13 @@ LONGEST_TRANSIT_NS = SECOND_NS // 2
 MOST_KEYS = 1_000_000
 IDENTITIES = (("chaddr", "xkey"), ("xkey",), ("chaddr",), ("ip",))
 """What tells that two DHCP messages of one type are the same one, the surest first."""
+
+
+def xkey() -> pl.Expr:
+    """The smaller of a transaction id and its byte swap: dhclient prints either."""
+    xid = pl.col("xid").cast(pl.UInt64)
+    swapped = ((xid & 0xFF) * 2**24) + ((xid & 0xFF00) * 2**8) + ((xid // 2**8) & 0xFF00) + (xid // 2**24)
+    return pl.min_horizontal(xid, swapped)
 
 
 def settle(upper_at: Times, upper: Times, lower_at: Times, lower: Times) -> tuple[int, int, float | None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from forensics.analysis._alignment import CLIENT_TYPES, NOWHERE
+from forensics.analysis._alignment import CLIENT_TYPES, NOWHERE, xkey
 from forensics.analysis._correlate import SECOND_NS, named, of_last, on_one_clock
 from forensics.analysis._given import rows_of
 from forensics.analysis._lease_cut import EVERYBODY, typed
@@ -39,13 +39,6 @@ _IP = (
     .otherwise(pl.coalesce(_told("yiaddr"), _told("ciaddr"), _told("requested_ip")))
 )
 """The client's address, as far as a row tells it."""
-
-
-def _xkey() -> pl.Expr:
-    """The smaller of a transaction id and its byte swap: dhclient prints either."""
-    xid = pl.col("xid").cast(pl.UInt64)
-    swapped = ((xid & 0xFF) * 2**24) + ((xid & 0xFF00) * 2**8) + ((xid // 2**8) & 0xFF00) + (xid // 2**24)
-    return pl.min_horizontal(xid, swapped)
 
 
 @dataclass(frozen=True)
@@ -118,7 +111,7 @@ class DhcpRows:
             .with_columns(
                 point=_MACHINE,
                 machine=_MACHINE,
-                xkey=_xkey(),
+                xkey=xkey(),
                 unicast=_UNICAST,
                 ip=_IP,
                 ciaddr=_told("ciaddr"),
@@ -210,7 +203,7 @@ def _owners(rows: pl.LazyFrame, anonymous: pl.DataFrame, events: pl.LazyFrame) -
 def _votes(known: pl.LazyFrame, own: pl.LazyFrame, said: pl.LazyFrame) -> Iterator[pl.LazyFrame]:
     """Which address (``mac``) speaks for which ``machine``, the strongest reason first."""
     yield said.select("machine", "mac").filter(pl.col("mac").is_not_null())
-    yield _sharing(known.select(key=_xkey(), mac="chaddr"), own.select("machine", key=_xkey()))
+    yield _sharing(known.select(key=xkey(), mac="chaddr"), own.select("machine", key=xkey()))
     ips = pl.concat([own.select("machine", key=_IP), said.select("machine", key="ip")])
     yield _sharing(known.select(key=_IP, mac="chaddr"), ips)
 

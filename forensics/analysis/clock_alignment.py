@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from forensics.analysis._alignment import NOWHERE
+from forensics.analysis._alignment import NOWHERE, xkey
 from forensics.analysis._clock_graph import MACHINE, Ties, anchored, beside_captures, machine, put, same_machine
 from forensics.analysis._clock_rows import Held, clock_rows
 from forensics.analysis._correlate import SECOND_NS, named
@@ -181,8 +181,6 @@ def _owned(points: pl.DataFrame, messages: pl.DataFrame) -> tuple[pl.DataFrame, 
 
 def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
     """DHCP messages as ties need them, with the node that each belongs to."""
-    xid = pl.col("xid").cast(pl.UInt64)
-    swapped = ((xid & 0xFF) * 2**24) + ((xid & 0xFF00) * 2**8) + ((xid // 2**8) & 0xFF00) + (xid // 2**24)
     role = named("seen_by", _ROLES)
     log = pl.concat_str(stem(), pl.lit(" "), role, pl.lit(" "), pl.col("host").fill_null(""))
     known = messages.filter(pl.col("ts").is_not_null() & pl.col("message_type").is_not_null()).select(
@@ -191,7 +189,7 @@ def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
         node=pl.when(role == "capture").then(pl.coalesce("host", "source")).otherwise(log).cast(pl.Categorical),
         role=role.cast(pl.Categorical),
         at=pl.col("ts").to_physical().cast(pl.Int64),
-        xkey=pl.min_horizontal(xid, swapped),
+        xkey=xkey(),
         ip=pl.coalesce(
             pl.when(pl.col("ciaddr") != NOWHERE).then("ciaddr"),
             pl.when(pl.col("yiaddr") != NOWHERE).then("yiaddr"),
