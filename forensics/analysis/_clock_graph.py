@@ -6,9 +6,8 @@ import re
 from collections.abc import Collection, Mapping
 from heapq import heappop, heappush
 
-import polars as pl
-
 from forensics.analysis._alignment import off_zone, zone_part
+from forensics.analysis._clock_messages import Messages
 from forensics.analysis._correlate import SECOND_NS
 from forensics.analysis._pieces import Tie
 
@@ -33,7 +32,7 @@ def put(ties: Ties, one: str, other: str, tie: Tie) -> None:
 
 
 def anchored(
-    nodes: list[str], ties: Ties, messages: pl.DataFrame, captures: Collection[str], zoned: Collection[str]
+    nodes: list[str], ties: Ties, messages: Messages, captures: Collection[str], zoned: Collection[str]
 ) -> tuple[dict[str, Tie], dict[str, str]]:
     """Node -> its surest chain to a reference, and which: what no chain ties to the rest has one of its own.
 
@@ -44,8 +43,8 @@ def anchored(
         captures: Which nodes are captures: of them comes the reference, if any is tied.
         zoned: Of the logs, those whose zone is known: of them comes the reference where there is no capture.
     """
-    latency = _latency(messages)
-    rows = dict(messages.group_by("node").len().iter_rows())
+    latency = messages.waits()
+    rows = dict(messages.nodes.select("node", "n").iter_rows())
 
     def partners(node: str) -> int:
         """With how many others it shares something."""
@@ -79,18 +78,6 @@ def anchored(
         chains |= found
         references |= dict.fromkeys(found, own)
     return chains, references
-
-
-def _latency(messages: pl.DataFrame) -> dict[str, float]:
-    """How long after a request each capture point sees its answer: the shortest stands nearest to the server."""
-    seen = messages.filter((pl.col("role") == "capture") & pl.col("chaddr").is_not_null()).sort("at")
-    asked = seen.filter(pl.col("message_type") == "REQUEST").select("node", "chaddr", "xkey", "at", asked="at")
-    answered = seen.filter(pl.col("message_type") == "ACK").select("node", "chaddr", "xkey", "at")
-    pairs = answered.join_asof(
-        asked, on="at", by=["node", "chaddr", "xkey"], strategy="backward", check_sortedness=False
-    ).with_columns(wait=pl.col("at") - pl.col("asked"))
-    fast = pairs.filter(pl.col("wait") < 5 * SECOND_NS).group_by("node").agg(pl.col("wait").median())
-    return {str(node): float(wait) for node, wait in fast.iter_rows()}
 
 
 def chains_to(reference: str, ties: Ties) -> dict[str, Tie]:

@@ -112,7 +112,7 @@ def _in_pieces(rows: pl.LazyFrame, clocks: pl.LazyFrame) -> pl.LazyFrame:
     return rows
 
 
-def named(column: str, names: Mapping[str, str]) -> pl.Expr:
+def named(column: str | pl.Expr, names: Mapping[str, str]) -> pl.Expr:
     """What a table has for the texts of a column, null where it has none.
 
     Part by part: ``replace_strict`` says the same, but a streamed query holds all of its rows for it.
@@ -121,7 +121,8 @@ def named(column: str, names: Mapping[str, str]) -> pl.Expr:
     def told(texts: pl.Series) -> pl.Series:
         return texts.replace_strict(names, default=None, return_dtype=pl.String)
 
-    return pl.col(column).map_batches(told, return_dtype=pl.String, is_elementwise=True)
+    texts = pl.col(column) if isinstance(column, str) else column
+    return texts.map_batches(told, return_dtype=pl.String, is_elementwise=True)
 
 
 def of_last(name: str) -> pl.Expr:
@@ -178,24 +179,16 @@ def densest(values: npt.NDArray[np.int64], owners: npt.NDArray[np.int64], width:
     """
     order = np.lexsort((owners, values))
     sorted_values, sorted_owners = values[order], owners[order]
-    counts: dict[int, int] = {}
-    scores = np.zeros(len(order), dtype=np.int64)
-    right, distinct = 0, 0
-    for left in range(len(order)):
-        while right < len(order) and sorted_values[right] - sorted_values[left] <= width:
-            owner = int(sorted_owners[right])
-            counts[owner] = counts.get(owner, 0) + 1
-            distinct += counts[owner] == 1
-            right += 1
-        scores[left] = distinct
-        leaving = int(sorted_owners[left])
-        counts[leaving] -= 1
-        distinct -= counts[leaving] == 0
+    # A value counts in the windows that begin behind its owner's last one before it, and reach as far as to it.
+    by_owner = np.argsort(sorted_owners, kind="stable")
+    again = np.diff(sorted_owners[by_owner]) == 0
+    begin = np.searchsorted(sorted_values, sorted_values - width)
+    begin[by_owner[1:][again]] = np.maximum(begin[by_owner[1:][again]], by_owner[:-1][again] + 1)
+    edges = np.bincount(begin, minlength=len(order) + 1)[: len(order)]
+    scores = np.cumsum(edges) - np.arange(len(order))
     found: list[tuple[int, int]] = []
-    for index in np.argsort(-scores, kind="stable"):
-        edge = int(sorted_values[index])
-        if all(abs(edge - other) > width for other, _ in found):
-            found.append((edge, int(scores[index])))
-        if len(found) == 8:
-            break
+    while len(found) < 8 and scores.max(initial=0) > 0:
+        edge, best = int(sorted_values[scores.argmax()]), int(scores.max())
+        found.append((edge, best))
+        scores[slice(*np.searchsorted(sorted_values, (edge - width, edge + width + 1)))] = 0
     return found

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import polars as pl
 
 from forensics.analysis._alignment import IDENTITIES
+from forensics.analysis._clock_messages import Messages
 from forensics.analysis._correlate import SECOND_NS
 from forensics.records import Reference
 from forensics.records.finding import iso
@@ -21,19 +22,21 @@ MOST_SHARING = 64
 MOST_PARTNERS = 64
 MOST_SEEN = 250_000
 """Sightings that are compared at a time."""
+MOST_READ = 2_000_000
+"""Sightings that are read at a time, for that."""
 
 
-def partners(keys: pl.DataFrame, messages: pl.DataFrame) -> list[tuple[str, str]]:
+def partners(keys: pl.DataFrame, messages: Messages) -> list[tuple[str, str]]:
     """Pairs of nodes that saw the same thing from different places, or as two captures.
 
     Args:
         keys: ``node`` and ``key`` of packets.
-        messages: ``node``, ``role`` and what `IDENTITIES` name of DHCP messages.
+        messages: DHCP messages.
 
     Returns:
         Pairs in order, the smaller name first. Of very many partners of one node those count that share most.
     """
-    names = sorted({str(node) for held in (keys, messages) for node in held["node"].drop_nulls().unique()})
+    names = sorted({str(node) for held in (keys, messages.nodes) for node in held["node"].drop_nulls().unique()})
     busy: Counter[int] = Counter()
     groups: Counter[tuple[int, ...]] = Counter()
     for seen in _sightings(keys, messages, names):
@@ -54,7 +57,7 @@ def partners(keys: pl.DataFrame, messages: pl.DataFrame) -> list[tuple[str, str]
     return sorted(chosen)
 
 
-def _sightings(keys: pl.DataFrame, messages: pl.DataFrame, names: list[str]) -> Iterator[pl.DataFrame]:
+def _sightings(keys: pl.DataFrame, messages: Messages, names: list[str]) -> Iterator[pl.DataFrame]:
     """Everything that could be recognised elsewhere, so much at a time and all of one thing at once.
 
     Yields:
@@ -62,14 +65,17 @@ def _sightings(keys: pl.DataFrame, messages: pl.DataFrame, names: list[str]) -> 
     """
     node = pl.col("node").cast(pl.Enum(names)).to_physical().cast(pl.UInt32) * 4
     place = pl.col("role").cast(pl.Enum(["client", "capture", "server"])).to_physical()
-    held = [keys.lazy().select("key", member=node + PACKET)]
+    held = [(keys.height, keys.lazy().select("key", member=node + PACKET))]
     for number, identity in enumerate(IDENTITIES):
         key = pl.struct(pl.lit(number).alias("identity"), *identity, "message_type").hash()
-        held.append(messages.lazy().drop_nulls(identity).select(key=key, member=node + place))
-    for rows in held:
-        seen = rows.drop_nulls("member").collect()
-        parts = 1 + seen.height // MOST_SEEN
-        yield from (seen.filter(pl.col("key") % parts == part) for part in range(parts))
+        told = messages.rows().drop_nulls(identity).select(key=key, member=node + place)
+        held.append((messages.total, told))
+    for most, rows in held:
+        turns = 1 + most // MOST_READ
+        for turn in range(turns):
+            seen = rows.filter(pl.col("key") % turns == turn).drop_nulls("member").collect(engine="streaming")
+            parts = 1 + seen.height // MOST_SEEN
+            yield from (seen.filter(pl.col("key") // turns % parts == part) for part in range(parts))
 
 
 def _couples(members: Sequence[int], busy: Counter[int]) -> set[tuple[int, int]]:
@@ -103,21 +109,30 @@ class Pair:
 
 
 class Witnesses:
-    """Finds an exchange that two sources saw, or a chain of sources each of which shares one with the next."""
+    """Finds an exchange that two sources saw, or a chain of sources each of which shares one with the next.
 
-    def __init__(self, keys: pl.DataFrame, messages: pl.DataFrame, clocks: pl.DataFrame) -> None:
-        """Take what was seen: `packet_keys` with places, messages with nodes, and rows of `Clock` with ``own_s``."""
+    Args:
+        keys: `packet_keys` with places.
+        messages: DHCP messages.
+        clocks: Rows of `Clock` with ``own_s``.
+        wanted: Sources and references that will be asked for: what they share themselves is read at once.
+    """
+
+    def __init__(
+        self, keys: pl.DataFrame, messages: Messages, clocks: pl.DataFrame, wanted: Iterable[tuple[str, str]]
+    ) -> None:
         self._clocks = clocks.select("source", "offset_s", "own_s", "bound_s")
         self._keys = {str(name[0]): rows for name, rows in keys.group_by("node")}
-        self._messages = {str(name[0]): rows for name, rows in messages.group_by("node")}
+        self._messages = messages
         self._near: dict[str, set[str]] = {}
         for one, other in partners(keys, messages):
             self._near.setdefault(one, set()).add(other)
             self._near.setdefault(other, set()).add(one)
         self._nodes: dict[str, set[str]] = {}
-        places = (frame.select("source", "node").unique().cast(pl.String) for frame in (keys, messages))
-        for source, node in pl.concat(list(places)).unique().iter_rows():
+        places = [frame.select("source", "node").unique().cast(pl.String) for frame in (keys, messages.files)]
+        for source, node in pl.concat(places).unique().iter_rows():
             self._nodes.setdefault(source, set()).add(node)
+        self._direct = self._read(wanted)
 
     def chain(self, source: str, reference: str) -> tuple[Pair, ...]:
         """Pairs that lead from a source to its reference: one where both saw the same, none where rows are missing."""
@@ -125,21 +140,46 @@ class Witnesses:
             ends = self._nodes.get(reference, set())
             ways: list[tuple[str, tuple[Pair, ...]]] = [(node, ()) for node in sorted(self._nodes.get(source, ()))]
             reached = {node for node, _ in ways}
+            if reached & ends:
+                return ()
             while ways:
                 further: list[tuple[str, tuple[Pair, ...]]] = []
                 for node, pairs in ways:
-                    if node in ends:
-                        return pairs
                     for other in sorted(self._near.get(node, set()) - reached, key=lambda one: (one not in ends, one)):
-                        pair = self._pair(node, other, {source, reference}, strict=strict)
+                        pair = self._pair((node, other), (source, reference), strict=strict)
+                        if pair and other in ends:
+                            return (*pairs, pair)
                         if pair:
                             reached.add(other)
                             further.append((other, (*pairs, pair)))
                 ways = further
         return ()
 
-    def _pair(self, one: str, other: str, wanted: set[str], *, strict: bool) -> Pair | None:
-        """The surest thing that both saw whose stamps are as far apart as the clocks are."""
+    def _read(self, wanted: Iterable[tuple[str, str]]) -> dict[tuple[tuple[str, str], tuple[str, str]], Pair | None]:
+        """Two nodes and the sources wanted of them -> what they share, as far as it fits their clocks."""
+        asked: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for source, reference in wanted:
+            for node in self._nodes.get(source, ()):
+                for other in self._near.get(node, set()) & self._nodes.get(reference, set()):
+                    asked.setdefault((node, other), []).append((source, reference))
+        found = {}
+        for nodes, *sides in self._messages.sides(asked):
+            for sources in asked[nodes]:
+                found[nodes, sources] = self._surest(nodes, [side.rows for side in sides], sources, strict=True)
+        return found
+
+    def _pair(self, nodes: tuple[str, str], sources: tuple[str, str], *, strict: bool) -> Pair | None:
+        """The surest thing that both nodes saw whose stamps are as far apart as the clocks are."""
+        if strict and (nodes, sources) in self._direct:
+            return self._direct[nodes, sources]
+        both = next(([one.rows, other.rows] for _, one, other in self._messages.sides([nodes])), None)
+        return self._surest(nodes, both, sources, strict=strict)
+
+    def _surest(
+        self, nodes: tuple[str, str], said: list[pl.DataFrame] | None, sources: tuple[str, str], *, strict: bool
+    ) -> Pair | None:
+        """The same, with the DHCP messages of both where there are any."""
+        one, other = nodes
         found: list[pl.DataFrame] = []
         kept = ("source", "position", "at", "what", "locator")
         if one in self._keys and other in self._keys:
@@ -156,9 +196,9 @@ class Witnesses:
                 rank=pl.lit(0),
             )
             found.append(shown.select(*kept, *(f"{name}_b" for name in kept), "rank"))
-        if one in self._messages and other in self._messages:
-            sides = self._messages[one], self._messages[other]
-            found += self._told(*sides, kept, self._aparts_ns(*(side["source"][0] for side in sides)))
+        if said is not None:
+            a, b = said
+            found += self._told(a, b, kept, self._aparts_ns(a["source"][0], b["source"][0]))
         if not found:
             return None
         zero = {name: pl.col(name).fill_null(0.0) for name in ("offset_s", "own_s", "bound_s")}
@@ -175,7 +215,7 @@ class Witnesses:
             pairs = pairs.filter(pl.col("error") <= pl.sum_horizontal("bound_s", "bound_s_b") + 1.5)
         if pairs.is_empty():
             return None
-        strange = [~pl.col(name).is_in(list(wanted)) for name in ("source", "source_b")]
+        strange = [~pl.col(name).is_in(list(sources)) for name in ("source", "source_b")]
         order = ("rank" if strict else "error", *strange, "error", "at", "position", "position_b")
         row = pairs.sort(*order).row(0, named=True)
         ends = [

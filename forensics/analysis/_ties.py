@@ -1,4 +1,4 @@
-"""Pairs of sources tied by what both saw: packets that passed two capture points, DHCP messages that both tell of."""
+"""Pairs of sources tied by packets that passed two capture points."""
 
 from __future__ import annotations
 
@@ -9,28 +9,10 @@ import numpy as np
 import polars as pl
 
 from forensics.analysis import _pieces
-from forensics.analysis._alignment import (
-    CLIENT_TYPES,
-    IDENTITIES,
-    LONGEST_TRANSIT_NS,
-    MOST_DRIFT_PPM,
-    MOST_KEYS,
-    Times,
-    fit,
-    off_zone,
-)
-from forensics.analysis._correlate import SECOND_NS, densest, named
-from forensics.analysis._parts import in_parts
-from forensics.analysis._pieces import FEWEST, Piece, Tie, contiguous, hull, settled
+from forensics.analysis._alignment import LONGEST_TRANSIT_NS, MOST_DRIFT_PPM, MOST_KEYS, Times, fit
+from forensics.analysis._correlate import SECOND_NS, named
+from forensics.analysis._pieces import FEWEST, Piece, Tie, contiguous, hull
 
-MOST_STEP_NS = 7200 * SECOND_NS
-"""Summer time, and what an administrator sets right; further away is another day's message."""
-MOST_ASIDE_NS = 45 * SECOND_NS
-"""A clock this far from a whole zone is not chosen among several that fit: a wrong tie is worse than none."""
-MOST_STRAYS = 0.2
-"""So many pairs of a stretch may be like the rest of the evidence by chance."""
-MOST_PAIRS = 2_000_000
-"""Pairs of messages of two sources that are held."""
 _MANY = 40
 _RUN = 5
 """Pairs that say together where the difference is, before and after an instant."""
@@ -93,7 +75,12 @@ def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str], *, located: bool =
     return sampled.filter(pl.col("spread") < 5_000_000).drop("spread").collect(engine="streaming")
 
 
-def tie_captures(a: pl.DataFrame, b: pl.DataFrame, basis: str = "packets seen at both") -> Tie | None:
+Span = tuple[int, int]
+
+
+def tie_captures(
+    a: pl.DataFrame, b: pl.DataFrame, basis: str = "packets seen at both", spans: tuple[Span, Span] | None = None
+) -> Tie | None:
     """Tie two capture points by packets that passed both.
 
     Of two opposite directions the one with the larger differences ``a - b`` runs from B to A, whatever the offset
@@ -103,6 +90,7 @@ def tie_captures(a: pl.DataFrame, b: pl.DataFrame, basis: str = "packets seen at
         a: ``key``, ``pair``, ``forward``, ``at`` of one point.
         b: The same of the other.
         basis: What is compared, for the record.
+        spans: From when to when each holds anything, where that is more than what it has here.
 
     Returns:
         A minus B, or None where fewer than two packets passed both.
@@ -116,10 +104,10 @@ def tie_captures(a: pl.DataFrame, b: pl.DataFrame, basis: str = "packets seen at
     if both.height < 2:
         return None
     if set_back(both["at"], both["at_b"]):
-        turned = tie_captures(b, a, basis)
+        turned = tie_captures(b, a, basis, spans[::-1] if spans else None)
         return turned.turned() if turned else None
     away = int(both["difference"].median())  # type: ignore[arg-type]
-    reach = _reach(a["at"], b["at"] + away)
+    reach = reach_of(*(spans or (_span(a["at"]), _span(b["at"]))), away)
     cut = _parts(both)
     parts = [tie for part in cut if (tie := _tie_part(part, basis, reach if len(cut) == 1 else None)) is not None]
     if not parts:
@@ -188,10 +176,13 @@ def set_back(at: pl.Series, other: pl.Series) -> bool:
     return int((by_first < -_JUMP_NS).sum()) > int((by_second < -_JUMP_NS).sum())
 
 
-def _reach(one: pl.Series, other: pl.Series) -> tuple[int, int]:
-    """From the first that either holds to the last."""
-    edges = [int(edge) for held in (one, other) for edge in (held.min(), held.max())]  # type: ignore[arg-type]
-    return min(edges), max(edges)
+def reach_of(one: Span, other: Span, away_ns: int) -> Span:
+    """From the first that either of two holds to the last, by the clock of one, which is so far ahead."""
+    return min(one[0], other[0] + away_ns), max(one[1], other[1] + away_ns)
+
+
+def _span(at: pl.Series) -> Span:
+    return int(at.min()), int(at.max())  # type: ignore[arg-type]
 
 
 def _tie_part(both: pl.DataFrame, basis: str, reach: tuple[int, int] | None) -> tuple[tuple[int, int], Tie] | None:
@@ -219,9 +210,9 @@ def _tie_part(both: pl.DataFrame, basis: str, reach: tuple[int, int] | None) -> 
         least, most = int(differences.min()), int(differences.max())
         bound = (most - least) // 2 + LONGEST_TRANSIT_NS
         return span, Tie((least + most) // 2, bound, None, both.height, f"{both.height} {basis}, in one direction only")
-    found = fit(*_columns(upper), *_columns(lower), reach)
+    found = fit(*columns(upper), *columns(lower), reach)
     if directed.height < _MANY:  # few packets and a drift can look like the other way round: what fits as well counts
-        other = fit(*_columns(lower), *_columns(upper), reach)
+        other = fit(*columns(lower), *columns(upper), reach)
         if other.strain_ns < found.strain_ns:
             found, other = other, found
         if other.strain_ns <= 1000:
@@ -232,168 +223,6 @@ def _tie_part(both: pl.DataFrame, basis: str, reach: tuple[int, int] | None) -> 
     return span, Tie(found.offset_ns, found.bound_ns, found.drift_ppm, directed.height, basis, line=found.line)
 
 
-def _columns(rows: pl.DataFrame) -> tuple[Times, Times]:
+def columns(rows: pl.DataFrame) -> tuple[Times, Times]:
+    """Instants and differences of pairs."""
     return rows["at"].to_numpy(), rows["difference"].to_numpy()
-
-
-def message_keys(messages: pl.DataFrame) -> pl.DataFrame:
-    """DHCP messages of one capture point in the form of `packet_keys`, for points that share nothing else."""
-    named = messages.with_columns(forward=pl.col("message_type").is_in(CLIENT_TYPES), pair=pl.col("chaddr"))
-    key = pl.struct("chaddr", "message_type", "xkey").hash()
-    return (
-        named.with_columns(key=key)
-        .group_by("key")
-        .agg(pl.col("pair", "forward").first(), at=pl.col("at").min(), n=pl.len())
-        .filter(pl.col("n") == 1)
-    )
-
-
-def tie_messages(x: pl.DataFrame, y: pl.DataFrame, *, turned: bool = False) -> Tie | None:
-    """Tie two sources by DHCP messages that both tell of, at least one of them a log.
-
-    A sender writes its line before the wire has the message, a receiver afterwards. So requests bound the offset
-    on one side and answers on the other; stamps in whole seconds widen each by that second.
-
-    Args:
-        x: Messages of one source: ``at`` (ns), ``role`` (`capture`, `server`, `client`), ``resolution_ns``,
-            ``message_type``, ``chaddr``, ``ip``, ``xkey``.
-        y: The same of the other.
-        turned: Whether they were asked the other way round, and y was found to have been set back.
-
-    Returns:
-        X minus Y, or None where nothing can be paired, or where both seem to have been set back: then the pairs are of
-        different messages.
-    """
-    place = {"client": 0, "capture": 1, "server": 2}
-    x_place, y_place = place[x["role"][0]], place[y["role"][0]]
-    pairs = _paired(x, y) if x_place != y_place else None
-    if pairs is None:
-        return None
-    if set_back(pairs["at"], pairs["at_y"]):
-        other = None if turned else tie_messages(y, x, turned=True)
-        return other.turned() if other else None
-    x_first = pl.col("message_type").is_in(CLIENT_TYPES) == pl.lit(x_place < y_place)
-    x_res, y_res = int(x["resolution_ns"][0]), int(y["resolution_ns"][0])
-    earlier, later = pairs.filter(x_first), pairs.filter(~x_first)
-    basis = f"{pairs.height} DHCP messages that both tell of"
-    low, high = earlier, later
-    low_by, high_by = -y_res, x_res
-    if low.is_empty() or high.is_empty():
-        basis += ", in one direction only"
-        low, high = pairs, pairs
-        low_by = -y_res if high.height == earlier.height else -y_res - LONGEST_TRANSIT_NS
-        high_by = x_res if high.height == later.height else x_res + LONGEST_TRANSIT_NS
-    upper_at, upper = _columns(high)
-    lower_at, lower = _columns(low)
-    away = int(pairs["difference"].median())  # type: ignore[arg-type]
-    reach = _reach(x["at"], y["at"] + away)
-    found, pieces = settled(upper_at, upper + high_by, lower_at, lower + low_by, reach)
-    jitter = 10_000_000  # from the program's line to the log daemon's stamp
-    if pieces:
-        basis += f", in {(len(pieces) + 1) // 2} stretches between which a clock was set"
-    tie = Tie(found.offset_ns, found.bound_ns, found.drift_ppm, pairs.height, basis, pieces, line=found.line)
-    return tie.wider(jitter)
-
-
-def _paired(x: pl.DataFrame, y: pl.DataFrame) -> pl.DataFrame | None:
-    """Which message of X is which of Y: the offset that fits most of them decides."""
-    shown = ("at", "message_type", "chaddr", "xkey", "ip")
-    x = x.with_row_index("owner").select("owner", *shown)
-    y = y.with_row_index("owner_y").select("owner_y", *shown, place_y=pl.struct("source", "position").rle_id())
-    best: tuple[int, pl.DataFrame] | None = None
-    for identity in IDENTITIES:
-        if any(frame[name].null_count() == frame.height for frame in (x, y) for name in identity):
-            continue
-        few = x.drop_nulls(identity).tail(4000) if x.height > 4000 else x
-        pairs = _closest(few, y, [*identity, "message_type"])
-        if pairs.is_empty():
-            continue
-        span = int(np.ptp(x["at"].to_numpy()))
-        width = SECOND_NS * 3 // 2 + min(span // 10_000, 5 * SECOND_NS)
-        # Retries of seconds apart all fit the one message of the other side that is like them: each pair counts once.
-        fewer = min(("owner", "owner_y"), key=lambda side: pairs[side].n_unique())
-        windows = densest(pairs["difference"].to_numpy(), pairs[fewer].cast(pl.Int64).to_numpy(), width)
-        windows = sorted(((at, _nearest(pairs, at, width).height) for at, _ in windows), key=lambda one: -one[1])
-        most = windows[0][1]
-        # A client that renews on the dot fits at every whole period: where all messages of both sides find each other
-        # that is it, else a clock is rarely far from a whole zone.
-        close = [(edge, owners) for edge, owners in windows if owners >= 0.9 * most]
-        whole = most == x.height == y.height and sum(owners == most for _, owners in close) == 1
-        edge, owners = (
-            close[0] if whole else min(close, key=lambda window: (abs(off_zone(window[0] + width // 2)), -window[1]))
-        )
-        if len(close) > 1 and not whole and abs(off_zone(edge + width // 2)) > MOST_ASIDE_NS:
-            continue
-        chosen = _nearest(pairs, edge, width)
-        chosen = _after_steps(pairs, chosen, width, distinct="xkey" in identity)
-        if best is None or owners > 1.2 * best[0]:
-            best = (owners, chosen)
-    return best[1] if best else None
-
-
-def _closest(x: pl.DataFrame, y: pl.DataFrame, on: list[str]) -> pl.DataFrame:
-    """Pairs of messages that are alike; of very many (one client that says the same all day) the closest."""
-    counts = y.group_by(on).agg(n=pl.len())
-    x = x.join(counts, on=on, how="left", maintain_order="left").with_columns(pl.col("n").fill_null(0))
-    shown = ("owner", "owner_y", "place_y", "at", "at_y", "message_type")
-    away = (pl.col("at") - pl.col("at_y")).alias("difference")
-    found = x.head(0).join(y, on=on, suffix="_y").select(*shown, away)
-    for some in in_parts(x, MOST_PAIRS):
-        found = pl.concat([found, some.join(y, on=on, suffix="_y").select(*shown, away)])
-        if found.height > MOST_PAIRS:
-            found = found.sort(away.abs(), "owner", "owner_y").head(MOST_PAIRS)
-    return found
-
-
-def _nearest(pairs: pl.DataFrame, edge: int, width: int) -> pl.DataFrame:
-    """Each message of X with one of Y at most, of the pairs whose difference lies in a window."""
-    inside = pairs.filter(pl.col("difference").is_between(edge, edge + width))
-    centre = inside["difference"].median()
-    return (
-        inside.sort((pl.col("difference") - centre).abs(), "at", "at_y")
-        .unique("owner", keep="first", maintain_order=True)
-        .unique("place_y", keep="first", maintain_order=True)
-        .sort("at")
-    )
-
-
-def _after_steps(pairs: pl.DataFrame, chosen: pl.DataFrame, width: int, *, distinct: bool) -> pl.DataFrame:
-    """The chosen pairs, and those of stretches before or after a clock was set.
-
-    Messages that found no partner do so at another offset, most of a stretch of their own at one and the same, and
-    their partners have none otherwise. What is as likely at several offsets (a client that renews on the dot) is left
-    alone.
-    """
-    for _ in range(_pieces.MOST_PIECES - 1 if distinct else 1):
-        left = pairs.join(chosen, on="owner", how="anti").join(chosen, on="place_y", how="anti")
-        fewest = FEWEST if distinct else FEWEST + 1
-        if left["owner"].n_unique() < fewest:
-            break
-        windows = densest(left["difference"].to_numpy(), left["owner"].cast(pl.Int64).to_numpy(), width)
-        edge, owners = windows[0]
-        more = _nearest(left, edge, width)
-        during = _during(more)
-        rivals = left.filter(during)["owner"].n_unique()
-        strays = chosen.filter(during)
-        second = max((count for at, count in windows[1:] if abs(at - edge) > width), default=0)
-        moved = abs(int(more["difference"].median()) - int(chosen["difference"].median()))  # type: ignore[arg-type]
-        if (
-            more.height < fewest
-            or strays.height > MOST_STRAYS * more.height
-            or owners < 0.8 * rivals
-            or second > 0.6 * owners
-            or moved > MOST_STEP_NS
-        ):
-            break
-        if strays.height:
-            chosen = chosen.join(strays, on="owner", how="anti")
-            free = pairs.join(chosen, on="owner", how="anti").join(chosen, on="place_y", how="anti")
-            more = _nearest(free.filter(during), edge, width)
-        chosen = pl.concat([chosen, more]).sort("at")
-    return chosen
-
-
-def _during(pairs: pl.DataFrame) -> pl.Expr:
-    """Between the first and the last of these by both clocks: one that was set back shows times twice."""
-    edges = [(name, pairs[name].min(), pairs[name].max()) for name in ("at", "at_y")]
-    return pl.all_horizontal(pl.col(name).is_between(first, last) for name, first, last in edges)

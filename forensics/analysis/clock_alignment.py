@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from forensics.analysis._alignment import NOWHERE, xkey
 from forensics.analysis._clock_graph import MACHINE, Ties, anchored, beside_captures, machine, put, same_machine
+from forensics.analysis._clock_messages import Messages
 from forensics.analysis._clock_rows import Held, clock_rows
-from forensics.analysis._correlate import SECOND_NS, named
+from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._message_ties import tie_sides
 from forensics.analysis._own_zones import own_zones
 from forensics.analysis._pieces import Tie
 from forensics.analysis._rotation import stem
 from forensics.analysis._shared_events import event_ties
 from forensics.analysis._sightings import Pair, Witnesses, partners
 from forensics.analysis._step_findings import step_findings
-from forensics.analysis._ties import message_keys, packet_keys, tie_captures, tie_messages
+from forensics.analysis._ties import packet_keys, tie_captures
 from forensics.records import (
     Alternative,
     ApiRequest,
@@ -53,7 +54,6 @@ SHARED: tuple[type[Record], ...] = (
 )  # fmt: skip
 """Records beside packets and DHCP messages that tell of events which other sources tell of, too."""
 
-_ROLES = {"capture": "capture", "server": "server", "relay": "server", "client": "client"}
 _KNOWN = ("stated", "utc-by-definition", "declared", "inner", "matched")
 """How a zone may be known so well that a log can be compared with another source of its machine."""
 
@@ -89,7 +89,8 @@ def clocks(
     """
     frames = packets.lazy()
     points = frames.select("source", "host").unique().collect(engine="streaming").sort("source", "host")
-    messages, owners = _owned(points, _messages(dhcp_messages.lazy()))
+    messages = Messages(dhcp_messages.lazy(), points)
+    owners = messages.owners
     given: dict[type[Record], pl.LazyFrame] = {**(others or {}), Packet: frames}
 
     def rows(record: type[Record]) -> pl.LazyFrame:
@@ -97,7 +98,7 @@ def clocks(
         return given[record] if record in given else record.empty().lazy()
 
     listed = sources.lazy().collect() if sources is not None else None
-    files = _files(points, owners, messages, rows(LogRecord))
+    files = _files(points, messages, rows(LogRecord))
     ties = _ties(packet_keys(frames, owners), messages)
     for node in [one for one in files if files[one].kind in ("server", "client")]:
         said = files[node]
@@ -118,13 +119,12 @@ def clocks(
     return Clock.validate(clock_rows(files, chains, references, zones, listed), cast=True)
 
 
-def _files(points: pl.DataFrame, owners: dict[str, str], messages: pl.DataFrame, logs: pl.LazyFrame) -> dict[str, Held]:
+def _files(points: pl.DataFrame, messages: Messages, logs: pl.LazyFrame) -> dict[str, Held]:
     """Node -> what it holds."""
     files: dict[str, Held] = {}
     for source, host in points.iter_rows():
-        files.setdefault(owners[source], Held("capture", host)).sources.setdefault(source, host)
-    told = messages.select("node", "source", "host", "role").unique().sort("source", "node")
-    for node, source, host, role in told.iter_rows():
+        files.setdefault(messages.owners[source], Held("capture", host)).sources.setdefault(source, host)
+    for node, source, host, role in messages.files.iter_rows():
         files.setdefault(node, Held(role, host)).sources.setdefault(source, host)
     spoken = logs.filter(pl.col("ts").is_not_null()).select("source", "host", node=_node("log")).unique()
     for source, host, node in spoken.collect(engine="streaming").sort("source", "node").iter_rows():
@@ -170,43 +170,6 @@ def _notes(notifications: pl.LazyFrame, ties: Ties) -> dict[str, Held]:
     return files
 
 
-def _owned(points: pl.DataFrame, messages: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Messages of captures under the node that their packets have; and source -> node of captures."""
-    of_captures = messages.filter(pl.col("role") == "capture").select("source", "host").unique().cast(pl.String)
-    owners = _owners(pl.concat([points, of_captures]))
-    own = pl.col("source").cast(pl.String).replace_strict(owners, default=None, return_dtype=pl.String)
-    own = own.cast(pl.Categorical)
-    return messages.with_columns(node=pl.when(pl.col("role") == "capture").then(own).otherwise("node")), owners
-
-
-def _messages(messages: pl.LazyFrame) -> pl.DataFrame:
-    """DHCP messages as ties need them, with the node that each belongs to."""
-    role = named("seen_by", _ROLES)
-    log = pl.concat_str(stem(), pl.lit(" "), role, pl.lit(" "), pl.col("host").fill_null(""))
-    known = messages.filter(pl.col("ts").is_not_null() & pl.col("message_type").is_not_null()).select(
-        pl.col("source", "host", "message_type", "chaddr").cast(pl.Categorical),
-        "position",
-        node=pl.when(role == "capture").then(pl.coalesce("host", "source")).otherwise(log).cast(pl.Categorical),
-        role=role.cast(pl.Categorical),
-        at=pl.col("ts").to_physical().cast(pl.Int64),
-        xkey=xkey(),
-        ip=pl.coalesce(
-            pl.when(pl.col("ciaddr") != NOWHERE).then("ciaddr"),
-            pl.when(pl.col("yiaddr") != NOWHERE).then("yiaddr"),
-            "requested_ip",
-        ).cast(pl.Categorical),
-    )
-    rows = known.collect(engine="streaming")
-    whole = (pl.col("at") % SECOND_NS == 0).all().over("node") & (pl.col("role") != "capture")
-    # udhcpc names the address when it gets it and not when it asks for it again: one address, one client.
-    lone = (pl.col("role") == "client") & (pl.col("ip").drop_nulls().n_unique() == 1).over("node")
-    held = pl.when(lone).then(pl.coalesce("ip", pl.col("ip").drop_nulls().first().over("node"))).otherwise("ip")
-    return rows.with_columns(
-        ip=held,
-        resolution_ns=pl.when(whole).then(SECOND_NS).when(pl.col("role") == "capture").then(0).otherwise(1_000_000),
-    )
-
-
 def _node(kind: str) -> pl.Expr:
     """The node of a row that is no packet: the clock of one host in one series of files."""
     name = pl.concat_str(stem(), pl.lit(f" {kind} "), pl.col("host").fill_null(""))
@@ -220,38 +183,22 @@ def _node(kind: str) -> pl.Expr:
     return pl.struct("source", "host").map_batches(told, return_dtype=pl.String, is_elementwise=True)
 
 
-def _owners(points: pl.DataFrame) -> dict[str, str]:
-    """Source -> node of captures: files that were rotated share a point, a file of several points has one clock."""
-    per_source = points.group_by("source").agg(pl.col("host").drop_nulls().unique())
-    return {
-        source: hosts[0] if len(hosts) == 1 else str(source) for source, hosts in per_source.sort("source").iter_rows()
-    }
-
-
-def _ties(keys: pl.DataFrame, messages: pl.DataFrame) -> Ties:
-    """Ties by packets and by DHCP messages."""
-    ties: Ties = {}
+def _ties(keys: pl.DataFrame, messages: Messages) -> Ties:
+    """Ties by packets, and by DHCP messages of those that share no packets."""
     pairs = partners(keys, messages)
     tied = pl.col("node").is_in({node for pair in pairs for node in pair})
     by_keys = {str(name[0]): rows for name, rows in keys.filter(tied).group_by("node")}
-    told = messages.filter(tied).sort("source", "position")
-    by_messages = {str(name[0]): rows for name, rows in told.group_by("node", maintain_order=True)}
+    found: dict[tuple[str, str], Tie] = {}
     for one, other in pairs:
-        tie = _tie(by_keys.get(one), by_keys.get(other), by_messages.get(one), by_messages.get(other))
-        if tie:
-            put(ties, one, other, tie)
+        if one in by_keys and other in by_keys and (tie := tie_captures(by_keys[one], by_keys[other])) is not None:
+            found[one, other] = tie
+    for pair, x, y in messages.sides(pair for pair in pairs if pair not in found):
+        if (tie := tie_sides(x, y)) is not None:
+            found[pair] = tie
+    ties: Ties = {}
+    for (one, other), tie in sorted(found.items()):
+        put(ties, one, other, tie)
     return ties
-
-
-def _tie(
-    keys_a: pl.DataFrame | None, keys_b: pl.DataFrame | None, a: pl.DataFrame | None, b: pl.DataFrame | None
-) -> Tie | None:
-    tie = tie_captures(keys_a, keys_b) if keys_a is not None and keys_b is not None else None
-    if tie or a is None or b is None:
-        return tie
-    if a["role"][0] == b["role"][0] == "capture":
-        return tie_captures(message_keys(a), message_keys(b), "DHCP messages seen at both")
-    return tie_messages(a, b)
 
 
 def findings(
@@ -303,8 +250,10 @@ def _skews(table: pl.DataFrame, said: pl.LazyFrame, frames: pl.LazyFrame) -> lis
     held = pl.concat([held.explode(), worst["reference"]]).unique().implode()
     frames = frames.filter(pl.col("source").is_in(held))
     points = frames.select("source", "host").unique().collect(engine="streaming").sort("source", "host")
-    messages, owners = _owned(points, _messages(said.filter(pl.col("source").is_in(held))))
-    witnesses = Witnesses(packet_keys(frames, owners, located=True), messages, rows)
+    messages = Messages(said.filter(pl.col("source").is_in(held)), points)
+    keys = packet_keys(frames, messages.owners, located=True)
+    untold = worst.filter(pl.col("witnesses").list.len().fill_null(0) == 0)
+    witnesses = Witnesses(keys, messages, rows, untold.select("source", "reference").iter_rows())
     found = []
     for row in worst.iter_rows(named=True):
         pairs = _remembered(row["witnesses"]) or witnesses.chain(row["source"], row["reference"])

@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 import forensics
-from forensics.analysis import _ties
+from forensics.analysis import _message_ties
 from forensics.analysis._alignment import settle
+from forensics.analysis._clock_messages import Side
 from forensics.analysis._rotation import series
 from forensics.analysis.clock_alignment import clocks, findings
 from forensics.records import Clock, DhcpMessage, Packet
@@ -210,7 +211,7 @@ def test_sources_that_only_share_with_each_other_keep_a_reference_of_their_own()
 
 
 def test_two_clocks_that_both_seem_to_have_been_set_back_are_not_tied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_ties, "set_back", lambda *_: True)
-    monkeypatch.setattr(_ties, "_paired", lambda *_: pl.DataFrame({"at": [1, 2], "at_y": [2, 1]}))
-    log, capture = (pl.DataFrame({"role": [role]}) for role in ("server", "capture"))
-    assert _ties.tie_messages(log, capture) is None
+    monkeypatch.setattr(_message_ties, "set_back", lambda *_: True)
+    monkeypatch.setattr(_message_ties, "_paired", lambda *_: pl.DataFrame({"at": [1, 2], "at_y": [2, 1]}))
+    log, capture = (Side(role, 0, 2, (1, 2), pl.DataFrame()) for role in ("server", "capture"))
+    assert _message_ties.tie_messages(log, capture) is None

@@ -5,7 +5,7 @@ from random import Random
 import polars as pl
 import pytest
 
-from forensics.analysis import _clock_steps, _own_zones, _shared_events, _sieve, _sightings, _ties
+from forensics.analysis import _clock_steps, _message_ties, _own_zones, _shared_events, _sieve, _sightings
 from forensics.analysis._clock_steps import own_steps
 from forensics.analysis.clock_alignment import findings
 from forensics.records import Clock, DhcpMessage, LogRecord, Packet
@@ -132,9 +132,9 @@ def test_the_closest_pairs_are_kept_however_many_there_are(monkeypatch: pytest.M
     rows = {"message_type": "ACK", "key": dice.choices("abc", k=40), "at": dice.sample(range(10**6), 40)}
     x = pl.DataFrame(rows).with_row_index("owner")
     y = pl.DataFrame(rows).with_columns(pl.col("at") + 77).with_row_index("owner_y").with_columns(place_y="owner_y")
-    every = _ties._closest(x, y, ["key", "message_type"])
-    monkeypatch.setattr(_ties, "MOST_PAIRS", 45)
-    few = _ties._closest(x, y, ["key", "message_type"])
+    every = _message_ties._closest(x, y, ["key", "message_type"])
+    monkeypatch.setattr(_message_ties, "MOST_PAIRS", 45)
+    few = _message_ties._closest(x, y, ["key", "message_type"])
     assert few.equals(every.sort(pl.col("difference").abs(), "owner", "owner_y").head(45))
 
 
