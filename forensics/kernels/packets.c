@@ -851,8 +851,9 @@ struct bounds {
 };
 
 /* How many records from the first on are sound, as `PcapFraming.sound` says: each one possible, within `size`, an odd
-   one followed by a possible one. `columns` are those of packets_fields, `after` is where each record ends.
-   `steps_back` becomes 1 where a sound one is older than the sound one before it. */
+   one followed by a possible one, and none whose clock leaps and whose lengths are odd. `columns` are those of
+   packets_fields, `after` is where each record ends. `steps_back` becomes 1 where a sound one is older than the sound
+   one before it. */
 EXPORT int64_t packets_sound(const int64_t *const *columns, const int64_t *after, int64_t count, int64_t size,
                              const struct bounds *bounds, int32_t *steps_back) {
     const int64_t *seconds = columns[0], *fraction = columns[1], *captured = columns[2], *wire = columns[3];
@@ -866,8 +867,9 @@ EXPORT int64_t packets_sound(const int64_t *const *columns, const int64_t *after
         int64_t leap = seconds[i] - before;
         back |= older;
         older = i && leap < 0;
-        odd = leap >= bounds->near_s || leap <= -bounds->near_s || fraction[i] >= bounds->unit ||
-              captured[i] > wire[i] || !captured[i];
+        int leaps = leap >= bounds->near_s || leap <= -bounds->near_s, oblong = captured[i] > wire[i] || !captured[i];
+        if (leaps && oblong) return *steps_back = back, i;
+        odd = leaps || oblong || fraction[i] >= bounds->unit;
         before = seconds[i];
     }
     if (odd) return *steps_back = back, count - 1;

@@ -35,9 +35,9 @@ def guess(buffer: npt.NDArray[np.uint8], ended: bool) -> PcapHeader | bool | Non
     """
     part = buffer[:GUESS_BYTES]
     ended = ended and len(part) == len(buffer)
-    for big in (False, True):
-        if _depth(PcapngFraming(part, big), part, ended) >= PCAPNG_BLOCKS:
-            return big
+    depths = [_depth(PcapngFraming(part, big), part, ended) for big in (False, True)]
+    if max(depths) >= PCAPNG_BLOCKS:
+        return depths[1] > depths[0]
     best: tuple[int, int, int] = (PCAP_RECORDS - 1, 0, 0)
     found: PcapHeader | None = None
     for magic, (header_bytes, record_bytes, digits) in MAGICS.items():

@@ -56,9 +56,9 @@ class Clock:
 class PcapFraming:
     """Records of one buffer: `forensics.loaders.captures._follow.RecordFraming` for the classic format.
 
-    A record is sound when its lengths are possible and, if anything about it is odd (its clock far from the
-    one before, more octets than were on the wire, none at all), when another record follows it. What follows
-    is looked at only then: time alone never costs a row.
+    A record is sound when its lengths are possible and, if its time is odd (far from the one before) or its
+    lengths are (more octets than were on the wire, none at all), when another record follows it. What follows
+    is looked at only then: time alone never costs a row. Where the clock leaps and lengths are odd, there is none.
 
     Args:
         head: The file header.
@@ -182,10 +182,11 @@ class PcapFraming:
         some = wire or captured or seconds or fraction
         return captured <= self.head.max_captured and wire <= MAX_WIRE_BYTES and bool(some)
 
-    def _odd(self, fields: tuple[int, int, int, int], before_s: int | None) -> bool:
+    def _odd(self, fields: tuple[int, int, int, int], before_s: int | None) -> tuple[bool, bool, bool]:
+        """Whether a record's clock leaps, whether its time is none, and whether its lengths are odd."""
         seconds, fraction, captured, wire = fields
         leap = before_s is not None and abs(seconds - before_s) >= NEAR_S
-        return leap or fraction >= 10**self.head.digits or captured > wire or captured == 0
+        return leap, fraction >= 10**self.head.digits, captured > wire or captured == 0
 
     def verdict(self, place: int, ended: bool) -> int:
         """What can be said of the record at ``place``: the rule of `sound`, for one record."""
@@ -198,7 +199,10 @@ class PcapFraming:
         after = place + self.least_bytes + fields[2]
         if after > size:
             return BROKEN if ended else MORE
-        if not self._odd(fields, self.clock.last_s):
+        leap, timeless, oblong = self._odd(fields, self.clock.last_s)
+        if leap and oblong:
+            return BROKEN
+        if not leap and not timeless and not oblong:
             return SOUND
         if after + self.least_bytes > size:
             return SOUND if ended else MORE
@@ -221,10 +225,11 @@ class PcapFraming:
         before = np.empty_like(fields.seconds)
         before[1:] = fields.seconds[:-1]
         before[0] = fields.seconds[0] if self.clock.last_s is None else self.clock.last_s
-        odd = ~self.clean(fields) | (np.abs(fields.seconds - before) >= NEAR_S)
+        leap, timeless = np.abs(fields.seconds - before) >= NEAR_S, fields.fraction >= 10**self.head.digits
+        oblong = (fields.captured > fields.wire) | (fields.captured == 0)
         followed = np.zeros(len(starts), np.bool_)  # the last one is left to `verdict` where it is odd
         followed[:-1] = self.possible(Fields(*(column[1:] for column in fields)))
-        bad = ~possible | (odd & ~followed)
+        bad = ~possible | (leap & oblong) | ((leap | timeless | oblong) & ~followed)
         count = int(np.argmax(bad)) if bad.any() else len(starts)
         if count and not self.clock.steps_back:
             self.clock.steps_back = bool((np.diff(fields.seconds[:count]) < 0).any())
@@ -313,6 +318,9 @@ class PcapFraming:
         back = next((i for i in range(least + 1, len(times)) if times[i] < times[i - 1]), 0)
         if back and steady and places[back] - first <= CARRIED_BYTES:
             return back
+        held = before is not None and magic < before + self.length_at(before)
+        if held and steady and now is not None and now <= times[least]:
+            return least  # the packet that carries the capture is older than this record
         for carrier in packet_ends(self.buffer, low, magic):
             if carrier >= end and not least:
                 return len(places)

@@ -28,6 +28,8 @@ KNOWN = np.array([*range(1, 11), SECTION, CUSTOM, CUSTOM_NOT_COPIED, *SYSDIG_EVE
 KNOWN_SET = frozenset(KNOWN.tolist())
 LEAST = 12
 MOVED_BYTES = 1024
+CARRIED_BYTES = 64 << 10
+"""No packet is longer."""
 SWAPPED_MAGIC = int.from_bytes(BYTE_ORDER_MAGIC.to_bytes(4, "little"), "big")
 
 
@@ -231,15 +233,17 @@ class PcapngFraming:
         line: Callable[[], list[int]],  # noqa: ARG002 - pcap has to look
         first: int,
         end: int,
-        before: int | None,  # noqa: ARG002
+        before: int | None,
         recent: Recent,  # noqa: ARG002
     ) -> int:
         """Blocks inside a packet never lead out of it: the packet's own trailer stands between.
 
-        At the end of the file that trailer may be all that is left.
+        At the end of the file that trailer may be all that is left, or the file is cut inside that packet.
         """
-        left = len(self.buffer) - end
-        return LEAST * MAX_BLOCK_BYTES if 0 < left < LEAST and self.inside(low, first, len(self.buffer)) else 0
+        size = len(self.buffer)
+        broken = low if before is None else before + self.length_at(before)
+        last = 0 < size - end < LEAST or (end > size and size - broken < CARRIED_BYTES)
+        return LEAST * MAX_BLOCK_BYTES if last and self.inside(broken if broken < first else low, first, size) else 0
 
     def inside(self, low: int, place: int, resumed: int) -> bool:
         """Whether the trailer before ``resumed`` is that of a block that holds ``place``; or a section begins before.
@@ -248,6 +252,6 @@ class PcapngFraming:
         """
         if resumed - 4 >= low:
             (says,) = self.words(np.array([resumed - 4])).tolist()
-            if says % 4 == 0 and low - MOVED_BYTES <= resumed - says <= place:
+            if says % 4 == 0 and min(low - MOVED_BYTES, resumed - CARRIED_BYTES) <= resumed - says <= place:
                 return True
         return SECTION.to_bytes(4, "big") in self.buffer[low : place + 4].tobytes()

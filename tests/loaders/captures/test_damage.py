@@ -6,7 +6,7 @@ import random
 import struct
 from collections import Counter
 
-from tests._captures import pcap
+from tests._captures import Pcapng, pcap
 from tests.loaders.captures._damage import KINDS, SHAPES, mutate, truth
 from tests.loaders.captures._reading import Read, read
 
@@ -128,3 +128,82 @@ def test_a_capture_inside_a_packet_whose_record_is_damaged() -> None:
     octets[start : start + 16] = b"\xff" * 16
     found = read(bytes(octets))
     assert [row.ts for row in found.rows] == [ns for ns, data in packets if data is not carrier]
+
+
+def carrier(inner: bytes) -> bytes:
+    """An Ethernet frame with a UDP datagram that carries a capture file."""
+    udp = struct.pack(">HHHH", 69, 4000, 8 + len(inner), 0) + inner
+    ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0) + bytes(8)
+    return bytes(12) + b"\x08\x00" + ip + udp
+
+
+def test_a_byte_order_that_is_damaged() -> None:
+    for big_endian in (False, True):
+        file = Pcapng(big_endian=big_endian).section().interface()
+        for number in range(20):
+            file.packet(NS // 1000 + number, bytes([number]) * (60 + number % 3 * 50))
+        octets = bytearray(file.octets)
+        octets[9] ^= 0x20
+        assert len(read(bytes(octets)).rows) == 20
+
+
+def nesting() -> tuple[bytes, list[tuple[int, int]]]:
+    """Ten packets in pcapng, the last of which carries seven more; and where their blocks are."""
+    inner = Pcapng().section().interface()
+    for number in range(7):
+        inner.packet(NS // 1000 - 10**7 + number, b"\x09" * 60)
+    file, places = Pcapng().section().interface(), []
+    for number in range(10):
+        octets = file.octets
+        file.packet(NS // 1000 + number, carrier(inner.octets) if number == 9 else b"\x01" * 60)
+        places.append((len(octets), len(file.octets) - len(octets)))
+    return file.octets, places
+
+
+def test_a_capture_inside_the_last_packet_of_a_file_that_is_cut() -> None:
+    octets, places = nesting()
+    start, size = places[-1]
+    for left in range(1, 12):  # the packet is whole, and a little of the next block is left
+        found = read(octets + b"\x06\0\0\0\x5c\0\0\0\0\0\0\0"[:left])
+        assert found.places == set(places)
+    last = 0
+    for end in range(start + 200, start + size):
+        damaged = bytearray(octets[:end])
+        damaged[start + 4] ^= 0x40  # its length
+        last += not read(bytes(damaged)).places <= set(places[:-1])
+    assert last <= 7  # cut where an inner block ends, they cannot be told from blocks of the file
+
+
+def test_the_end_of_a_packet_that_carries_a_capture_tells_what_lies_inside() -> None:
+    octets, places = nesting()
+    start, _ = places[-1]
+    more = Pcapng().packet(NS // 1000 + 20, b"\x02" * 60).octets
+    damaged = octets[: start + 150] + octets[start + 400 :] + more * 3  # most of its head is missing
+    found = read(damaged)
+    assert found.places == set(places[:-1]) | {(len(damaged) - n * len(more), len(more)) for n in (1, 2, 3)}
+
+
+def test_neither_time_nor_lengths() -> None:
+    """A header whose clock leaps and whose lengths are odd, too, is none; either alone costs nothing."""
+    for captured, wire, seconds, kept in (
+        (100, 100, NS // 10**9 + 4, True),
+        (100, 60, NS // 10**9 + 4, True),
+        (100, 100, 77, True),
+        (100, 60, 77, False),
+    ):
+        octets, starts = ten()
+        for place in (starts[4], starts[9]):
+            octets[place : place + 16] = struct.pack("<IIII", seconds, 0, captured, wire)
+        found = [data for data, _ in positions(read(bytes(octets)))]
+        assert found == [n for n in range(1, 11) if kept or n not in (5, 10)]
+
+
+def test_records_behind_a_packet_that_carries_a_capture_and_lost_some_octets() -> None:
+    """What is not older than that packet was not in it."""
+    inner = pcap([(NS - 10**12 + i, b"\x09" * 60) for i in range(15)])
+    packets = [(NS + i * 10**9, b"\x01" * 60 if i != 4 else carrier(inner)) for i in range(19)]
+    octets = pcap(packets)
+    start = 24 + 4 * 76
+    for lost in (500, 516, 530):
+        found = read(octets[: start + 300] + octets[start + 300 + lost :])
+        assert [row.ts for row in found.rows if row.ts > packets[4][0]] == [ns for ns, _ in packets[5:]]
