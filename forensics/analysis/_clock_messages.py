@@ -15,7 +15,7 @@ from forensics.analysis._rotation import stem
 
 MOST_HELD = 500_000
 """Messages that are held at once; where there are more, those that are needed are read each time."""
-MOST_TOLD = 250_000
+MOST_TOLD = 100_000
 """Of a source that tells of more, a part of the clients is compared, the same one at every source."""
 FEWEST_TOLD = 5_000
 """That part is no smaller than this, whatever the other side has."""
