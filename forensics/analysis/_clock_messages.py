@@ -22,6 +22,8 @@ FEWEST_TOLD = 5_000
 MOST_TOGETHER = 100_000
 """Messages whose like other sources are asked for at a time."""
 
+_FEW_OF = 100
+"""A source tells whose messages are whose where no more than one in so many is without a client."""
 _ROLES = {"capture": "capture", "server": "server", "relay": "server", "client": "client"}
 _ALIKE = ("chaddr", "xkey", "ip")
 """What a message and its like at another source may have in common (`IDENTITIES`)."""
@@ -74,18 +76,19 @@ class Messages:
         texts = ("node", "source", "host", "role")
         each = self.rows().group_by(texts).agg(
             n=pl.len(), first=pl.col("at").min(), last=pl.col("at").max(), whole=whole.all(),
-            least=ip.min(), most=ip.max(),
+            least=ip.min(), most=ip.max(), nameless=pl.col("chaddr").null_count(),
         ).collect(engine="streaming").cast(dict.fromkeys(texts, pl.String))  # fmt: skip
         self.files = each.select(texts).sort("source", "node")
         nodes = each.group_by("node", "role").agg(
             pl.col("n").sum(), pl.col("first").min(), pl.col("last").max(), pl.col("whole").all(),
-            pl.col("least").min(), pl.col("most").max(),
+            pl.col("least").min(), pl.col("most").max(), pl.col("nameless").sum(),
         ).sort("node")  # fmt: skip
         coarse = pl.when("whole").then(SECOND_NS).otherwise(1_000_000)
         coarse = pl.when(pl.col("role") == "capture").then(0).otherwise(coarse)
         self.nodes = nodes.select("node", "role", "n", "first", "last", resolution_ns=coarse)
         self.total = int(nodes["n"].sum())
         self._about = {row[0]: row[1:] for row in self.nodes.iter_rows()}
+        self._named = set(nodes.filter(pl.col("nameless") * _FEW_OF <= pl.col("n"))["node"].to_list())
         self._sources = {str(name[0]): part["source"].to_list() for name, part in self.files.group_by("node")}
         # udhcpc names the address when it gets it and not when it asks for it again: one address, one client.
         lone = nodes.filter((pl.col("role") == "client") & (pl.col("least") == pl.col("most")))["node"].to_list()
@@ -167,12 +170,11 @@ class Messages:
         only = named(pl.col("node").cast(pl.String), self._addresses)
         return pl.coalesce("ip", only.cast(pl.Categorical)).alias("ip")
 
-    def _every(self, node: str, others: Iterable[str]) -> int:
+    def _every(self, node: str, others: list[str]) -> int:
         """Of so many clients of a node one is compared with the others, all of which have more messages."""
-        role, n = self._about[node][:2]
-        if role == "client" or any(self._about[other][0] == "client" for other in others):
-            return 1  # it may name no client
-        most = max(self._about[other][1] for other in others)
+        if not self._named.issuperset((node, *others)):
+            return 1
+        n, most = self._about[node][1], max(self._about[other][1] for other in others)
         return int(min(most // MOST_TOLD + 1, max(1, n // FEWEST_TOLD)))
 
     def _by_node(self, rows: pl.DataFrame) -> dict[str, Side]:

@@ -109,6 +109,19 @@ def points() -> pl.DataFrame:
     return pl.DataFrame(schema={"source": pl.String(), "host": pl.String()})
 
 
+def test_all_messages_that_name_no_client_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    nameless = pl.when(pl.col("seen_by") == "capture").then("chaddr")
+    messages = made(40, 10, TRUE_S).with_columns(chaddr=nameless)
+    monkeypatch.setattr(_clock_messages, "MOST_TOLD", 100)
+    monkeypatch.setattr(_clock_messages, "FEWEST_TOLD", 40)
+    told = {
+        pair: (one.rows.height, other.rows.height)
+        for pair, one, other in Messages(messages.lazy(), points()).sides(PAIRS)
+    }
+    assert told["net", "net/dnsmasq.log server net"] == (800, 800)
+    assert max(errors(clocks(messages, Packet.empty()), TRUE_S)) <= 0
+
+
 def test_clients_of_few_words_among_very_many_are_tied(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their own logs end long before the server's, which says more than is compared."""
     monkeypatch.setattr(_message_ties, "MOST_COMPARED", 50)
