@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from forensics.analysis._alignment import NOWHERE, xkey
-from forensics.analysis._correlate import SECOND_NS, named
+from forensics.analysis._correlate import SECOND_NS, in_runs, named
 from forensics.analysis._parts import in_parts
 from forensics.analysis._rotation import stem
 
@@ -191,14 +190,7 @@ def _node(owners: dict[str, str]) -> pl.Expr:
     role = named("seen_by", _ROLES)
     log = pl.concat_str(stem(), pl.lit(" "), role, pl.lit(" "), pl.col("host").fill_null(""))
     name = pl.when(pl.col("seen_by") == "capture").then(named("source", owners)).otherwise(log)
-
-    def told(rows: pl.Series) -> pl.Series:
-        """Of rows that follow each other alike once."""
-        runs = rows.rle().struct.unnest()
-        names = runs["value"].struct.unnest().select(name).to_series()
-        return names.gather(np.repeat(np.arange(runs.height), runs["len"].to_numpy()))
-
-    return pl.struct("source", "host", "seen_by").map_batches(told, return_dtype=pl.String, is_elementwise=True)
+    return in_runs(("source", "host", "seen_by"), name)
 
 
 def _owners(points: pl.DataFrame) -> dict[str, str]:

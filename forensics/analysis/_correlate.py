@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -123,6 +123,17 @@ def named(column: str | pl.Expr, names: Mapping[str, str]) -> pl.Expr:
 
     texts = pl.col(column) if isinstance(column, str) else column
     return texts.map_batches(told, return_dtype=pl.String, is_elementwise=True)
+
+
+def in_runs(columns: Sequence[str], told: pl.Expr) -> pl.Expr:
+    """A text that some columns tell, worked out once for rows that follow each other alike."""
+
+    def each(rows: pl.Series) -> pl.Series:
+        runs = rows.rle().struct.unnest()
+        texts = runs["value"].struct.unnest().select(told).to_series()
+        return texts.gather(np.repeat(np.arange(runs.height), runs["len"].to_numpy()))
+
+    return pl.struct(*columns).map_batches(each, return_dtype=pl.String, is_elementwise=True)
 
 
 def of_last(name: str) -> pl.Expr:

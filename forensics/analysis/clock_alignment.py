@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from forensics.analysis._clock_graph import MACHINE, Ties, anchored, beside_captures, machine, put, same_machine
 from forensics.analysis._clock_messages import Messages
 from forensics.analysis._clock_rows import Held, clock_rows
-from forensics.analysis._correlate import SECOND_NS
+from forensics.analysis._correlate import SECOND_NS, in_runs
 from forensics.analysis._message_ties import tie_sides
 from forensics.analysis._own_zones import own_zones
 from forensics.analysis._pieces import Tie
@@ -173,14 +172,7 @@ def _notes(notifications: pl.LazyFrame, ties: Ties) -> dict[str, Held]:
 def _node(kind: str) -> pl.Expr:
     """The node of a row that is no packet: the clock of one host in one series of files."""
     name = pl.concat_str(stem(), pl.lit(f" {kind} "), pl.col("host").fill_null(""))
-
-    def told(rows: pl.Series) -> pl.Series:
-        """Of rows that follow each other alike once."""
-        runs = rows.rle().struct.unnest()
-        names = runs["value"].struct.unnest().select(name).to_series()
-        return names.gather(np.repeat(np.arange(runs.height), runs["len"].to_numpy()))
-
-    return pl.struct("source", "host").map_batches(told, return_dtype=pl.String, is_elementwise=True)
+    return in_runs(("source", "host"), name)
 
 
 def _ties(keys: pl.DataFrame, messages: Messages) -> Ties:
