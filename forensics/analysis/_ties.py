@@ -13,6 +13,8 @@ from forensics.analysis._alignment import LONGEST_TRANSIT_NS, MOST_DRIFT_PPM, MO
 from forensics.analysis._correlate import SECOND_NS, named
 from forensics.analysis._pieces import FEWEST, Piece, Tie, contiguous, hull
 
+Span = tuple[int, int]
+"""From one instant to another, ns."""
 _MANY = 40
 _RUN = 5
 """Pairs that say together where the difference is, before and after an instant."""
@@ -73,9 +75,6 @@ def packet_keys(packets: pl.LazyFrame, nodes: dict[str, str], *, located: bool =
         )
     )
     return sampled.filter(pl.col("spread") < 5_000_000).drop("spread").collect(engine="streaming")
-
-
-Span = tuple[int, int]
 
 
 def tie_captures(
@@ -182,7 +181,8 @@ def reach_of(one: Span, other: Span, away_ns: int) -> Span:
 
 
 def _span(at: pl.Series) -> Span:
-    return int(at.min()), int(at.max())  # type: ignore[arg-type]
+    instants = at.to_numpy()
+    return int(instants.min()), int(instants.max())
 
 
 def _tie_part(both: pl.DataFrame, basis: str, reach: tuple[int, int] | None) -> tuple[tuple[int, int], Tie] | None:

@@ -41,7 +41,7 @@ def test_thousands_of_damaged_files() -> None:
     assert counts["lost before"] == 0
     assert counts["lost"] <= counts["undamaged"] * 0.00001
     assert counts["phantoms"] <= counts["rows"] * 0.00001
-    assert counts["phantoms without a flag"] <= (counts["phantoms"] if SLOW else 0)  # behind the first of their stretch
+    assert counts["phantoms without a flag"] <= (0.6 * counts["phantoms"] if SLOW else 0)  # not first in their stretch
 
 
 def ten(length: int = 100) -> tuple[bytearray, list[int]]:
@@ -114,24 +114,22 @@ def test_a_magic_number_that_is_damaged() -> None:
         assert found.gaps[0].length_bytes == 24
 
 
-def test_a_capture_inside_a_packet_whose_record_is_damaged() -> None:
-    inner = pcap([(NS - 10**12 + i, b"\x09" * 60) for i in range(5)])
-    udp = struct.pack(">HHHH", 69, 4000, 8 + len(inner), 0) + inner
-    ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0) + bytes(8)
-    carrier = bytes(12) + b"\x08\x00" + ip + udp
-    packets = [(NS + i * 10**9, b"\x01" * 60 if i != 4 else carrier) for i in range(9)]
-    octets = bytearray(pcap(packets))
-    start = 24 + 4 * 76
-    octets[start : start + 16] = b"\xff" * 16
-    found = read(bytes(octets))
-    assert [row.ts for row in found.rows] == [ns for ns, data in packets if data is not carrier]
-
-
 def carrier(inner: bytes) -> bytes:
     """An Ethernet frame with a UDP datagram that carries a capture file."""
     udp = struct.pack(">HHHH", 69, 4000, 8 + len(inner), 0) + inner
     ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0) + bytes(8)
     return bytes(12) + b"\x08\x00" + ip + udp
+
+
+def test_a_capture_inside_a_packet_whose_record_is_damaged() -> None:
+    inner = pcap([(NS - 10**12 + i, b"\x09" * 60) for i in range(5)])
+    packet = carrier(inner)
+    packets = [(NS + i * 10**9, b"\x01" * 60 if i != 4 else packet) for i in range(9)]
+    octets = bytearray(pcap(packets))
+    start = 24 + 4 * 76
+    octets[start : start + 16] = b"\xff" * 16
+    found = read(bytes(octets))
+    assert [row.ts for row in found.rows] == [ns for ns, data in packets if data is not packet]
 
 
 def test_a_byte_order_that_is_damaged() -> None:
